@@ -1,0 +1,141 @@
+"""Loads and checks matrix/data/: releases, backends' wheels and profiles. Every fault of a file is told at once."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from matrix import ids, paths
+from matrix.errors import BadData
+
+Text = Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Wheel(_Entry, frozen=True, kw_only=True):
+    """What pip would be asked for, and the newest CPython that its wheels support, read from the wheels' tags."""
+
+    requirement: Annotated[str, Meta(pattern=r"^[a-z-]+(\[[a-z-]+\])?==[0-9a-z.]+$")]
+    python: Annotated[str, Meta(pattern=rf"^{ids.PYTHON}$")]
+
+
+class Release(_Entry, frozen=True, kw_only=True):
+    """A TensorFlow version and what it needs. `date`: the day (UTC) its wheels appeared on the index."""
+
+    version: Annotated[str, Meta(pattern=rf"^{ids.RELEASE}$")]
+    date: datetime.date
+    wheels: Annotated[dict[ids.Backend, Wheel], Meta(min_length=1)]
+    landmark: Text | None = None
+
+    def target(self, backend: ids.Backend) -> ids.Target:
+        return ids.Target(release=self.version, python=self.wheels[backend].python, backend=backend)
+
+
+class Profile(_Entry, frozen=True, kw_only=True):
+    """Variables that change what TensorFlow does, and the releases (a PEP 440 range) where they do."""
+
+    name: Annotated[str, Meta(pattern=rf"^{ids.PROFILE}$")]
+    environment: dict[Annotated[str, Meta(pattern=r"^[A-Z0-9_]+$")], str]
+    backends: Annotated[list[ids.Backend], Meta(min_length=1)]
+    why: Text
+    releases: str = ""
+
+    def holds_for(self, release: str, backend: ids.Backend) -> bool:
+        return backend in self.backends and SpecifierSet(self.releases, prereleases=True).contains(release)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """`releases` in the order of their versions; `profiles` in the order of the file."""
+
+    releases: tuple[Release, ...]
+    profiles: tuple[Profile, ...]
+
+    def release(self, version: str) -> Release:
+        return next(release for release in self.releases if release.version == version)
+
+    def profile(self, name: str) -> Profile:
+        return next(profile for profile in self.profiles if profile.name == name)
+
+
+def load(data: Path = paths.DATA) -> Catalog:
+    """Raise BadData naming every fault of a file."""
+    releases = load_entries(data / "releases.toml", "release", Release, key="version")
+    profiles = load_entries(data / "profiles.toml", "profile", Profile, key="name")
+    return Catalog(releases=tuple(sorted(releases, key=lambda entry: Version(entry.version))), profiles=profiles)
+
+
+def load_entries[Entry: msgspec.Struct](file: Path, table: str, kind: type[Entry], *, key: str) -> tuple[Entry, ...]:
+    """The `[[table]]` entries of a TOML file, each a `kind`, no two with the same `key`."""
+    text = _text(file)
+    entries = _tables(file, text, table)
+    faults = [
+        f"{file}:{_line(text, table, number, name)}: {fault}"
+        for number, entry in enumerate(entries)
+        for name, fault in _faults(entry, kind)
+    ]
+    seen: set[object] = set()
+    for number, entry in enumerate(entries):
+        if (value := entry.get(key)) in seen:
+            faults.append(f"{file}:{_line(text, table, number, key)}: {key} {value!r} is there twice; remove one")
+        seen.add(value if isinstance(value, str) else number)
+    if faults:
+        raise BadData("\n".join(faults))
+    return tuple(msgspec.convert(entry, kind) for entry in entries)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise BadData(f"{file}: {fault}", "restore it with: git checkout -- matrix/data") from fault
+
+
+def _tables(file: Path, text: str, table: str) -> list[Mapping[str, Any]]:
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+        raise BadData(f"{file}: is not TOML: {fault}") from fault
+    entries = document.pop(table, [])
+    if document or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BadData(f"{file}: holds [[{table}]] entries and nothing else; remove {', '.join(document) or table}")
+    return entries
+
+
+def _faults(entry: Mapping[str, Any], kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
+    """(key, fault with its mend) of one entry; msgspec alone would stop at the first."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    faults = [(name, f"unknown key {name!r}; known are {', '.join(fields)}") for name in entry if name not in fields]
+    for name, field in fields.items():
+        if name not in entry:
+            if field.required:
+                faults.append(("", f"{name} is missing; add it"))
+            continue
+        try:
+            msgspec.convert(entry[name], field.type)
+        except msgspec.ValidationError as fault:
+            faults.append((name, f"{name}: {fault}"))
+    return faults
+
+
+def _line(text: str, table: str, number: int, key: str) -> int:
+    """The line of `key` in the entry with this number, or of the entry's head where the key has no line of its own."""
+    lines = text.splitlines()
+    heads = [index for index, line in enumerate(lines) if line.strip() == f"[[{table}]]"]
+    if number >= len(heads):
+        return 1
+    end = heads[number + 1] if number + 1 < len(heads) else len(lines)
+    body = range(heads[number], end)
+    return 1 + next((i for i in body if key and lines[i].split("=")[0].strip(" []").endswith(key)), heads[number])

@@ -1,0 +1,20 @@
+"""Where everything lies: the only module that names the project's folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "matrix" / "data"
+LOCKS = DATA / "locks"
+SCHEMAS = DATA / "schema"
+SUITE = ROOT / "tests" / "suite"
+DOCKERFILES = ROOT / "dockerfiles"
+REPORTS = ROOT / "reports"
+README = ROOT / "README.md"
+
+# Environments and working files: on the checkout's own disk, so that uv can link wheels instead of copying them.
+WORK = Path(os.environ.get("MATRIX_WORK", ROOT / ".matrix"))
+ENVIRONMENTS = WORK / "environments"
+LOGS = WORK / "logs"

@@ -1,0 +1,221 @@
+"""The record of a run: what its two kinds of line hold, and how a record is read and written.
+
+A record is hostile input wherever it comes from: sizes are capped before anything is decoded, and every line
+is checked against the types below, from which `matrix/data/schema/run-1.json` is generated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from matrix import ids
+from matrix.errors import BadRecord
+from matrix.files import write_whole
+
+T = TypeVar("T")
+
+MAX_LINE = 64 * 1024
+MAX_RECORD = 4 * 1024 * 1024
+MAX_OBSERVATIONS = 5_000
+
+Status = Literal["complete", "partial", "not_built", "not_imported", "not_run"]
+Engine = Literal["docker", "venv"]
+Outcome = Literal["pass", "wrong", "error", "crash", "timeout", "oom", "absent", "skipped"]
+Check = Literal["forward", "gradient", "fusion"]
+Mode = Literal["eager", "graph", "jit", "keras", "savedmodel", "tflite"]
+Evidence = Literal["executed", "planned", "registered"]
+Kernel = Literal[
+    "grouped", "depthwise", "per-group", "loop-inside", "dense-expanded", "matmul", "custom-fusion", "unknown"
+]
+Epilogue = Literal["fused", "partly", "separate", "none"]
+Source = Literal[
+    "partition_graphs",
+    "onednn_verbose",
+    "optimized_hlo",
+    "kernel_registry",
+    "grappler_plan",
+    "cudnn_log",
+    "miopen_log",
+    "profiler",
+]
+
+Word = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+CaseId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_./-]{0,119}$")]
+Line = Annotated[str, Meta(max_length=300)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Unknown keys are refused; keys without a value are left out."""
+
+
+class Error(_Strict, frozen=True, kw_only=True):
+    type: Annotated[str, Meta(max_length=100)]
+    message: Line
+
+
+class Fusion(_Strict, frozen=True, kw_only=True):
+    kernel: Kernel
+    epilogue: Epilogue
+    ops: Annotated[dict[Name, Count], Meta(max_length=64)]
+    source: Source
+
+
+class Observation(_Strict, frozen=True, kw_only=True):
+    """The outcome of one check of approach x mode x case in a run. `rel_err` is relative Frobenius."""
+
+    approach: Word
+    mode: Mode
+    check: Check
+    case: CaseId
+    outcome: Outcome
+    evidence: Evidence
+    error: Error | None = None
+    fusion: Fusion | None = None
+    rel_err: Annotated[float, Meta(ge=0)] | None = None
+    signal: Annotated[str, Meta(pattern=r"^SIG[A-Z0-9+]{2,12}$")] | None = None
+    reason: Line | None = None
+
+    @property
+    def cell(self) -> tuple[str, str, str, str]:
+        return (self.approach, self.mode, self.check, self.case)
+
+
+class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
+    """The machine of a run. `cpu_flags`: only those that convolution kernels choose by."""
+
+    host_class: Word
+    cpu: Name
+    cpu_flags: list[Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}$")]]
+    cores: Count
+    kernel: Name
+    gpu: Name | None = None
+    driver: Name | None = None
+
+
+class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
+    """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time."""
+
+    run: Annotated[str, Meta(pattern=rf"^{re.sub(r'[?]P<[a-z]+>', '?:', ids.RUN_ID)}$")]
+    release: Name
+    python: Name
+    backend: ids.Backend
+    profile: Word
+    engine: Engine
+    status: Status
+    started: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    reason: Line | None = None
+    same_as: Name | None = None
+    seconds: Annotated[float, Meta(ge=0)] | None = None
+    packages: Annotated[dict[Name, Name], Meta(max_length=200)] | None = None
+    recipe_sha256: Sha256 | None = None
+    lock_sha256: Sha256 | None = None
+    suite_sha256: Sha256 | None = None
+    image_digest: Name | None = None
+    host: Host
+    threads: Count | None = None
+    onednn: bool | None = None
+    build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None = None
+    planned_for: Annotated[dict[Name, str], Meta(max_length=20)] | None = None
+    kernels: dict[Name, dict[Name, list[Name]]] | None = None
+    observations: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A run and what was observed in it, in the order of the suite's cells."""
+
+    header: Header
+    observations: tuple[Observation, ...] = ()
+
+
+def path(reports: Path, header: Header) -> Path:
+    return reports / "runs" / header.host.host_class / header.engine / f"{header.run}.jsonl"
+
+
+def write(reports: Path, record: Record) -> Path:
+    """Write a record whole or not at all; what does not satisfy the contract is refused before it is written."""
+    data = encode(record)
+    decode(data)
+    target = path(reports, record.header)
+    write_whole(target, data)
+    return target
+
+
+def read(file: Path) -> Record:
+    """Raise BadRecord where the file is too large, truncated, foreign, newer, or lies about its place."""
+    try:
+        with file.open("rb") as stream:
+            record = decode(stream.read(MAX_RECORD + 1))
+    except BadRecord as fault:
+        raise BadRecord(f"{file}: {fault}") from None
+    place = (record.header.host.host_class, record.header.engine, f"{record.header.run}.jsonl")
+    if file.parts[-3:] != place:
+        raise BadRecord(f"{file}: says that it belongs at {'/'.join(place)}")
+    return record
+
+
+def read_all(reports: Path) -> Iterator[Record]:
+    """Every record under `reports`, in the order of their paths."""
+    for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
+        yield read(file)
+
+
+def encode(record: Record) -> bytes:
+    lines: Iterable[msgspec.Struct] = (record.header, *record.observations)
+    return b"".join(_encoder.encode(line) + b"\n" for line in lines)
+
+
+def decode(data: bytes) -> Record:
+    """Raise BadRecord with the line and what is wrong with it."""
+    if len(data) > MAX_RECORD:
+        raise BadRecord(f"is larger than {MAX_RECORD // 2**20} MiB")
+    if not data.endswith(b"\n"):
+        raise BadRecord("is cut off: its last line has no end")
+    first, *rest = data[:-1].split(b"\n")
+    header = _decode_line(_header_decoder, first, 1)
+    if len(rest) != header.observations:
+        raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
+    observations = tuple(_decode_line(_observation_decoder, line, number) for number, line in enumerate(rest, 2))
+    _check(header, observations)
+    return Record(header=header, observations=observations)
+
+
+def decode_observation(line: bytes) -> Observation:
+    """One line of a target's stream. Raise BadRecord where it is not an observation."""
+    return _decode_line(_observation_decoder, line, None)
+
+
+def _decode_line(decoder: msgspec.json.Decoder[T], line: bytes, number: int | None) -> T:
+    where = "" if number is None else f"line {number}: "
+    if len(line) > MAX_LINE:
+        raise BadRecord(f"{where}is longer than {MAX_LINE // 1024} KiB")
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise BadRecord(f"{where}{fault}") from None
+
+
+def _check(header: Header, observations: tuple[Observation, ...]) -> None:
+    run = ids.parse_run(header.run)
+    said = (header.release, header.backend, header.profile)
+    if said != (run.target.release, run.target.backend, run.profile):
+        raise BadRecord(f"line 1: the run {header.run} is not of {' '.join(said)}")
+    if header.status != "complete" and not (header.reason or header.same_as):
+        raise BadRecord(f"line 1: status {header.status} has no reason")
+    if len({observation.cell for observation in observations}) != len(observations):
+        raise BadRecord("a cell is observed twice")
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_header_decoder = msgspec.json.Decoder(Header)
+_observation_decoder = msgspec.json.Decoder(Observation)
