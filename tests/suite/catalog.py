@@ -1,0 +1,306 @@
+"""Every approach, mode, check and case, and the list of cells they make. Standard library only: matrix/ reads it too.
+
+A case is named `<geometry>/<epilogue>/<dtype>/<layout>`, as in `g4-k3-s2/bias_relu/f32/nhwc`; a cell is named
+`<approach>/<mode>/<check>/<case>`. To add a case, add a line to `CASE_SETS`, and to `TOKENS` or `NAMED_LAYERS` where
+it needs a new word.
+"""
+
+import re
+from typing import Any, Dict, NamedTuple, Tuple
+
+MODES = {
+    "eager": "operation by operation, as called from Python",
+    "graph": "a tf.function, or a session on 1.x",
+    "jit": "compiled by XLA",
+    "keras": "a model's predict; for the gradient the change of the weights in one SGD step of fit",
+}
+# forward and fusion stand side by side, so that one execution serves both
+CHECKS = {
+    "forward": "the output against the float64 reference",
+    "fusion": "which kernels the execution used, and where the epilogue ran",
+    "gradient": "the gradients of input and filter against the float64 reference (keras: of the filter)",
+}
+EPILOGUES = {
+    "none": (),
+    "bias": ("bias",),
+    "bias_relu": ("bias", "relu"),
+    "bias_relu6": ("bias", "relu6"),
+    "bias_elu": ("bias", "elu"),
+    "bias_leaky_relu": ("bias", "leaky_relu"),
+    "bn_relu": ("bn", "relu"),
+    "bias_add_relu": ("bias", "add", "relu"),
+}  # type: Dict[str, Tuple[str, ...]]
+DTYPES = ("f32", "f64", "f16", "bf16")
+LAYOUTS = ("nhwc", "nchw")
+
+ALL_MODES = tuple(MODES)
+
+
+class Approach(NamedTuple):
+    """A way of writing the grouped convolution.
+
+    `since` is the first release that has its API (`source` says where TensorFlow defines it), not the first in which
+    it works. `form` is what it computes (see reference.py) over `rank` spatial dimensions. `base` is its geometry in
+    the core. `layer`: it is a Keras layer, which adds the bias itself.
+    """
+
+    summary: str
+    since: str
+    source: str
+    why: str
+    form: str = "grouped"
+    rank: int = 2
+    base: str = "g4-k3"
+    layer: bool = False
+    modes: Tuple[str, ...] = ALL_MODES
+
+
+APPROACHES = {
+    "nn-conv2d": Approach(
+        summary="tf.nn.conv2d with a filter of fewer input channels than the input has",
+        since="1.0",
+        source="tensorflow/python/ops/nn_ops.py: conv2d",
+        why="the operation that every other way through Conv2D ends in",
+    ),
+    "keras-groups": Approach(
+        summary="tf.keras.layers.Conv2D(groups=...)",
+        since="2.3",
+        source="tensorflow/python/keras/layers/convolutional.py: Conv2D(groups)",
+        why="what most people write",
+        layer=True,
+    ),
+    "keras-groups-1d": Approach(
+        summary="tf.keras.layers.Conv1D(groups=...)",
+        since="2.3",
+        source="tensorflow/python/keras/layers/convolutional.py: Conv1D(groups)",
+        why="becomes a Conv2D of height 1, which other rules of fusion meet",
+        rank=1,
+        layer=True,
+    ),
+    "keras-groups-3d": Approach(
+        summary="tf.keras.layers.Conv3D(groups=...)",
+        since="2.3",
+        source="tensorflow/python/keras/layers/convolutional.py: Conv3D(groups)",
+        why="the argument is accepted, but Conv3D has kernels of its own",
+        rank=3,
+        layer=True,
+    ),
+    "keras-groups-transpose": Approach(
+        summary="tf.keras.layers.Conv2DTranspose(groups=...)",
+        since="2.3",
+        source="tensorflow/python/keras/layers/convolutional.py: Conv2DTranspose, groups handed on to Conv",
+        why="decoders ask for it; the argument may be ignored silently",
+        form="transpose",
+        layer=True,
+    ),
+    "depthwise": Approach(
+        summary="tf.nn.depthwise_conv2d: one channel a group",
+        since="1.0",
+        source="tensorflow/python/ops/nn_impl.py: depthwise_conv2d",
+        why="the one grouped convolution with kernels of its own everywhere",
+        form="depthwise",
+        base="g16-k3-cm1",
+    ),
+    "depthwise-pointwise": Approach(
+        summary="Keras DepthwiseConv2D, then a 1x1 Conv2D that mixes the channels",
+        since="1.5",
+        source="tensorflow/python/keras/layers/convolutional.py: DepthwiseConv2D",
+        why="the first example of the seed, said to be likely fused",
+        form="separable",
+        base="g16-k3",
+        layer=True,
+    ),
+    "separable": Approach(
+        summary="tf.nn.separable_conv2d: the same in one call",
+        since="1.0",
+        source="tensorflow/python/ops/nn_impl.py: separable_conv2d",
+        why="the functional form of depthwise-pointwise",
+        form="separable",
+        base="g16-k3",
+    ),
+    "slice-loop": Approach(
+        summary="slice the channels of each group, convolve, concatenate",
+        since="1.0",
+        source="tensorflow/python/ops/nn_ops.py: conv2d",
+        why="the second example of the seed, said to be unfused",
+    ),
+    "split-concat": Approach(
+        summary="tf.split, tf.nn.conv2d a group, tf.concat",
+        since="1.0",
+        source="tensorflow/python/ops/nn_ops.py: conv2d",
+        why="the third example of the seed, and the usual way round before groups were supported",
+    ),
+    "masked-dense": Approach(
+        summary="an ordinary convolution whose filter is zero outside its blocks",
+        since="1.0",
+        source="tensorflow/python/ops/nn_ops.py: conv2d",
+        why="as many times the arithmetic as there are groups, but a kernel that every backend has",
+    ),
+    "patches-einsum": Approach(
+        summary="tf.image.extract_patches, then tf.einsum over the groups",
+        since="1.0",
+        source="tensorflow/python/ops/array_ops.py: extract_image_patches; tensorflow/python/ops/special_math_ops.py",
+        why="no convolution at all: matrix products",
+    ),
+    "fused-kernel": Approach(
+        summary="the _FusedConv2D operation placed by hand",
+        since="1.14",
+        source="tensorflow/core/ops/nn_ops.cc: _FusedConv2D",
+        why="the seed's question put to the fused kernel itself, without the optimizer in between",
+    ),
+}
+
+
+class Case(NamedTuple):
+    """One convolution: n x h x w x cin to cout channels. Approaches of another rank repeat or drop the height."""
+
+    geometry: str
+    epilogue: str
+    dtype: str
+    layout: str
+    groups: int
+    kernel: Tuple[int, int]
+    cin: int
+    cout: int
+    n: int = 2
+    h: int = 9
+    w: int = 9
+    stride: int = 1
+    dilation: int = 1
+    padding: str = "SAME"
+    dynamic_batch: bool = False
+    dynamic_hw: bool = False
+    variable: bool = False
+
+    @property
+    def id(self) -> str:
+        return "/".join((self.geometry, self.epilogue, self.dtype, self.layout))
+
+    @property
+    def steps(self) -> Tuple[str, ...]:
+        """The epilogue, operation by operation."""
+        return EPILOGUES[self.epilogue]
+
+
+# token of a geometry: what it changes; a geometry has its tokens in this order
+TOKENS = {
+    "s2": {"stride": 2},
+    "d2": {"dilation": 2},
+    "valid": {"padding": "VALID"},
+    "n1": {"n": 1},
+    "dynbatch": {"dynamic_batch": True},
+    "dynhw": {"dynamic_hw": True},
+    "var": {"variable": True},
+    "cm1": {"multiplier": 1},
+    "cm2": {"multiplier": 2},
+}  # type: Dict[str, Dict[str, Any]]
+
+# layers at the size that a published network has them
+NAMED_LAYERS = {
+    "resnext50-56": {"n": 8, "h": 56, "w": 56, "cin": 128, "cout": 128, "groups": 32, "kernel": (3, 3)},
+}  # type: Dict[str, Dict[str, Any]]
+
+
+def parse_case(text: str) -> Case:
+    """Raise ValueError, naming the fault, where `text` is not a case's id."""
+    parts = text.split("/")
+    if len(parts) != 4:
+        raise ValueError("{!r} is not a case: want geometry/epilogue/dtype/layout".format(text))
+    geometry, epilogue, dtype, layout = parts
+    for what, word, known in (("epilogue", epilogue, EPILOGUES), ("dtype", dtype, DTYPES), ("layout", layout, LAYOUTS)):
+        if word not in known:
+            raise ValueError("{!r} has no known {}: {!r} is none of {}".format(text, what, word, ", ".join(known)))
+    return Case(geometry=geometry, epilogue=epilogue, dtype=dtype, layout=layout, **_parse_geometry(geometry))
+
+
+def _parse_geometry(text: str) -> Dict[str, Any]:
+    """The fields of `g<G>-k<K>[x<K>][-token...]` or of a named layer."""
+    if text in NAMED_LAYERS:
+        return dict(NAMED_LAYERS[text])
+    match = re.match(r"g([1-9][0-9]{0,3})-k([1-9][0-9]?)(?:x([1-9][0-9]?))?((?:-[a-z0-9]+)*)\Z", text)
+    if not match:
+        raise ValueError("{!r} is not a geometry like g4-k3 or g4-k3-s2, nor a named layer".format(text))
+    groups, height = int(match.group(1)), int(match.group(2))
+    fields = {"groups": groups, "kernel": (height, int(match.group(3) or height))}  # type: Dict[str, Any]
+    for token in _parse_tokens(match.group(4), text):
+        fields.update(TOKENS[token])
+    multiplier = fields.pop("multiplier", None)
+    if multiplier:  # one channel a group, as a depthwise filter has it
+        fields.update(cin=groups, cout=groups * multiplier)
+    else:  # the base's 16 and 32 channels, or the next multiples of the groups
+        fields.update(cin=-(-16 // groups) * groups, cout=-(-32 // groups) * groups)
+    return fields
+
+
+def _parse_tokens(text: str, geometry: str) -> Tuple[str, ...]:
+    tokens = tuple(text.split("-")[1:])
+    unknown = [token for token in tokens if token not in TOKENS]
+    if unknown:
+        known = ", ".join(TOKENS)
+        raise ValueError("{!r} has the unknown token {!r}: known are {}".format(geometry, unknown[0], known))
+    if tokens != tuple(token for token in TOKENS if token in tokens):
+        raise ValueError("{!r} repeats a token or has them out of order: {}".format(geometry, ", ".join(TOKENS)))
+    return tokens
+
+
+class Cell(NamedTuple):
+    """One question: does this approach, in this mode, pass this check on this case? Each field is an id."""
+
+    approach: str
+    mode: str
+    check: str
+    case: str
+
+    @property
+    def id(self) -> str:
+        return "/".join(self)
+
+
+class CaseSet(NamedTuple):
+    """Cases that are there for one reason. No `geometry` means each approach's own base."""
+
+    why: str
+    geometry: str = ""
+    approaches: Tuple[str, ...] = tuple(APPROACHES)
+    modes: Tuple[str, ...] = ALL_MODES
+    epilogues: Tuple[str, ...] = tuple(EPILOGUES)
+    dtypes: Tuple[str, ...] = ("f32",)
+    layouts: Tuple[str, ...] = ("nhwc",)
+
+    def cases(self, approach: str) -> Tuple[str, ...]:
+        geometry = self.geometry or APPROACHES[approach].base
+        return tuple(
+            "/".join((geometry, epilogue, dtype, layout))
+            for dtype in self.dtypes
+            for layout in self.layouts
+            for epilogue in self.epilogues
+        )
+
+
+CASE_SETS = (
+    CaseSet(why="the core: what needs and verdicts are judged over"),
+    CaseSet(
+        why="control: without groups the same code must work and fuse, or the fault is not the groups'",
+        geometry="g1-k3",
+        approaches=("nn-conv2d", "keras-groups"),
+        epilogues=("none", "bias", "bias_relu"),
+    ),
+)
+
+
+def cells() -> Tuple[Cell, ...]:
+    """Every cell of a run, in the order of a record: the same on every release."""
+    return tuple(
+        Cell(approach, mode, check, case)
+        for approach in APPROACHES
+        for mode in APPROACHES[approach].modes
+        for cases in CASE_SETS
+        if approach in cases.approaches and mode in cases.modes
+        for case in cases.cases(approach)
+        for check in _checks(mode)
+    )
+
+
+def _checks(mode: str) -> Tuple[str, ...]:
+    """Eager operations run one by one: there is nothing that could be fused."""
+    return tuple(check for check in CHECKS if check != "fusion" or mode != "eager")
