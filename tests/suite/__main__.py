@@ -1,0 +1,96 @@
+"""Observe cells in this environment and write the stream: `python -m suite ['APPROACH/MODE/CHECK/CASE' ...]`.
+
+The stream goes to the original standard output, one JSON object a line: an opening line before TensorFlow is
+imported, one that describes the environment after it, the observations, and a closing line that says how many.
+Everything else that is written anywhere goes to standard error.
+"""
+import argparse
+import fnmatch
+import importlib
+import itertools
+import json
+import os
+import sys
+import time
+
+from . import about, worker
+
+GIB = 2**30
+
+
+def main(arguments=None):
+    options = _options(arguments)
+    stream = _reserve_standard_output()
+    _say(stream, {"format": "stream/1", "python": about.python()})
+    started = time.monotonic()
+    try:
+        tf = importlib.import_module("tensorflow")
+        # Parts that TensorFlow loads late are loaded here, once, instead of in every worker.
+        observe = importlib.import_module("suite.observe")
+    except Exception as fault:
+        _say(stream, {"not_imported": "{}: {}".format(type(fault).__name__, fault)[:300]})
+        raise
+    imported = time.monotonic()
+    cells = _chosen(options.cells)
+    _say(stream, _environment(tf, len(cells)))
+    count = 0
+    for observation in _observations(cells, observe.observe, stream, worker.Limits(options.seconds, options.memory)):
+        _say(stream, observation)
+        count += 1
+    _say(stream, {"closing": count, "seconds": _shares(imported - started, time.monotonic() - imported)})
+
+
+def _options(arguments):
+    parser = argparse.ArgumentParser(prog="python -m suite", description=__doc__)
+    parser.add_argument("cells", nargs="*", metavar="APPROACH/MODE/CHECK/CASE", help="shell patterns; all by default")
+    parser.add_argument("--describe", dest="cells", action="store_const", const=[""], help="the environment alone")
+    parser.add_argument("--seconds", type=float, default=60, help="limit for one cell (%(default)s)")
+    parser.add_argument("--memory", type=float, default=6 * GIB, help="limit for one worker, in bytes (6 GiB)")
+    return parser.parse_args(arguments)
+
+
+def _reserve_standard_output():
+    stream = os.fdopen(os.dup(1), "wb", 0)
+    os.dup2(2, 1)
+    return stream
+
+
+def _say(stream, line):
+    stream.write(json.dumps(line, sort_keys=True).encode("utf-8") + b"\n")
+
+
+def _environment(tf, cells):
+    return {
+        "tensorflow": tf.__version__,
+        "packages": about.packages(),
+        "onednn": about.onednn(),
+        "build_info": about.build_info(tf),
+        "cells": cells,
+    }
+
+
+def _chosen(patterns):
+    from . import catalog
+
+    return [cell for cell in catalog.cells() if not patterns or any(fnmatch.fnmatchcase(cell.id, p) for p in patterns)]
+
+
+def _observations(cells, observe, stream, limits):
+    from . import runtime
+
+    for lane, group in itertools.groupby(sorted(cells, key=runtime.lane), key=runtime.lane):
+
+        def begin(lane=lane):
+            stream.close()
+            runtime.start(lane)
+
+        for observation in worker.observe_all(list(group), begin, lambda cell: observe(*cell), limits):
+            yield observation
+
+
+def _shares(importing, observing):
+    return {"import": round(importing, 3), "observe": round(observing, 3)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
