@@ -41,3 +41,13 @@ class Busy(MatrixError):
     """Another orchestrator holds the folder."""
 
     exit_code = 6
+
+
+class NotBuilt(MatrixError):
+    """Why a target has no environment; `machine` where the cause lies here and not with TensorFlow's packages."""
+
+    exit_code = 7
+
+    def __init__(self, what: str, cure: str = "", *, machine: bool) -> None:
+        super().__init__(what, cure)
+        self.machine = machine

@@ -182,20 +182,16 @@ def decode(data: bytes) -> Record:
     if not data.endswith(b"\n"):
         raise BadRecord("is cut off: its last line has no end")
     first, *rest = data[:-1].split(b"\n")
-    header = _decode_line(_header_decoder, first, 1)
+    header = decode_line(_header_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
-    observations = tuple(_decode_line(_observation_decoder, line, number) for number, line in enumerate(rest, 2))
+    observations = tuple(decode_line(_observation_decoder, line, number) for number, line in enumerate(rest, 2))
     _check(header, observations)
     return Record(header=header, observations=observations)
 
 
-def decode_observation(line: bytes) -> Observation:
-    """One line of a target's stream. Raise BadRecord where it is not an observation."""
-    return _decode_line(_observation_decoder, line, None)
-
-
-def _decode_line(decoder: msgspec.json.Decoder[T], line: bytes, number: int | None) -> T:
+def decode_line(decoder: msgspec.json.Decoder[T], line: bytes, number: int | None = None) -> T:
+    """One line of a record or of a target's stream. Raise BadRecord where it is not what the decoder wants."""
     where = "" if number is None else f"line {number}: "
     if len(line) > MAX_LINE:
         raise BadRecord(f"{where}is longer than {MAX_LINE // 1024} KiB")

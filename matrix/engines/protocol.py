@@ -1,0 +1,88 @@
+"""What an engine is: a module with the functions of `Engine`. It builds targets and runs the suite in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from matrix.catalog import Release
+from matrix.ids import Target
+
+Say = Callable[[str], None]
+Chunk = tuple[Literal["out", "err"], bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Of one run: seconds of wall time and of silence, bytes of memory and of output, processes, open files."""
+
+    seconds: float = 1800
+    silence: float = 300
+    memory: int = 6 * 2**30
+    output: int = 16 * 2**20
+    processes: int = 512
+    files: int = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A target that is ready to run. `where`: its folder, or its image."""
+
+    target: Target
+    where: str
+    recipe_sha256: str
+    lock_sha256: str
+    image_digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a process ended: exit status (negative: the signal), and whether memory was why."""
+
+    status: int
+    oom: bool = False
+
+
+class Process(Protocol):
+    """A suite that runs in a target."""
+
+    def read(self, seconds: float) -> Chunk | None:
+        """What it wrote next, None where nothing came within `seconds`. EOFError once it has closed both streams."""
+
+    def kill(self) -> None:
+        """End it and all that it started, now. Harmless when it has ended."""
+
+    def wait(self) -> Ended:
+        """After EOFError or kill()."""
+
+
+class Engine(Protocol):
+    """See matrix/engines/venv.py for the plainest one."""
+
+    def trouble(self) -> str | None:
+        """Why this engine cannot be used here, with the cure; None where it can."""
+
+    def recipe(self, release: Release, target: Target) -> str:
+        """SHA-256 of all that decides what would be built. Costs no network and no build."""
+
+    def is_built(self, release: Release, target: Target) -> bool: ...
+
+    def provision(self, release: Release, target: Target, say: Say) -> Environment:
+        """Build the target, or find it built. Installing follows the lock and resolves nothing.
+
+        Raises NotBuilt."""
+
+    def start(
+        self,
+        environment: Environment,
+        suite: Path,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        limits: Limits,
+    ) -> Process:
+        """Run `python -m suite ARGUMENTS` under exactly these variables and the engine's own few."""
+
+    def clean(self) -> int:
+        """Remove all that this engine built here; how many bytes came free."""

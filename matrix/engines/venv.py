@@ -1,0 +1,152 @@
+"""Engine `venv`: a virtual environment a target, installed by uv from the target's lock. Needs no Docker.
+
+It isolates by process limits, a clean environment and, where the kernel lets an ordinary user do so, a network
+namespace of its own; the file system is the user's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from matrix import interpreters, locks, paths
+from matrix.catalog import Release
+from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
+from matrix.errors import MachineError, NotBuilt
+from matrix.ids import Target
+
+READY = "matrix-ready"
+
+
+def trouble() -> str | None:
+    return None
+
+
+def recipe(release: Release, target: Target) -> str:
+    return hashlib.sha256(f"venv {target.id} {locks.sha256(target)}".encode()).hexdigest()
+
+
+def is_built(release: Release, target: Target) -> bool:
+    return (_folder(release, target) / READY).exists()
+
+
+def provision(release: Release, target: Target, say: Say) -> Environment:
+    folder = _folder(release, target)
+    if not is_built(release, target):
+        _build(target, folder, say)
+    return Environment(
+        target=target,
+        where=str(folder),
+        recipe_sha256=recipe(release, target),
+        lock_sha256=locks.sha256(target),
+    )
+
+
+def start(
+    environment: Environment,
+    suite: Path,
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    limits: Limits,
+) -> _Process:
+    home = tempfile.mkdtemp(prefix="matrix-run-")
+    python = Path(environment.where) / "bin" / "python"
+    return _Process(
+        [*_without_network(), *_limited(limits), str(python), "-m", suite.name, *arguments],
+        {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(suite.parent), **variables},
+        home,
+    )
+
+
+def clean() -> int:
+    size = sum(file.lstat().st_blocks * 512 for file in paths.ENVIRONMENTS.rglob("*"))
+    shutil.rmtree(paths.ENVIRONMENTS, ignore_errors=True)
+    return size
+
+
+def _folder(release: Release, target: Target) -> Path:
+    return paths.ENVIRONMENTS / f"{target.id}-{recipe(release, target)[:12]}"
+
+
+def _build(target: Target, folder: Path, say: Say) -> None:
+    """Build under another name and rename: a folder with its right name is whole."""
+    try:
+        python = interpreters.get(target.python)
+    except MachineError as fault:
+        raise NotBuilt(str(fault), fault.cure, machine=True) from fault
+    say(f"installing {target.id}")
+    shutil.rmtree(folder, ignore_errors=True)
+    made = interpreters.uv("venv", "--quiet", "--no-project", "--python", str(python), str(folder))
+    if made.returncode == 0:
+        made = interpreters.uv(*locks.install_command(target, folder / "bin" / "python"))
+    if made.returncode != 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise NotBuilt(locks.why_not(made.stderr), machine=locks.is_machines_fault(made.stderr))
+    (folder / READY).touch()
+
+
+@cache
+def _without_network() -> tuple[str, ...]:
+    """A network namespace of its own, where the kernel grants one to an ordinary user."""
+    prefix = ("unshare", "--map-root-user", "--net", "--")
+    try:
+        granted = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        granted = False
+    return prefix if granted else ()
+
+
+def _limited(limits: Limits) -> tuple[str, ...]:
+    return ("prlimit", "--core=0", f"--nofile={limits.files}", "--") if shutil.which("prlimit") else ()
+
+
+class _Process:
+    """A process group of the host."""
+
+    def __init__(self, command: Sequence[str], variables: Mapping[str, str], home: str) -> None:
+        self._home = home
+        self._child = subprocess.Popen(
+            command,
+            env=dict(variables),
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._selector = selectors.DefaultSelector()
+        assert self._child.stdout and self._child.stderr
+        self._selector.register(self._child.stdout, selectors.EVENT_READ, "out")
+        self._selector.register(self._child.stderr, selectors.EVENT_READ, "err")
+
+    def read(self, seconds: float) -> Chunk | None:
+        for key, _ in self._selector.select(seconds):
+            if data := os.read(key.fd, 65536):
+                return ("out" if key.data == "out" else "err", data)
+            self._selector.unregister(key.fileobj)
+        if not self._selector.get_map():
+            raise EOFError
+        return None
+
+    def kill(self) -> None:
+        try:
+            os.killpg(self._child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def wait(self) -> Ended:
+        self._child.wait()
+        self.kill()
+        for key in list(self._selector.get_map().values()):
+            self._selector.unregister(key.fileobj)
+        self._selector.close()
+        shutil.rmtree(self._home, ignore_errors=True)
+        return Ended(status=self._child.returncode)

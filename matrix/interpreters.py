@@ -1,0 +1,49 @@
+"""Finds, or fetches, the CPython of a target; uv does both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from matrix.errors import MachineError
+
+UV_DOWNLOADS_FROM = (3, 8)
+
+
+def uv(*arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run uv; its interpreters are also looked for among pyenv's, whose shims do not answer for every version."""
+    environment = os.environ | {"PATH": _search_path()} | (variables or {})
+    environment.pop("VIRTUAL_ENV", None)
+    return subprocess.run([find_uv_bin(), *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+@cache
+def find(version: str) -> Path | None:
+    """An installed CPython of this minor version."""
+    found = uv("python", "find", "--no-project", "--system", "--no-python-downloads", version)
+    return Path(found.stdout.strip()) if found.returncode == 0 else None
+
+
+def get(version: str) -> Path:
+    """An installed CPython of this minor version, else one that uv fetches. Raises MachineError with the cure."""
+    if found := find(version):
+        return found
+    if tuple(map(int, version.split("."))) >= UV_DOWNLOADS_FROM and uv("python", "install", version).returncode == 0:
+        find.cache_clear()
+        if found := find(version):
+            return found
+    raise MachineError(f"CPython {version} is not on this machine and could not be fetched", cure(version))
+
+
+def cure(version: str) -> str:
+    return f"put a python{version} on the PATH, for example with: pyenv install {version}"
+
+
+def _search_path() -> str:
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    bins = sorted((root / "versions").glob("3.*/bin"))
+    return os.pathsep.join([*map(str, bins), os.environ.get("PATH", os.defpath)])

@@ -1,0 +1,108 @@
+"""What a target says on its reserved descriptor, decoded as it comes: strictly, and never beyond its size.
+
+    {"format": "stream/1", "python": ...}            before TensorFlow is imported
+    {"tensorflow": ..., "packages": ..., ...}        after it, or {"not_imported": "..."}
+    {"approach": ..., "outcome": ..., ...}           an observation a line
+    {"closing": 812, "seconds": {...}}               how many there were, and where the time went
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from matrix.errors import BadRecord
+from matrix.records import MAX_LINE, MAX_OBSERVATIONS, Line, Name, Observation, decode_line
+
+MAX_STREAM = 8 * 2**20
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    format: Literal["stream/1"]
+    python: Name
+
+
+class NotImported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    not_imported: Line
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The environment in TensorFlow's own words. `cells`: how many observations it is going to send."""
+
+    tensorflow: Name
+    packages: Annotated[dict[Name, Name], Meta(max_length=200)]
+    onednn: bool | None
+    build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None
+    cells: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
+
+
+class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    closing: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
+    seconds: Annotated[dict[Name, float], Meta(max_length=20)]
+
+
+class Stream:
+    """The stream of one run. `wanted`: the cells that were asked for; any other, or one twice, is refused."""
+
+    def __init__(self, wanted: Collection[tuple[str, str, str, str]]) -> None:
+        self.opening: Opening | None = None
+        self.not_imported: str | None = None
+        self.imported: Imported | None = None
+        self.observations: dict[tuple[str, str, str, str], Observation] = {}
+        self.closing: Closing | None = None
+        self._wanted = frozenset(wanted)
+        self._buffer = b""
+        self._size = 0
+
+    @property
+    def is_whole(self) -> bool:
+        return self.closing is not None and self.closing.closing == len(self.observations) == len(self._wanted)
+
+    def feed(self, data: bytes) -> Iterator[Observation]:
+        """Yield the observations that `data` completes. Raise BadRecord at the first word out of order."""
+        self._size += len(data)
+        if self._size > MAX_STREAM:
+            raise BadRecord(f"the target sent more than {MAX_STREAM // 2**20} MiB")
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            if (observation := self._take(line)) is not None:
+                yield observation
+        if len(self._buffer) > MAX_LINE:
+            raise BadRecord(f"the target sent a line of more than {MAX_LINE // 1024} KiB")
+
+    def _take(self, line: bytes) -> Observation | None:
+        if self.closing is not None:
+            raise BadRecord("the target went on after its closing line")
+        if self.opening is None:
+            self.opening = decode_line(_opening, line)
+        elif self.imported is None:
+            self._take_import(line)
+        elif line.startswith(b'{"closing"'):
+            self.closing = decode_line(_closing, line)
+        else:
+            return self._take_observation(decode_line(_observation, line))
+        return None
+
+    def _take_import(self, line: bytes) -> None:
+        if line.startswith(b'{"not_imported"'):
+            self.not_imported = decode_line(_not_imported, line).not_imported
+        else:
+            self.imported = decode_line(_imported, line)
+
+    def _take_observation(self, observation: Observation) -> Observation:
+        if observation.cell not in self._wanted:
+            raise BadRecord(f"the target observed {'/'.join(observation.cell)}, which nobody asked for")
+        if observation.cell in self.observations:
+            raise BadRecord(f"the target observed {'/'.join(observation.cell)} twice")
+        self.observations[observation.cell] = observation
+        return observation
+
+
+_opening = msgspec.json.Decoder(Opening)
+_not_imported = msgspec.json.Decoder(NotImported)
+_imported = msgspec.json.Decoder(Imported)
+_closing = msgspec.json.Decoder(Closing)
+_observation = msgspec.json.Decoder(Observation)
