@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,7 @@ from packaging.version import Version
 from matrix import ids, paths
 from matrix.errors import BadData
 
+Entry = TypeVar("Entry", bound=msgspec.Struct)
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
@@ -44,13 +45,17 @@ class Release(_Entry, frozen=True, kw_only=True):
 
 
 class Profile(_Entry, frozen=True, kw_only=True):
-    """Variables that change what TensorFlow does, and the releases (a PEP 440 range) where they do."""
+    """Variables that change what TensorFlow does, and the releases (a PEP 440 range) where they do.
+
+    `onednn`: `default` comes to this profile where TensorFlow says that oneDNN is on (or off).
+    """
 
     name: Annotated[str, Meta(pattern=rf"^{ids.PROFILE}$")]
     environment: dict[Annotated[str, Meta(pattern=r"^[A-Z0-9_]+$")], str]
     backends: Annotated[list[ids.Backend], Meta(min_length=1)]
     why: Text
     releases: str = ""
+    onednn: bool | None = None
 
     def holds_for(self, release: str, backend: ids.Backend) -> bool:
         return backend in self.backends and SpecifierSet(self.releases, prereleases=True).contains(release)
@@ -77,7 +82,7 @@ def load(data: Path = paths.DATA) -> Catalog:
     return Catalog(releases=tuple(sorted(releases, key=lambda entry: Version(entry.version))), profiles=profiles)
 
 
-def load_entries[Entry: msgspec.Struct](file: Path, table: str, kind: type[Entry], *, key: str) -> tuple[Entry, ...]:
+def load_entries(file: Path, table: str, kind: type[Entry], *, key: str) -> tuple[Entry, ...]:
     """The `[[table]]` entries of a TOML file, each a `kind`, no two with the same `key`."""
     text = _text(file)
     entries = _tables(file, text, table)

@@ -6,6 +6,7 @@ is checked against the types below, from which `matrix/data/schema/run-1.json` i
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,13 +21,14 @@ from matrix.errors import BadRecord
 from matrix.files import write_whole
 
 T = TypeVar("T")
+CellId = tuple[str, str, str, str]
 
 MAX_LINE = 64 * 1024
 MAX_RECORD = 4 * 1024 * 1024
 MAX_OBSERVATIONS = 5_000
 
 Status = Literal["complete", "partial", "not_built", "not_imported", "not_run"]
-Engine = Literal["docker", "venv"]
+EngineName = Literal["docker", "venv"]
 Outcome = Literal["pass", "wrong", "error", "crash", "timeout", "oom", "absent", "skipped"]
 Check = Literal["forward", "gradient", "fusion"]
 Mode = Literal["eager", "graph", "jit", "keras", "savedmodel", "tflite"]
@@ -86,7 +88,7 @@ class Observation(_Strict, frozen=True, kw_only=True):
     reason: Line | None = None
 
     @property
-    def cell(self) -> tuple[str, str, str, str]:
+    def cell(self) -> CellId:
         return (self.approach, self.mode, self.check, self.case)
 
 
@@ -110,7 +112,7 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
     python: Name
     backend: ids.Backend
     profile: Word
-    engine: Engine
+    engine: EngineName
     status: Status
     started: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
     reason: Line | None = None
@@ -138,15 +140,16 @@ class Record:
     observations: tuple[Observation, ...] = ()
 
 
-def path(reports: Path, header: Header) -> Path:
-    return reports / "runs" / header.host.host_class / header.engine / f"{header.run}.jsonl"
+def path(reports: Path, host_class: str, engine: EngineName, run: str) -> Path:
+    return reports / "runs" / host_class / engine / f"{run}.jsonl"
 
 
 def write(reports: Path, record: Record) -> Path:
     """Write a record whole or not at all; what does not satisfy the contract is refused before it is written."""
     data = encode(record)
     decode(data)
-    target = path(reports, record.header)
+    header = record.header
+    target = path(reports, header.host.host_class, header.engine, header.run)
     write_whole(target, data)
     return target
 
@@ -168,6 +171,13 @@ def read_all(reports: Path) -> Iterator[Record]:
     """Every record under `reports`, in the order of their paths."""
     for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
         yield read(file)
+
+
+def headers(reports: Path) -> Iterator[Header]:
+    """Line 1 of every record that can be read; for questions to which a broken record has no answer."""
+    for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
+        with file.open("rb") as stream, contextlib.suppress(BadRecord):
+            yield decode_line(_header_decoder, stream.readline(MAX_LINE))
 
 
 def encode(record: Record) -> bytes:

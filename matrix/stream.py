@@ -1,9 +1,9 @@
 """What a target says on its reserved descriptor, decoded as it comes: strictly, and never beyond its size.
 
-    {"format": "stream/1", "python": ...}            before TensorFlow is imported
-    {"tensorflow": ..., "packages": ..., ...}        after it, or {"not_imported": "..."}
-    {"approach": ..., "outcome": ..., ...}           an observation a line
-    {"closing": 812, "seconds": {...}}               how many there were, and where the time went
+{"format": "stream/1", "python": ...}            before TensorFlow is imported
+{"tensorflow": ..., "packages": ..., ...}        after it, or {"not_imported": "..."}
+{"approach": ..., "outcome": ..., ...}           an observation a line
+{"closing": 812, "seconds": {...}}               how many there were, and where the time went
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from matrix.errors import BadRecord
-from matrix.records import MAX_LINE, MAX_OBSERVATIONS, Line, Name, Observation, decode_line
+from matrix.records import MAX_LINE, MAX_OBSERVATIONS, CellId, Line, Name, Observation, decode_line
 
 MAX_STREAM = 8 * 2**20
 
@@ -47,11 +47,11 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Stream:
     """The stream of one run. `wanted`: the cells that were asked for; any other, or one twice, is refused."""
 
-    def __init__(self, wanted: Collection[tuple[str, str, str, str]]) -> None:
+    def __init__(self, wanted: Collection[CellId]) -> None:
         self.opening: Opening | None = None
         self.not_imported: str | None = None
         self.imported: Imported | None = None
-        self.observations: dict[tuple[str, str, str, str], Observation] = {}
+        self.observations: dict[CellId, Observation] = {}
         self.closing: Closing | None = None
         self._wanted = frozenset(wanted)
         self._buffer = b""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from matrix.catalog import Release
 from matrix.ids import Target
 
 Say = Callable[[str], None]
@@ -64,12 +63,12 @@ class Engine(Protocol):
     def trouble(self) -> str | None:
         """Why this engine cannot be used here, with the cure; None where it can."""
 
-    def recipe(self, release: Release, target: Target) -> str:
+    def recipe(self, target: Target) -> str:
         """SHA-256 of all that decides what would be built. Costs no network and no build."""
 
-    def is_built(self, release: Release, target: Target) -> bool: ...
+    def is_built(self, target: Target) -> bool: ...
 
-    def provision(self, release: Release, target: Target, say: Say) -> Environment:
+    def provision(self, target: Target, say: Say) -> Environment:
         """Build the target, or find it built. Installing follows the lock and resolves nothing.
 
         Raises NotBuilt."""

@@ -6,6 +6,7 @@ namespace of its own; the file system is the user's own.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import selectors
@@ -18,7 +19,6 @@ from functools import cache
 from pathlib import Path
 
 from matrix import interpreters, locks, paths
-from matrix.catalog import Release
 from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
 from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
@@ -30,22 +30,22 @@ def trouble() -> str | None:
     return None
 
 
-def recipe(release: Release, target: Target) -> str:
+def recipe(target: Target) -> str:
     return hashlib.sha256(f"venv {target.id} {locks.sha256(target)}".encode()).hexdigest()
 
 
-def is_built(release: Release, target: Target) -> bool:
-    return (_folder(release, target) / READY).exists()
+def is_built(target: Target) -> bool:
+    return (_folder(target) / READY).exists()
 
 
-def provision(release: Release, target: Target, say: Say) -> Environment:
-    folder = _folder(release, target)
-    if not is_built(release, target):
+def provision(target: Target, say: Say) -> Environment:
+    folder = _folder(target)
+    if not is_built(target):
         _build(target, folder, say)
     return Environment(
         target=target,
         where=str(folder),
-        recipe_sha256=recipe(release, target),
+        recipe_sha256=recipe(target),
         lock_sha256=locks.sha256(target),
     )
 
@@ -72,8 +72,8 @@ def clean() -> int:
     return size
 
 
-def _folder(release: Release, target: Target) -> Path:
-    return paths.ENVIRONMENTS / f"{target.id}-{recipe(release, target)[:12]}"
+def _folder(target: Target) -> Path:
+    return paths.ENVIRONMENTS / f"{target.id}-{recipe(target)[:12]}"
 
 
 def _build(target: Target, folder: Path, say: Say) -> None:
@@ -137,10 +137,8 @@ class _Process:
         return None
 
     def kill(self) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     def wait(self) -> Ended:
         self._child.wait()

@@ -4,6 +4,7 @@ The stream goes to the original standard output, one JSON object a line: an open
 imported, one that describes the environment after it, the observations, and a closing line that says how many.
 Everything else that is written anywhere goes to standard error.
 """
+
 import argparse
 import fnmatch
 import importlib

@@ -1,4 +1,5 @@
 """What this environment is, as TensorFlow and the interpreter themselves say it."""
+
 import importlib
 import platform
 

@@ -1,4 +1,5 @@
 """How a forked worker ended, and whether memory was why."""
+
 import os
 import re
 import signal

@@ -4,7 +4,9 @@ The parent has imported TensorFlow and never touches a device. A worker takes ce
 it dies, the cell it was in is observed again alone in a fresh fork before it is blamed: a predecessor may have
 corrupted memory. The next worker goes on with the rest.
 """
+
 import collections
+import ctypes
 import json
 import os
 import select
@@ -12,6 +14,7 @@ import signal
 import sys
 import time
 import traceback
+from typing import NamedTuple
 
 from . import watch
 
@@ -21,7 +24,7 @@ OUTPUT_RELAYED = 256 * 1024
 SUITE_FAULT = 70  # EX_SOFTWARE
 NEXT = b"next"
 
-Limits = collections.namedtuple("Limits", "seconds memory")  # for one cell: wall time, resident bytes
+Limits = NamedTuple("Limits", [("seconds", float), ("memory", int)])  # for one cell: wall time, resident bytes
 
 
 def observe_all(cells, begin, task, limits):
@@ -163,9 +166,15 @@ def _lead_a_group(pid):
         pass
 
 
+def _die_with_parent():
+    # prctl(PR_SET_PDEATHSIG, SIGKILL): when the run is killed, a worker that hangs goes with it.
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def _work(cells, begin, task, frames, chatter):
     """The worker's whole life."""
     _lead_a_group(0)
+    _die_with_parent()
     os.dup2(chatter, 1)
     os.dup2(chatter, 2)
     status = 0

@@ -1,0 +1,124 @@
+"""The command line: `python -m matrix VERB`. Maps errors to exit codes; nothing else prints or exits."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from matrix import doctor as doctor_
+from matrix import engines, paths, sweep
+from matrix.errors import MatrixError
+from matrix.ids import BACKENDS
+from matrix.plan import SETS, Estimate, Selection
+from matrix.progress import in_words
+from matrix.records import EngineName
+
+console = Console(soft_wrap=True)
+
+RELEASES = f"A release: 2.15.1, a minor: 2.15, a range: 2.5..2.9, or {', '.join(SETS)}. May be repeated."
+INTERRUPTED = 130
+
+
+def main() -> int:
+    try:
+        cli(standalone_mode=False)
+    except MatrixError as fault:
+        return _complain(str(fault), fault.cure, fault.exit_code)
+    except click.ClickException as fault:
+        fault.show()
+        return fault.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("interrupted", "the same command goes on where this one stopped", INTERRUPTED)
+    return 0
+
+
+def _complain(what: str, cure: str, code: int) -> int:
+    Console(stderr=True, soft_wrap=True).print(f"error: {what}" + (f"\n  {cure}" if cure else ""), markup=False)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def cli() -> None:
+    """Which way of writing a grouped convolution works, trains, is fused and is fast, on which TensorFlow?"""
+
+
+@cli.command()
+@click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES)
+@click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS), show_default=True)
+@click.option("--profile", "profiles", multiple=True, help="Of matrix/data/profiles.toml; all by default.")
+@click.option("--engine", type=click.Choice(sorted(engines.ENGINES)), help="The first that answers, by default.")
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+@click.option("--again", is_flag=True, help="Make runs again whose records are current.")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would be done, and do nothing.")
+def run(
+    releases: tuple[str, ...],
+    backends: tuple[str, ...],
+    profiles: tuple[str, ...],
+    engine: EngineName | None,
+    reports: Path,
+    again: bool,
+    only_plan: bool,
+) -> None:
+    """Make the runs that are due, record them, refresh the table."""
+    chosen = tuple(backend for backend in BACKENDS if backend in backends)
+    selection = Selection(releases=releases, backends=chosen, profiles=profiles)
+    prepared = sweep.prepare(selection, engine, reports, again=again)
+    _tell_plan(prepared, whole=only_plan)
+    if only_plan:
+        return
+    outcome = sweep.carry_out(prepared, reports, console)
+    for record in outcome.kept:
+        _say(f"not recorded, the earlier record stands: {in_words(record)}")
+    _tell_summary(sweep.refresh(reports), reports)
+
+
+@cli.command()
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+def report(reports: Path) -> None:
+    """Judge the records anew: support.json, SUPPORT.md and the README's table."""
+    _tell_summary(sweep.refresh(reports), reports)
+
+
+@cli.command()
+def doctor() -> None:
+    """What this machine has and lacks for the matrix, each missing piece with its cure."""
+    for finding in doctor_.examine():
+        _say(
+            f"{'ok     ' if finding.ok else 'missing'} {finding.what}"
+            + (f"\n        {finding.cure}" if finding.cure else "")
+        )
+
+
+@cli.command()
+def clean() -> None:
+    """Remove the environments and working files; records and reports stay."""
+    freed = sum(engine.clean() for engine in engines.ENGINES.values() if engine.trouble() is None)
+    _say(f"{freed / 2**30:.1f} GiB removed")
+
+
+def _tell_plan(prepared: sweep.Sweep, *, whole: bool) -> None:
+    _say(f"engine {prepared.engine} ({prepared.engine_why})")
+    if whole:
+        for planned in prepared.due:
+            _say(f"  due      {planned.run.id}")
+        for record in prepared.current:
+            _say(f"  current  {record.header.run} ({record.header.started[:10]})")
+    _say(f"{len(prepared.due)} runs due, {len(prepared.current)} current: {_in_words(prepared.estimate)}")
+
+
+def _in_words(estimate: Estimate) -> str:
+    if not estimate.runs:
+        return "nothing to do (--again makes them all the same)"
+    builds = f"{estimate.environments} environments to install (up to 0.6 GB of downloads each), "
+    return f"{builds if estimate.environments else ''}about {max(1, round(estimate.seconds / 60))} min"
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What this machine has and lacks for the matrix, each missing piece with its cure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from matrix import catalog, engines, host, interpreters, paths
+
+FREE_BYTES = 15 * 2**30
+CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    ok: bool
+    what: str
+    cure: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    yield from _engines()
+    yield from _interpreters()
+    yield _gpu()
+    yield _disk()
+    yield from _network()
+    yield _onednn()
+
+
+def _engines() -> Iterator[Finding]:
+    for name, engine in engines.ENGINES.items():
+        trouble = engine.trouble()
+        yield Finding(ok=trouble is None, what=f"engine {name}", cure=trouble or "")
+
+
+def _interpreters() -> Iterator[Finding]:
+    data = catalog.load()
+    wanted = {wheel.python for release in data.releases for wheel in release.wheels.values()}
+    for version in sorted(wanted, key=lambda text: tuple(map(int, text.split(".")))):
+        found = interpreters.find(version)
+        users = [release.version for release in data.releases if _uses(release, version)]
+        what = f"CPython {version}: {found or 'not here'} (TensorFlow {', '.join(users)})"
+        yield Finding(ok=found is not None, what=what, cure="" if found else interpreters.cure(version))
+
+
+def _uses(release: catalog.Release, version: str) -> bool:
+    return any(wheel.python == version for wheel in release.wheels.values())
+
+
+def _gpu() -> Finding:
+    facts = host.facts("cuda")
+    if facts.gpu:
+        return Finding(ok=True, what=f"{facts.gpu}, driver {facts.driver}")
+    if Path("/dev/kfd").exists():
+        return Finding(ok=True, what="an AMD GPU (/dev/kfd)")
+    cure = "only cuda and rocm need one; for NVIDIA install its driver until `nvidia-smi` answers"
+    return Finding(ok=False, what="GPU and driver", cure=cure)
+
+
+def _disk() -> Finding:
+    there = next(folder for folder in (paths.WORK, *paths.WORK.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    cure = "" if free >= FREE_BYTES else "make room, or free what the matrix built with: nox -s clean"
+    return Finding(ok=free >= FREE_BYTES, what=f"disk: {free / 2**30:.0f} GiB free, 15 wanted", cure=cure)
+
+
+def _network() -> Iterator[Finding]:
+    for name in CA_VARIABLES:
+        if (value := os.environ.get(name)) and not Path(value).is_file():
+            yield Finding(ok=False, what=f"CA bundle {name}={value}", cure="it names no file: mend or unset it")
+    bundle = next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
+    proxy = next((os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)), None)
+    yield Finding(ok=True, what=f"CA bundle: {bundle or 'the one uv brings'}; proxy: {proxy or 'none'}")
+
+
+def _onednn() -> Finding:
+    facts = host.facts("cpu")
+    here = "switches itself on" if host.onednn_switches_itself_on(facts) else "does not switch itself on"
+    return Finding(
+        ok=True, what=f"host class {facts.host_class}: from TensorFlow 2.9, oneDNN {here} here ({facts.cpu})"
+    )

@@ -1,0 +1,68 @@
+"""This machine, as far as it decides what TensorFlow does on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from matrix.ids import Backend
+from matrix.records import Host
+
+# The highest that a processor has names its class. oneDNN switches itself on with the first three (from 2.9);
+# every processor with AVX512_BF16 has AVX512_VNNI, so that the former needs no class of its own.
+CLASSES = (
+    ("amx_int8", "amx"),
+    ("avx512_vnni", "avx512vnni"),
+    ("avx_vnni", "avxvnni"),
+    ("avx512f", "avx512"),
+    ("avx2", "avx2"),
+    ("avx", "avx"),
+)
+KERNELS_CHOOSE_BY = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c)$")
+
+
+@cache
+def facts(backend: Backend) -> Host:
+    """Host class, processor, and for GPU backends the device and its driver."""
+    cpu, flags = _cpu()
+    gpu = _nvidia() if backend == "cuda" else None
+    return Host(
+        host_class=f"cuda-sm{gpu[2]}" if gpu else _cpu_class(flags),
+        cpu=cpu,
+        cpu_flags=sorted(flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)),
+        cores=len(os.sched_getaffinity(0)),
+        kernel=platform.release(),
+        gpu=gpu[0] if gpu else None,
+        driver=gpu[1] if gpu else None,
+    )
+
+
+def onednn_switches_itself_on(host: Host) -> bool:
+    """Whether TensorFlow >= 2.9 turns oneDNN on by itself here: tensorflow/core/util/util.cc, IsMKLEnabled."""
+    return bool({"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8"} & set(host.cpu_flags))
+
+
+def _cpu() -> tuple[str, set[str]]:
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    fields = dict(re.findall(r"^(model name|flags)\s*: (.*)$", text, re.MULTILINE))
+    return fields.get("model name", platform.machine()), set(fields.get("flags", "").split())
+
+
+def _cpu_class(flags: set[str]) -> str:
+    machine = {"x86_64": "x86", "aarch64": "arm"}.get(platform.machine(), platform.machine())
+    return f"{machine}-{next((name for flag, name in CLASSES if flag in flags), 'base')}"
+
+
+def _nvidia() -> tuple[str, str, str] | None:
+    """Name, driver and compute capability ("90") of the first NVIDIA GPU."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    name, driver, capability = told.splitlines()[0].split(", ")
+    return name, driver, capability.replace(".", "")

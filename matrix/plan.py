@@ -1,0 +1,138 @@
+"""From selectors to an ordered list of runs, which of them are due, and what they will take."""
+
+from __future__ import annotations
+
+import difflib
+import statistics
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from matrix import records, runner
+from matrix.catalog import Catalog, Profile, Release
+from matrix.cells import suite_sha256
+from matrix.engines import ENGINES
+from matrix.errors import BadRecord, BadUsage, NotBuilt
+from matrix.ids import Backend, Run
+from matrix.records import Record
+from matrix.runner import Planned
+
+RECENT = 5
+SETS: dict[str, Callable[[Sequence[Release]], Sequence[Release]]] = {
+    "landmarks": lambda releases: [release for release in releases if release.landmark],
+    "recent": lambda releases: releases[-RECENT:],
+    "all": lambda releases: releases,
+}
+# Measured on two cores; only used until there are records to learn from.
+SECONDS_A_RUN = 60
+SECONDS_AN_ENVIRONMENT = 10
+# A record with one of these stays until its inputs change; any other outcome is tried again.
+LASTING = ("complete", "not_imported")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What a person asked for: `releases` and `profiles` as typed, empty where nothing was said."""
+
+    releases: tuple[str, ...] = ("landmarks",)
+    backends: tuple[Backend, ...] = ("cpu",)
+    profiles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What the due runs will take, in seconds of wall time."""
+
+    environments: int
+    runs: int
+    seconds: float
+
+
+def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> tuple[Planned, ...]:
+    """The runs that a selection names, oldest release first. Raise BadUsage for a selector that names nothing."""
+    profiles = select_profiles(catalog, selection.profiles)
+    planned = tuple(
+        Planned(
+            run=Run(target=release.target(backend), profile=profile.name),
+            release=release,
+            profile=profile,
+            engine=engine,
+        )
+        for release in select_releases(catalog, selection.releases)
+        for backend in selection.backends
+        if backend in release.wheels
+        for profile in profiles
+        if profile.holds_for(release.version, backend)
+    )
+    if not planned:
+        raise BadUsage("no release of the catalog has these profiles on these backends", "see: python -m matrix plan")
+    return planned
+
+
+def select_releases(catalog: Catalog, selectors: Iterable[str]) -> list[Release]:
+    """`2.15.1`, `2.15`, `2.5..2.9` (both ends' minors included), `landmarks`, `recent` or `all`."""
+    chosen = {release.version for selector in selectors for release in _select(catalog, selector)}
+    return [release for release in catalog.releases if release.version in chosen]
+
+
+def select_profiles(catalog: Catalog, names: Collection[str]) -> list[Profile]:
+    known = [profile.name for profile in catalog.profiles]
+    for name in names:
+        if name not in known:
+            raise _unknown("profile", name, known)
+    return [profile for profile in catalog.profiles if not names or profile.name in names]
+
+
+def _select(catalog: Catalog, selector: str) -> Sequence[Release]:
+    if selector in SETS:
+        return SETS[selector](catalog.releases)
+    first, _, last = selector.partition("..")
+    chosen = [release for release in catalog.releases if _is_within(release.version, first, last or first)]
+    if not chosen:
+        raise _unknown("release", selector, [*SETS, *(release.version for release in catalog.releases)])
+    return chosen
+
+
+def _is_within(version: str, first: str, last: str) -> bool:
+    try:
+        low, high = Version(first).release, Version(last).release
+        own = Version(version).release
+    except InvalidVersion:
+        return False
+    if first == last and Version(first).is_prerelease:
+        return version == first
+    return low <= own[: len(low)] and own[: len(high)] <= high
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> BadUsage:
+    near = difflib.get_close_matches(name, known, n=4, cutoff=0.4) or list(known)
+    return BadUsage(f"no {what} is named {name!r}", f"nearest: {', '.join(near)}")
+
+
+def current(planned: Planned, reports: Path) -> Record | None:
+    """The record of this run, where it has one that was made from the same inputs."""
+    file = records.path(reports, planned.host.host_class, planned.engine, planned.run.id)
+    try:
+        record = records.read(file)
+        recipe = runner.recipe_sha256(planned)
+    except (FileNotFoundError, BadRecord, NotBuilt):
+        return None
+    header = record.header
+    same = header.recipe_sha256 == recipe and header.suite_sha256 == suite_sha256()
+    return record if same and (header.status in LASTING or header.same_as) else None
+
+
+def estimate(due: Sequence[Planned], reports: Path, slots: int) -> Estimate:
+    """From the records of the same runs where there are any, else from all records, else from a constant."""
+    known = {(header.run, header.engine): header.seconds or 0.0 for header in records.headers(reports)}
+    usual = statistics.median(known.values()) if known else SECONDS_A_RUN
+    targets = {planned.run.target: planned for planned in due}
+    missing = sum(not ENGINES[planned.engine].is_built(target) for target, planned in targets.items())
+    seconds = sum(known.get((planned.run.id, planned.engine), usual) for planned in due)
+    return Estimate(
+        environments=missing,
+        runs=len(due),
+        seconds=seconds / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
+    )

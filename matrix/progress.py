@@ -1,0 +1,79 @@
+"""What a person sees while runs are made: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from matrix.records import Observation, Record
+
+
+class Plain:
+    """A line an event, with the seconds since the start."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._start = time.monotonic()
+
+    def building(self, what: str) -> None:
+        self._line(what)
+
+    def started(self, run: str, cells: int) -> None:
+        self._line(f"observing {run}: {cells} cells")
+
+    def observed(self, run: str, observation: Observation) -> None:
+        pass
+
+    def finished(self, record: Record) -> None:
+        self._line(in_words(record))
+
+    def _line(self, text: str) -> None:
+        self._console.print(f"[{time.monotonic() - self._start:6.1f} s] {text}", markup=False, highlight=False)
+
+
+class Bars(Plain):
+    """The same lines, and below them a bar for all runs and one for each that is under way."""
+
+    def __init__(self, console: Console, bars: Progress, runs: int) -> None:
+        super().__init__(console)
+        self._bars = bars
+        self._all = bars.add_task("all runs", total=runs)
+        self._tasks: dict[str, TaskID] = {}
+
+    def started(self, run: str, cells: int) -> None:
+        self._tasks[run] = self._bars.add_task(run, total=cells)
+
+    def observed(self, run: str, observation: Observation) -> None:
+        self._bars.advance(self._tasks[run])
+
+    def finished(self, record: Record) -> None:
+        super().finished(record)
+        self._bars.advance(self._all)
+        if (task := self._tasks.pop(record.header.run, None)) is not None:
+            self._bars.remove_task(task)
+
+
+@contextmanager
+def showing(console: Console, runs: int) -> Iterator[Plain]:
+    if not console.is_terminal:
+        yield Plain(console)
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        yield Bars(console, bars, runs)
+
+
+def in_words(record: Record) -> str:
+    """`tf2.8.4-py310-cpu+onednn-off: complete in 41.2 s: 700 pass, 96 error`"""
+    header = record.header
+    if header.same_as:
+        return f"{header.run}: the same as {header.same_as} on this host class"
+    counts = Counter(observation.outcome for observation in record.observations)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    parts = [f"{header.status}" + (f" in {header.seconds:g} s" if header.seconds else ""), told, header.reason or ""]
+    return f"{header.run}: " + ": ".join(part for part in parts if part)

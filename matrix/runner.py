@@ -1,0 +1,239 @@
+"""Runs the suite in a target under a profile, and makes the record of it."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from matrix import host, paths
+from matrix.catalog import Catalog, Profile, Release
+from matrix.cells import suite_sha256
+from matrix.engines import ENGINES
+from matrix.engines.protocol import Ended, Environment, Limits, Process
+from matrix.errors import BadRecord, NotBuilt
+from matrix.files import write_whole
+from matrix.ids import Run
+from matrix.records import CellId, EngineName, Header, Host, Observation, Record, Status
+from matrix.stream import Imported, Stream
+
+THREADS = 1
+# A clean environment, but for these: TensorFlow's chatter is cut to errors, Python's output comes at once.
+VARIABLES = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+LOG_KEPT = 512 * 1024
+
+Observed = Callable[[Observation], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A run that could be made: what it is of, and the engine that would make it."""
+
+    run: Run
+    release: Release
+    profile: Profile
+    engine: EngineName
+
+    @property
+    def host(self) -> Host:
+        return host.facts(self.run.target.backend)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A planned run whose environment is ready. `patterns`: shell patterns of cell ids; none means all cells."""
+
+    planned: Planned
+    environment: Environment
+    patterns: tuple[str, ...] = ()
+    suite: Path = paths.SUITE
+    limits: Limits = field(default_factory=Limits)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def recipe_sha256(planned: Planned) -> str:
+    """Of all that decides what runs, but for the host class and the suite: what is built, and the variables.
+
+    Raises NotBuilt where the target has no recipe.
+    """
+    built = ENGINES[planned.engine].recipe(planned.run.target)
+    variables = sorted((VARIABLES | planned.profile.environment).items())
+    return hashlib.sha256(f"{built} {variables} threads {THREADS}".encode()).hexdigest()
+
+
+def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
+    """The record of a run. Whatever the target does ends as a record with its status and reason."""
+    started, began = _now(), time.monotonic()
+    stream = Stream(wanted)
+    reason = _follow(job, stream, job.patterns, observed)
+    status = _status(stream)
+    if status == "complete" and (lie := _lie(job.planned.run, stream)):
+        status, reason = "partial", lie
+    header = _header(
+        job.planned,
+        job,
+        status=status,
+        reason=None if status == "complete" else (stream.not_imported or reason)[:300],
+        started=started,
+        seconds=round(time.monotonic() - began, 1),
+        observations=len(stream.observations),
+        **_told(stream),
+    )
+    ordered = tuple(stream.observations[cell] for cell in wanted if cell in stream.observations)
+    return Record(header=header, observations=ordered)
+
+
+def describe(job: Job) -> Imported | None:
+    """What the target says of itself under the profile, without observing anything; None where it cannot."""
+    stream = Stream(())
+    _follow(job, stream, ("--describe",), lambda _: None)
+    return stream.imported
+
+
+def default_is(job: Job, catalog: Catalog) -> Planned | None:
+    """The run that `default` comes to on this host class, by what TensorFlow itself says of oneDNN."""
+    planned = job.planned
+    release, backend = planned.release.version, planned.run.target.backend
+    names = {profile.onednn: profile for profile in catalog.profiles if profile.holds_for(release, backend)}
+    if planned.profile.environment or not {True, False} <= set(names):
+        return None
+    told = describe(job)
+    if told is None or told.onednn is None:
+        return None
+    profile = names[told.onednn]
+    return replace(planned, run=Run(target=planned.run.target, profile=profile.name), profile=profile)
+
+
+def same_as(job: Job, other: str) -> Record:
+    """The record of `default` where it is another profile under another name: line 1 alone."""
+    return Record(header=_header(job.planned, job, status="not_run", same_as=other, started=_now(), observations=0))
+
+
+def not_built(planned: Planned, fault: NotBuilt) -> Record:
+    reason = f"{fault}; {fault.cure}" if fault.cure else str(fault)
+    header = _header(planned, None, status="not_built", reason=reason[:300], started=_now(), observations=0)
+    return Record(header=header)
+
+
+def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observed) -> str:
+    """Feed the stream until the target ends, lies or passes a limit; why there is no more, in words."""
+    variables = VARIABLES | job.planned.profile.environment
+    engine = ENGINES[job.planned.engine]
+    process = engine.start(job.environment, job.suite, arguments, variables, job.limits)
+    log = _Log()
+    fault = None
+    try:
+        fault = _read(process, stream, log, job, observed)
+    except BadRecord as lie:
+        fault = str(lie)
+    finally:
+        process.kill()
+        ended = process.wait()
+        log.write(paths.LOGS / f"{job.planned.run.id}.log")
+    return fault or _in_words(ended)
+
+
+def _read(process: Process, stream: Stream, log: _Log, job: Job, observed: Observed) -> str | None:
+    """None at the end of both streams; else the limit that was passed."""
+    now, limits = time.monotonic(), job.limits
+    end, silent_until, left = now + limits.seconds, now + limits.silence, limits.output
+    while (now := time.monotonic()) < min(end, silent_until) and left > 0:
+        try:
+            chunk = process.read(1.0)
+        except EOFError:
+            return None
+        if job.stop.is_set():
+            raise KeyboardInterrupt
+        if chunk is None:
+            continue
+        silent_until, left = time.monotonic() + limits.silence, left - len(chunk[1])
+        if chunk[0] == "err":
+            log.add(chunk[1])
+            continue
+        for observation in stream.feed(chunk[1]):
+            observed(observation)
+    if left <= 0:
+        return f"it wrote more than {limits.output // 2**20} MiB"
+    return f"it took more than {limits.seconds:g} s" if now >= end else f"it was silent for {limits.silence:g} s"
+
+
+def _status(stream: Stream) -> Status:
+    if stream.is_whole:
+        return "complete"
+    if stream.opening is None:
+        return "not_run"
+    return "not_imported" if stream.imported is None else "partial"
+
+
+def _lie(run: Run, stream: Stream) -> str | None:
+    """A target must be what it was built to be."""
+    assert stream.imported
+    if Version(stream.imported.tensorflow).release[:3] == Version(run.target.release).release[:3]:
+        return None
+    return f"the target says that it is TensorFlow {stream.imported.tensorflow}"
+
+
+def _told(stream: Stream) -> dict[str, Any]:
+    python = stream.opening.python if stream.opening else None
+    if (told := stream.imported) is None:
+        return {"python": python}
+    return {"python": python, "packages": told.packages, "onednn": told.onednn, "build_info": told.build_info}
+
+
+def _in_words(ended: Ended) -> str:
+    if ended.oom:
+        return "it was ended for want of memory"
+    if ended.status < 0:
+        return f"it died with {signal.Signals(-ended.status).name}"
+    return f"it ended with exit status {ended.status} before its closing line"
+
+
+def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
+    run = planned.run
+    if job is not None:
+        fields |= {
+            "recipe_sha256": recipe_sha256(planned),
+            "lock_sha256": job.environment.lock_sha256,
+            "image_digest": job.environment.image_digest,
+            "suite_sha256": suite_sha256(job.suite),
+            "threads": THREADS,
+        }
+    fields["python"] = fields.get("python") or run.target.python
+    return Header(
+        run=run.id,
+        release=run.target.release,
+        backend=run.target.backend,
+        profile=run.profile,
+        engine=planned.engine,
+        host=planned.host,
+        **fields,
+    )
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _Log:
+    """What the target wrote to standard error: its beginning and its end, for a person to read."""
+
+    def __init__(self) -> None:
+        self._begin = b""
+        self._end = b""
+
+    def add(self, data: bytes) -> None:
+        room = LOG_KEPT - len(self._begin)
+        self._begin += data[:room]
+        self._end = (self._end + data[room:])[-LOG_KEPT:] if room < len(data) else self._end
+
+    def write(self, path: Path) -> None:
+        cut = b"\n[... cut ...]\n" if len(self._end) == LOG_KEPT else b""
+        write_whole(path, self._begin + cut + self._end)

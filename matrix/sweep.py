@@ -1,0 +1,107 @@
+"""The way through: catalog -> plan -> provision -> run -> record -> judge -> report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from matrix import catalog, engines, paths, records
+from matrix.errors import Busy
+from matrix.plan import Estimate, Selection, current, estimate, plan
+from matrix.progress import showing
+from matrix.records import EngineName, Record
+from matrix.report import Summary, report
+from matrix.runner import Planned
+from matrix.scheduler import execute
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What a selection comes to on this machine: the runs that are due, and the records that are current."""
+
+    catalog: catalog.Catalog
+    engine: EngineName
+    engine_why: str
+    due: tuple[Planned, ...]
+    current: tuple[Record, ...]
+    estimate: Estimate
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What came of a sweep. `kept`: not written, for a record stood there and this machine's fault says nothing."""
+
+    written: list[Record] = field(default_factory=list)
+    kept: list[Record] = field(default_factory=list)
+
+
+def prepare(selection: Selection, engine: EngineName | None, reports: Path, *, again: bool = False) -> Sweep:
+    """Raise BadUsage for a selector that names nothing, BadData for a faulty catalog."""
+    data = catalog.load()
+    name, why = engines.choose(engine)
+    planned = plan(data, selection, name)
+    made = {entry.run: None if again else current(entry, reports) for entry in planned}
+    due = tuple(entry for entry in planned if made[entry.run] is None)
+    return Sweep(
+        catalog=data,
+        engine=name,
+        engine_why=why,
+        due=due,
+        current=tuple(record for record in made.values() if record is not None),
+        estimate=estimate(due, reports, slots()),
+    )
+
+
+def carry_out(sweep: Sweep, reports: Path, console: Console) -> Outcome:
+    """Make the due runs; each record is written, and the report refreshed, as it comes."""
+    outcome = Outcome()
+
+    def finish(record: Record) -> None:
+        if _may_stand(record, reports):
+            records.write(reports, record)
+            outcome.written.append(record)
+            report(reports, readme(reports))
+        else:
+            outcome.kept.append(record)
+        progress.finished(record)
+
+    with holding(reports), showing(console, len(sweep.due)) as progress:
+        execute(sweep.due, sweep.catalog, slots=slots(), progress=progress, finish=finish)
+    return outcome
+
+
+def refresh(reports: Path) -> Summary:
+    with holding(reports):
+        return report(reports, readme(reports))
+
+
+def readme(reports: Path) -> Path | None:
+    """The README shows the published reports and no others."""
+    return paths.README if reports.resolve() == paths.REPORTS else None
+
+
+def slots() -> int:
+    """Runs side by side: one a core that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def holding(reports: Path) -> FileLock:
+    """One orchestrator at a time writes to a folder. Raise Busy where another does."""
+    paths.WORK.mkdir(parents=True, exist_ok=True)
+    reports.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(reports / ".lock")
+    try:
+        return lock.acquire(timeout=0).lock
+    except Timeout:
+        raise Busy(f"another run of the matrix holds {reports}", "wait for it, or name another --reports") from None
+
+
+def _may_stand(record: Record, reports: Path) -> bool:
+    header = record.header
+    if header.status != "not_built":
+        return True
+    return not records.path(reports, header.host.host_class, header.engine, header.run).exists()

@@ -1,0 +1,84 @@
+"""The sessions are the manual: `nox -l` lists them, `nox -s SESSION -- --help` explains one.
+
+They only dispatch. What follows `--` goes to `python -m matrix VERB`, or to pytest.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["matrix"]
+
+LOCKS = "matrix/data/requirements"
+
+
+def _install(session: nox.Session, name: str) -> None:
+    session.install("--quiet", "--require-hashes", "-r", f"{LOCKS}/{name}.txt")
+
+
+def _verb(session: nox.Session, *arguments: str) -> None:
+    _install(session, "run")
+    session.run("python", "-m", "matrix", *arguments, *session.posargs)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Run the matrix here and refresh the support table; `-- --plan` only says what would be done."""
+    _verb(session, "run")
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Judge the records anew: support.json, SUPPORT.md and the README's table."""
+    _verb(session, "report")
+
+
+@nox.session
+def doctor(session: nox.Session) -> None:
+    """What this machine has and lacks for the matrix, each missing piece with its cure."""
+    _verb(session, "doctor")
+
+
+@nox.session
+def update(session: nox.Session) -> None:
+    """Ask the package index for releases, and lock every target anew."""
+    _verb(session, "update")
+
+
+@nox.session
+def clean(session: nox.Session) -> None:
+    """Remove environments, images and working files; records and reports stay."""
+    _verb(session, "clean")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The project's own tests, on real TensorFlow environments; says loudly what it cannot test here."""
+    _install(session, "tests")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, mypy (strict), the workflows, the schemas, the data."""
+    _install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("zizmor", "--offline", "--persona=auditor", ".github/workflows")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/ci.yml")
+
+
+@nox.session
+def requirements(session: nox.Session) -> None:
+    """Lock the orchestrator's own requirements anew, as of today."""
+    for name, groups in {"run": (), "tests": ("tests",), "lint": ("lint",)}.items():
+        chosen = [argument for group in groups for argument in ("--group", group)]
+        session.run_install(
+            "uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--generate-hashes",
+            "--no-header", "--no-emit-index-url", "--upgrade", "pyproject.toml", *chosen,
+            f"--output-file={LOCKS}/{name}.txt", external=True,
+        )  # fmt: skip
