@@ -88,8 +88,8 @@ def select_profiles(catalog: Catalog, names: Collection[str]) -> list[Profile]:
 def _select(catalog: Catalog, selector: str) -> Sequence[Release]:
     if selector in SETS:
         return SETS[selector](catalog.releases)
-    first, _, last = selector.partition("..")
-    chosen = [release for release in catalog.releases if _is_within(release.version, first, last or first)]
+    first, dots, last = selector.partition("..")
+    chosen = [release for release in catalog.releases if _is_within(release.version, first, last if dots else first)]
     if not chosen:
         raise _unknown("release", selector, [*SETS, *(release.version for release in catalog.releases)])
     return chosen

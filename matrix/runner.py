@@ -49,11 +49,11 @@ class Planned:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A planned run whose environment is ready. `patterns`: shell patterns of cell ids; none means all cells."""
+    """A planned run whose environment is ready. `arguments`: for the suite; none means all cells."""
 
     planned: Planned
     environment: Environment
-    patterns: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     suite: Path = paths.SUITE
     limits: Limits = field(default_factory=Limits)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -73,7 +73,7 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     """The record of a run. Whatever the target does ends as a record with its status and reason."""
     started, began = _now(), time.monotonic()
     stream = Stream(wanted)
-    reason = _follow(job, stream, job.patterns, observed)
+    reason = _follow(job, stream, job.arguments, observed)
     status = _status(stream)
     if status == "complete" and (lie := _lie(job.planned.run, stream)):
         status, reason = "partial", lie

@@ -143,8 +143,8 @@ class _Process:
     def wait(self) -> Ended:
         self._child.wait()
         self.kill()
-        for key in list(self._selector.get_map().values()):
-            self._selector.unregister(key.fileobj)
         self._selector.close()
+        for pipe in (self._child.stdout, self._child.stderr):
+            pipe.close()  # type: ignore[union-attr]  # both are pipes
         shutil.rmtree(self._home, ignore_errors=True)
         return Ended(status=self._child.returncode)

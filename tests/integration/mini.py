@@ -1,0 +1,44 @@
+"""The mini-suite: the real worker and stream, with fakes for what they observe. And how a test says that it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from matrix import paths
+
+FAKES = Path(__file__).parent / "fakes"
+
+
+def cannot(reason: str) -> None:
+    """Skip loudly; where nothing may be skipped (CI), fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"could not be tested: {reason}")
+    pytest.skip(f"COULD NOT BE TESTED: {reason}")
+
+
+def mini_suite(folder: Path, main: Path | None = None, tensorflow: Path | None = None) -> Path:
+    """The real worker and stream with fake cells; a fake `__main__` or a fake `tensorflow` where one is named."""
+    suite = folder / "suite"
+    suite.mkdir()
+    for name in ("__init__.py", "__main__.py", "about.py", "watch.py", "worker.py"):
+        shutil.copy(paths.SUITE / name, suite / name)
+    for name in ("catalog.py", "observe.py", "runtime.py"):
+        shutil.copy(FAKES / name, suite / name)
+    if main:
+        shutil.copy(main, suite / "__main__.py")
+    if tensorflow:
+        shutil.copy(tensorflow, folder / "tensorflow.py")
+    return suite
+
+
+def fake_cells() -> tuple[tuple[str, str, str, str], ...]:
+    spec = importlib.util.spec_from_file_location("fake_catalog", FAKES / "catalog.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.cells()

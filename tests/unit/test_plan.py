@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from matrix.catalog import Catalog, Profile, Release, Wheel
+from matrix.errors import BadUsage
+from matrix.plan import Selection, plan, select_releases
+
+
+def release(version: str, landmark: str | None = None) -> Release:
+    wheel = Wheel(requirement=f"tensorflow=={version}", python="3.10")
+    return Release(version=version, date=datetime.date(2022, 1, 1), wheels={"cpu": wheel}, landmark=landmark)
+
+
+VERSIONS = ("1.15.5", "2.4.4", "2.5.3", "2.8.4", "2.9.3", "2.10.1", "2.22.0rc0", "2.23.0.dev20261120")
+CATALOG = Catalog(
+    releases=tuple(release(version, "why" if version in {"2.4.4", "2.9.3"} else None) for version in VERSIONS),
+    profiles=(
+        Profile(name="default", environment={}, backends=["cpu"], why="w"),
+        Profile(name="onednn-on", environment={"A": "1"}, backends=["cpu"], why="w", releases=">=2.5"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("selectors", "chosen"),
+    [
+        (["2.8.4"], ["2.8.4"]),
+        (["2.8"], ["2.8.4"]),
+        (["2.5..2.9"], ["2.5.3", "2.8.4", "2.9.3"]),
+        (["2.9", "1.15"], ["1.15.5", "2.9.3"]),
+        (["2.22.0rc0"], ["2.22.0rc0"]),
+        (["landmarks"], ["2.4.4", "2.9.3"]),
+        (["recent"], list(VERSIONS[-5:])),
+        (["all"], list(VERSIONS)),
+        (["2"], list(VERSIONS[1:])),
+    ],
+)
+def test_selectors(selectors, chosen):
+    assert [entry.version for entry in select_releases(CATALOG, selectors)] == chosen
+
+
+@pytest.mark.parametrize(("selector", "near"), [("2.9.4", "2.9.3"), ("landmark", "landmarks"), ("2.7", "2.8.4")])
+def test_an_unknown_selector_names_the_nearest(selector, near):
+    with pytest.raises(BadUsage, match=f"no release is named '{selector}'") as told:
+        select_releases(CATALOG, [selector])
+    assert near in told.value.cure
+
+
+@pytest.mark.parametrize("selector", ["", "..", "2.5..", "x", "2.5..x", "9.9..2.1"])
+def test_a_selector_that_means_nothing_is_an_error(selector):
+    with pytest.raises(BadUsage):
+        select_releases(CATALOG, [selector])
+
+
+def test_a_plan_is_ordered_by_release_and_knows_where_a_profile_holds():
+    planned = plan(CATALOG, Selection(releases=("2.4..2.5",)), "venv")
+    assert [entry.run.id for entry in planned] == [
+        "tf2.4.4-py310-cpu+default",
+        "tf2.5.3-py310-cpu+default",
+        "tf2.5.3-py310-cpu+onednn-on",
+    ]
+
+
+def test_a_selection_without_runs_is_an_error():
+    with pytest.raises(BadUsage, match="no release of the catalog"):
+        plan(CATALOG, Selection(releases=("2.4",), profiles=("onednn-on",)), "venv")
+
+
+def test_an_unknown_profile_names_the_nearest():
+    with pytest.raises(BadUsage, match="no profile") as told:
+        plan(CATALOG, Selection(profiles=("onednn",)), "venv")
+    assert "onednn-on" in told.value.cure

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matrix import records
+from matrix.errors import BadRecord
+from matrix.records import Error, Fusion, Header, Host, Observation, Record
+
+HOST = Host(host_class="x86-avx2", cpu="A processor", cpu_flags=["avx2"], cores=2, kernel="6.1")
+CASE = "g4-k3/bias_relu/f32/nhwc"
+
+
+def header(**changes) -> Header:
+    fields = {
+        "run": "tf2.8.4-py310-cpu+onednn-off", "release": "2.8.4", "python": "3.10.13", "backend": "cpu",
+        "profile": "onednn-off", "engine": "venv", "status": "complete", "started": "2026-01-01T00:00:00Z",
+        "host": HOST, "observations": 0,
+    }  # fmt: skip
+    return Header(**fields | changes)
+
+
+def observation(**changes) -> Observation:
+    fields = {"approach": "nn-conv2d", "mode": "graph", "check": "forward", "case": CASE}
+    return Observation(**fields | {"outcome": "pass", "evidence": "executed"} | changes)
+
+
+RECORD = Record(
+    header=header(observations=3),
+    observations=(
+        observation(),
+        observation(mode="eager", outcome="error", error=Error(type="UnimplementedError", message="no | groups")),
+        observation(check="fusion", fusion=Fusion(kernel="unknown", epilogue="fused", ops={"_FusedConv2D": 1},
+                                                  source="partition_graphs")),
+    ),
+)  # fmt: skip
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    file = records.write(tmp_path, RECORD)
+    assert file == tmp_path / "runs/x86-avx2/venv/tf2.8.4-py310-cpu+onednn-off.jsonl"
+    assert records.read(file) == RECORD
+    assert list(records.read_all(tmp_path)) == [RECORD]
+    assert list(records.headers(tmp_path)) == [RECORD.header]
+
+
+def test_lines_have_sorted_keys_and_no_empty_ones():
+    first, second, *_ = records.encode(RECORD).decode().splitlines()
+    assert first.startswith('{"format":"run/1"') or '"format":"run/1"' in first
+    assert list(msgspec.json.decode(second)) == ["approach", "case", "check", "evidence", "mode", "outcome"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data[:-1], "cut off"),
+        (lambda data: data[: data.rindex(b"\n", 0, -1) + 1], "promises 3 observations, 2 follow"),
+        (lambda data: data.replace(b"run/1", b"run/2"), "line 1: Invalid value 'run/2'"),
+        (lambda data: data.replace(b'"graph"', b'"grahp"', 1), "line 2: Invalid enum value"),
+        (lambda data: data.replace(b'"eager"', b'"graph"'), "observed twice"),
+        (lambda data: data.replace(b'"release":"2.8.4"', b'"release":"2.9.3"'), "is not of 2.9.3"),
+        (lambda data: data.replace(b'"status":"complete"', b'"status":"partial"'), "has no reason"),
+        (lambda data: data.replace(b"no | groups", b"\xff"), "line 3: "),
+        (lambda data: data.replace(b"no | groups", b"x" * 301), "line 3: Expected `str` of length <= 300"),
+        (lambda data: data.replace(b'"outcome"', b'"outcame"', 1), "line 2: Object contains unknown field"),
+        (lambda data: data.replace(b"no | groups", b"x" * 70_000), "longer than 64 KiB"),
+        (lambda data: data * 10_000, "larger than 4 MiB"),
+        (lambda data: b"", "cut off"),
+        (lambda data: b"[" * 100_000 + b"\n", "line 1: "),
+    ],
+)
+def test_what_is_not_a_record_says_why(tmp_path, change, told):
+    file = records.write(tmp_path, RECORD)
+    file.write_bytes(change(file.read_bytes()))
+    with pytest.raises(BadRecord, match=told):
+        records.read(file)
+
+
+def test_a_record_in_a_foreign_place_is_refused(tmp_path):
+    file = records.write(tmp_path, RECORD)
+    elsewhere = file.rename(file.with_name("tf2.9.3-py310-cpu+onednn-off.jsonl"))
+    with pytest.raises(BadRecord, match="says that it belongs at x86-avx2/venv/tf2.8.4"):
+        records.read(elsewhere)
+
+
+def test_a_record_that_breaks_the_contract_is_not_written(tmp_path):
+    bad = Record(header=header(observations=2), observations=(observation(),))
+    with pytest.raises(BadRecord):
+        records.write(tmp_path, bad)
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_record_or_a_clear_error(data):
+    with pytest.raises(BadRecord):
+        records.decode(data)
+
+
+@given(st.data())
+def test_a_damaged_record_is_read_or_refused(data):
+    whole = bytearray(records.encode(RECORD))
+    place = data.draw(st.integers(0, len(whole) - 1))
+    whole[place] = data.draw(st.integers(0, 255))
+    try:
+        read = records.decode(bytes(whole))
+    except BadRecord:
+        return
+    assert records.decode(records.encode(read)) == read
