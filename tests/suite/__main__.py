@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from . import about, worker
+from . import about, clock, worker
 
 GIB = 2**30
 
@@ -38,7 +38,8 @@ def main(arguments=None):
     for observation in _observations(cells, observe.observe, stream, worker.Limits(options.seconds, options.memory)):
         _say(stream, observation)
         count += 1
-    _say(stream, {"closing": count, "seconds": _shares(imported - started, time.monotonic() - imported)})
+    clock.SPENT["import"], clock.SPENT["all"] = imported - started, time.monotonic() - started
+    _say(stream, {"closing": count, "seconds": {what: round(spent, 3) for what, spent in clock.SPENT.items()}})
 
 
 def _options(arguments):
@@ -87,10 +88,6 @@ def _observations(cells, observe, stream, limits):
 
         for observation in worker.observe_all(list(group), begin, lambda cell: observe(*cell), limits):
             yield observation
-
-
-def _shares(importing, observing):
-    return {"import": round(importing, 3), "observe": round(observing, 3)}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import time
 import traceback
 from typing import NamedTuple
 
-from . import watch
+from . import clock, watch
 
 MAX_FRAME = 64 * 1024
 OUTPUT_KEPT = 16 * 1024
@@ -60,7 +60,9 @@ class _Worker(object):
         self.fate = None
         self.output = b""
         self.relayed = 0
+        self.spent = {}
         self.oom_kills = watch.oom_kills()
+        self.forked = time.perf_counter()
         self.frames, frames_in = os.pipe()
         self.chatter, chatter_in = os.pipe()
         self.pid = os.fork()
@@ -76,17 +78,20 @@ class _Worker(object):
         """Yield what the worker says of each cell; end when it has said all, or died."""
         left = len(self.cells)
         self.deadline = time.monotonic() + self.limits.seconds
-        for observation in self._frames():
+        for said in self._frames():
             self.deadline = time.monotonic() + self.limits.seconds
-            if observation is not None:
-                left -= 1
-                yield observation
+            if said is None:
+                self._note_fork()
+                continue
+            left -= 1
+            observation, self.spent = said
+            yield observation
             if not left:
                 break
         self._end(died=left > 0)
 
     def _frames(self):
-        """Yield an observation's part, or None for an announcement, until the worker says no more."""
+        """Yield (observation, seconds spent), or None for an announcement, until the worker says no more."""
         buffer = b""
         while len(buffer) <= MAX_FRAME:
             data = self._read()
@@ -95,11 +100,17 @@ class _Worker(object):
             *frames, buffer = (buffer + data).split(b"\n")
             for frame in frames:
                 try:
-                    yield None if frame == NEXT else json.loads(frame.decode("utf-8"))
-                except ValueError:
+                    said = None if frame == NEXT else _result(frame)
+                except (ValueError, TypeError):
                     self.fate = {"outcome": "crash", "reason": "the worker's words could not be read"}
                     return
+                yield said
         self.fate = {"outcome": "crash", "reason": "the worker's words had no end"}
+
+    def _note_fork(self):
+        if self.forked is not None:
+            clock.SPENT["fork"] += time.perf_counter() - self.forked
+            self.forked = None
 
     def _read(self):
         """The next bytes of the frames, b"" where none came yet; None at their end or once a limit is passed."""
@@ -115,8 +126,9 @@ class _Worker(object):
         return None if self.fate or self._has_ended() else b""
 
     def _has_ended(self):
-        # The pipes alone do not tell: what the worker started may hold them open.
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        """Whether it has gone and all that it said was read. What it started may hold the pipe open for ever."""
+        gone = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return gone and not select.select([self.frames], [], [], 0)[0]
 
     def _relay(self, data):
         """Pass on what the worker printed, up to a cap; keep its end, where a crash says why."""
@@ -125,6 +137,7 @@ class _Worker(object):
         self.relayed += len(data)
 
     def _end(self, died):
+        clock.SPENT.update(self.spent)
         if died:
             self._drain()
         self._kill()
@@ -158,6 +171,12 @@ def _too_large(limit):
     return "resident memory passed {:.1f} GiB".format(limit / 2.0**30)
 
 
+def _result(frame):
+    """(observation, seconds by what they were spent on). ValueError or TypeError where it is not such a pair."""
+    observation, spent = json.loads(frame.decode("utf-8"))
+    return dict(observation), {what: float(seconds) for what, seconds in spent.items()}
+
+
 def _lead_a_group(pid):
     # Both the worker and its parent say it, whichever comes first: what the worker starts is ended with it.
     try:
@@ -180,9 +199,10 @@ def _work(cells, begin, task, frames, chatter):
     status = 0
     try:
         begin()
+        clock.SPENT.clear()
         for cell in cells:
             os.write(frames, NEXT + b"\n")
-            os.write(frames, json.dumps(task(cell), sort_keys=True).encode("utf-8") + b"\n")
+            os.write(frames, json.dumps([task(cell), clock.SPENT], sort_keys=True).encode("utf-8") + b"\n")
     except BaseException:  # a fault of the suite: TensorFlow's own are observations
         traceback.print_exc()
         status = SUITE_FAULT
