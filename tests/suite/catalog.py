@@ -147,6 +147,7 @@ APPROACHES = {
         since="1.14",
         source="tensorflow/core/ops/nn_ops.cc: _FusedConv2D",
         why="the seed's question put to the fused kernel itself, without the optimizer in between",
+        modes=("graph",),  # a node without a Python wrapper: only a graph can hold it
     ),
 }
 

@@ -1,0 +1,75 @@
+"""`_FusedConv2D` placed by hand, as grappler's remapper would place it. It has no Python wrapper, only a graph node."""
+
+from typing import Any, Dict, List
+
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
+from tensorflow.python.framework import op_def_registry
+
+from ..catalog import Case
+from ..reference import BN_EPSILON, LEAKY_ALPHA
+from ..runtime import Absent, V1, tf1
+from ..tensors import DTYPES, constant, data_format, feature_map
+from .native import spatial
+
+OP = "_FusedConv2D"
+FUSED_OPS = {
+    "bias": "BiasAdd",
+    "bn": "FusedBatchNorm",
+    "add": "Add",
+    "relu": "Relu",
+    "relu6": "Relu6",
+    "elu": "Elu",
+    "leaky_relu": "LeakyRelu",
+}
+
+
+def fused_conv2d(x: Any, filters: List[Any], case: Case, parameters: Dict[str, Any]) -> Any:
+    """The node in a graph of its own, imported into the program's: the public way to an operation without a wrapper."""
+    known = {attribute.name for attribute in _definition().attr}
+    inputs = [x, filters[0]] + _arguments(case, parameters)
+    graph = graph_pb2.GraphDef()
+    names = ["input_{}".format(index) for index in range(len(inputs))]
+    for name in names:
+        graph.node.add(name=name, op="Placeholder").attr["dtype"].type = DTYPES[case.dtype].as_datatype_enum
+    node = graph.node.add(name="convolution", op=OP, input=names)
+    _set_attributes(node, case, len(inputs) - 2, known)
+    return tf1.import_graph_def(graph, dict(zip(names, inputs)), ["convolution:0"], name="fused")[0]
+
+
+def _definition() -> Any:
+    """What this build says of the operation: it gained attributes over time."""
+    if not V1:
+        return op_def_registry.get(OP)
+    try:  # 1.x keeps operations without a wrapper in the C++ registry alone
+        return tf.get_default_graph()._get_op_def(OP)
+    except (AttributeError, tf.errors.NotFoundError):
+        raise Absent("the operation {} is not in this release".format(OP))
+
+
+def _arguments(case: Case, parameters: Dict[str, Any]) -> List[Any]:
+    arguments = []
+    for step in case.steps:
+        if step == "bias":
+            arguments.append(constant(parameters["bias"], case))
+        elif step == "add":
+            arguments.append(tf.constant(feature_map(parameters["add"], case)))
+        elif step == "bn":
+            arguments += [constant(parameters[name], case) for name in ("scale", "offset", "mean", "variance")]
+    return arguments
+
+
+def _set_attributes(node: Any, case: Case, arguments: int, known: Any) -> None:
+    dtype = DTYPES[case.dtype].as_datatype_enum
+    node.attr["T"].type = dtype
+    node.attr["num_args"].i = arguments
+    node.attr["strides"].list.i.extend(spatial(case, case.stride))
+    node.attr["dilations"].list.i.extend(spatial(case, case.dilation))
+    node.attr["padding"].s = case.padding.encode()
+    node.attr["data_format"].s = data_format(case).encode()
+    node.attr["fused_ops"].list.s.extend(FUSED_OPS[step].encode() for step in case.steps)
+    node.attr["epsilon"].f = BN_EPSILON
+    if "TArgs" in known:
+        node.attr["TArgs"].list.type.extend([dtype] * arguments)
+    if "leakyrelu_alpha" in known:
+        node.attr["leakyrelu_alpha"].f = LEAKY_ALPHA

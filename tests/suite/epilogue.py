@@ -1,0 +1,46 @@
+"""What follows the convolution, written with TensorFlow's own operations: bias, batch norm, addition, activation."""
+
+from typing import Any, Dict, Tuple
+
+import tensorflow as tf
+
+from .catalog import Case
+from .reference import BN_EPSILON, LEAKY_ALPHA
+from .runtime import api, tf1
+from .tensors import constant, data_format, feature_map
+
+
+def apply(y: Any, steps: Tuple[str, ...], case: Case, parameters: Dict[str, Any]) -> Any:
+    for step in steps:
+        y = _STEPS[step](y, case, parameters) if step in _STEPS else activate(step, y)
+    return y
+
+
+def activate(name: str, y: Any) -> Any:
+    function = api("nn." + name)
+    return function(y, alpha=LEAKY_ALPHA) if name == "leaky_relu" else function(y)
+
+
+def _bias(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
+    return tf.nn.bias_add(y, constant(parameters["bias"], case), data_format=data_format(case))
+
+
+def _add(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
+    return tf.add(y, tf.constant(feature_map(parameters["add"], case)))
+
+
+def _batch_norm(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
+    """In inference. The fused operation wants two spatial dimensions and not float64; Keras falls back alike."""
+    values = [parameters[name] for name in ("scale", "offset", "mean", "variance")]
+    rank = parameters["add"].ndim - 2
+    if rank == 2 and case.dtype != "f64":
+        vectors = [tf.constant(value.astype("float32")) for value in values]
+        return tf1.nn.fused_batch_norm(
+            y, *vectors, epsilon=BN_EPSILON, data_format=data_format(case), is_training=False
+        )[0]
+    shape = (-1,) + (1,) * rank if case.layout == "nchw" else (-1,)
+    scale, offset, mean, variance = [constant(value.reshape(shape), case) for value in values]
+    return tf.nn.batch_normalization(y, mean, variance, offset, scale, BN_EPSILON)
+
+
+_STEPS = {"bias": _bias, "add": _add, "bn": _batch_norm}

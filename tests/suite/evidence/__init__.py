@@ -1,0 +1,15 @@
+"""What an execution leaves behind that tells which kernels ran."""
+
+from typing import Any, Callable, List, Optional
+
+
+class Evidence:
+    """Filled in while a program is executed, and kept when the execution fails.
+
+    `graphs` are the partition graphs: what TensorFlow's optimizers made of the program. `optimized_hlo`, for what XLA
+    compiles, answers its text; it may compile anew.
+    """
+
+    def __init__(self) -> None:
+        self.graphs = []  # type: List[Any]
+        self.optimized_hlo = None  # type: Optional[Callable[[], str]]

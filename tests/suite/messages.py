@@ -1,0 +1,49 @@
+"""TensorFlow's error texts without what changes from run to run, so that the same error reads the same everywhere."""
+
+import re
+from typing import Dict
+
+LIMIT = 300
+
+# from here on a text tells where, not what
+TAILS = re.compile(
+    r"\n+(Arguments received by |Call arguments received by |Function call stack:|Original stack trace for |"
+    r"Errors may have originated from|Caused by op |Input Source operations|Node definition|Stack trace for op ).*",
+    re.DOTALL,
+)
+# lines of a traceback: the file, the source line below it, and TensorFlow's frames around them
+FRAMES = re.compile(
+    r"^(in user code:|Graph execution error:|Detected at node .*|Node: .*|Traceback \(most recent call last\):)$\n?|"
+    r"^[ \t]+File \".*\n([ \t]+\S.*\n)?",
+    re.MULTILINE,
+)
+DROPPED = (
+    re.compile(r"\x1b\[[0-9;]*m"),
+    re.compile(r"\[\[(\{\{)?node .*?\]\]", re.DOTALL),
+    re.compile(r"\{\{(function_)?node .*?\}\}"),
+    re.compile(r"\[Op:[^\]]*\]( name: ?\S*)?"),
+    re.compile(r"Exception encountered when calling [^\n]*\n"),
+    re.compile(r"\d+ root error\(s\) found\."),
+)
+REPLACED = (
+    (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
+    (re.compile(r"(?<![\w<])(?:/[\w.+@-]+){2,}"), "<path>"),
+    # functions are numbered through a process, nodes through a graph
+    (re.compile(r"(__(?:inference|forward|backward)_\w+?)(?:_\d+)+\b"), r"\1"),
+    (re.compile(r"(?<=')([A-Za-z_][\w/.]*?)_\d+(?=')"), r"\1"),
+)
+
+
+def describe(error: BaseException) -> Dict[str, str]:
+    """An observation's `error`."""
+    return {"type": type(error).__name__, "message": normalize(str(error))}
+
+
+def normalize(text: str) -> str:
+    text = TAILS.sub("", text)
+    text = FRAMES.sub("", text)
+    for pattern in DROPPED:
+        text = pattern.sub("", text)
+    for pattern, replacement in REPLACED:
+        text = pattern.sub(replacement, text)
+    return re.sub(r"\s+", " ", text).strip()[:LIMIT]

@@ -1,0 +1,74 @@
+"""A Keras model that holds the approach: forward is `predict`, the gradient is what one SGD step of `fit` changes."""
+
+from contextlib import contextmanager
+from typing import Any, Iterator, List, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from ..evidence import Evidence
+from ..evidence.partition_graphs import recorded
+from ..programs import load, make_program
+from ..reference import Problem
+from ..runtime import V1, api, tf1
+from ..tensors import DTYPES, feature_map, shape
+from .session import fresh_session
+
+if hasattr(tf, "keras"):
+    tf.keras.layers.Layer  # TensorFlow imports Keras at first use: here, once, and not in every worker
+
+
+def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
+    with _surroundings():
+        model, _ = _model(approach, problem)
+        x = feature_map(problem.x, problem.case)
+        if V1:
+            return _predict_in_session(model, x, evidence)
+        with recorded(evidence):
+            return model.predict(x, batch_size=len(x), verbose=0)
+
+
+def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
+    """The loss is the mean over the batch of sum(y * cotangent), and the learning rate the batch's size: the weights
+    change by the gradient itself, which is larger than the weights are, so that little is lost in the difference.
+    """
+    with _surroundings():
+        model, layers = _model(approach, problem)
+        x, cotangent = [feature_map(values, problem.case) for values in (problem.x, problem.cotangent)]
+        model.compile(api("keras.optimizers.SGD")(float(len(x))), _weighted_sum)
+        model.fit(x, cotangent, batch_size=len(x), epochs=1, shuffle=False, verbose=0)
+        trained = [layer.get_weights()[0] for layer, values in layers if values]
+    return None, [before - np.asarray(after, np.float64) for before, after in zip(problem.filters, trained)]
+
+
+@contextmanager
+def _surroundings() -> Iterator[None]:
+    if V1:
+        with fresh_session():
+            yield
+    else:
+        yield
+
+
+def _model(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
+    model = api("keras.models.Model")
+    sizes = tuple(shape(problem.x, problem.case, batch=False))
+    inputs = y = tf.keras.layers.Input(shape=sizes, dtype=DTYPES[problem.case.dtype].name)
+    layers = make_program(approach, problem).layers()
+    for layer, _ in layers:
+        y = layer(y)
+    load(layers)
+    return model(inputs, y), layers
+
+
+def _predict_in_session(model: Any, x: Any, evidence: Evidence) -> Any:
+    metadata = tf1.RunMetadata()
+    options = tf1.RunOptions(output_partition_graphs=True)
+    model.compile("sgd", "mse", options=options, run_metadata=metadata)
+    y = model.predict(x, batch_size=len(x), verbose=0)
+    evidence.graphs.extend(metadata.partition_graphs)
+    return y
+
+
+def _weighted_sum(cotangent: Any, y: Any) -> Any:
+    return tf.reduce_sum(cotangent * y, axis=list(range(1, len(y.shape))))

@@ -1,0 +1,153 @@
+"""One observation: does this approach, in this mode, pass this check on this case, on this TensorFlow?
+
+`python -m suite.observe nn-conv2d graph forward g4-k3/bias_relu/f32/nhwc`, called in tests/, prints it.
+"""
+
+import json
+import os
+import sys
+import traceback
+from functools import lru_cache
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from . import messages, reference, runtime
+from .catalog import APPROACHES, CHECKS, Cell
+from .evidence import Evidence, rules
+from .evidence.partition_graphs import nodes
+from .modes import FORWARD, GRADIENT
+from .programs import WrongShape
+from .reference import Problem
+from .tensors import channels_last
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+Finding = Dict[str, Any]
+
+
+def observe(approach: str, mode: str, check: str, case: str) -> Finding:
+    """The observation of a cell. Whatever TensorFlow does is an outcome; only a fault of the suite's own raises."""
+    if approach not in APPROACHES or mode not in APPROACHES[approach].modes or check not in CHECKS:
+        raise ValueError("there is no cell {}".format(Cell(approach, mode, check, case).id))
+    problem = reference.pose(approach, case)
+    finding = _CHECKS[check](approach, mode, case, problem)
+    return dict(approach=approach, mode=mode, check=check, case=case, evidence="executed", **finding)
+
+
+class Execution(NamedTuple):
+    """Of a forward pass: its output, or the finding that it failed; and what it left behind either way."""
+
+    y: Any
+    failure: Optional[Finding]
+    evidence: Evidence
+
+
+@lru_cache(maxsize=1)  # forward and fusion of a cell follow each other
+def _execute(approach: str, mode: str, case: str) -> Execution:
+    evidence = Evidence()
+    y, failure = _attempt(lambda: FORWARD[mode](approach, reference.pose(approach, case), evidence))
+    return Execution(y, failure, evidence)
+
+
+def _forward(approach: str, mode: str, case: str, problem: Problem) -> Finding:
+    execution = _execute(approach, mode, case)
+    if execution.failure:
+        return execution.failure
+    return _judge([("output", channels_last(execution.y, problem.case), problem.y, problem.forward_tolerance)])
+
+
+def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
+    gradients, failure = _attempt(lambda: GRADIENT[mode](approach, problem))
+    if failure:
+        return failure
+    dx, dfilters = gradients
+    of_input, of_filter = problem.gradient_tolerances
+    answers = [] if mode == "keras" else [("input gradient", channels_last(dx, problem.case), problem.dx, of_input)]
+    for number, (got, want) in enumerate(zip(dfilters, problem.dfilters), 1):
+        name = "filter gradient" if len(dfilters) == 1 else "gradient of filter {}".format(number)
+        answers.append((name, got, want, of_filter))
+    return _judge(answers)
+
+
+def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
+    """What the optimizers made of a program is evidence even where it then fails; the outcome says that it did."""
+    _, failure, evidence = _execute(approach, mode, case)
+    finding = dict(failure or {"outcome": "pass"})
+    groups, cin, steps = problem.case.groups, problem.case.cin, problem.case.steps
+    if evidence.optimized_hlo:
+        hlo, refused = _attempt(evidence.optimized_hlo)
+        if refused:
+            return dict(refused, outcome="skipped") if refused["outcome"] == "absent" else refused
+        finding["fusion"] = rules.from_hlo(hlo, groups, cin, steps)
+    elif evidence.graphs:
+        finding["fusion"] = rules.from_graphs(nodes(evidence.graphs), groups, cin, steps)
+    elif not failure:
+        finding = {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
+    return finding
+
+
+_CHECKS = {"forward": _forward, "fusion": _fusion, "gradient": _gradient}
+
+
+def _attempt(action: Callable[[], Any]) -> Tuple[Any, Optional[Finding]]:
+    """What TensorFlow answers, or the finding that it does not."""
+    try:
+        return action(), None
+    except runtime.Absent as absent:
+        return None, {"outcome": "absent", "reason": str(absent)}
+    except WrongShape as wrong:
+        return None, {"outcome": "wrong", "reason": str(wrong)}
+    except Exception as error:
+        if _raised_here(error):
+            raise
+        outcome = "oom" if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" else "error"
+        return None, {"outcome": outcome, "error": messages.describe(error)}
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether the suite's own code raised it: then its frame is the innermost, for TensorFlow's errors have frames of
+    TensorFlow's below the suite's. (start() sees to it that TensorFlow does not hide them.)
+    """
+    innermost = traceback.extract_tb(error.__traceback__)[-1]
+    return os.path.abspath(innermost[0]).startswith(HERE + os.sep)
+
+
+def _judge(answers: List[Tuple[str, Any, Any, float]]) -> Finding:
+    """`answers` are (name, got, want, tolerance). The error is told from a tenth of the tolerance on."""
+    errors = []
+    for name, got, want, tolerance in answers:
+        wrong, error = _compare(got, want)
+        if wrong:
+            return {"outcome": "wrong", "reason": "{}: {}".format(name, wrong)}
+        if error > tolerance:
+            reason = "{}: relative error {:.1e}, tolerance {:.1e}".format(name, error, tolerance)
+            return {"outcome": "wrong", "reason": reason, "rel_err": _two_digits(error)}
+        errors.append(error if error > tolerance / 10 else 0.0)
+    return {"outcome": "pass", "rel_err": _two_digits(max(errors))} if any(errors) else {"outcome": "pass"}
+
+
+def _compare(got: Any, want: Any) -> Tuple[str, float]:
+    """What is wrong beyond numbers, and the relative error."""
+    if got is None:
+        return "TensorFlow gives none", 0.0
+    got = np.asarray(got, np.float64)
+    if got.shape != want.shape:
+        return "its shape is {} and should be {}".format(got.shape, want.shape), 0.0
+    if not np.all(np.isfinite(got)):
+        return "it is not finite everywhere", 0.0
+    return "", reference.relative_error(got, want)
+
+
+def _two_digits(value: float) -> float:
+    return float("{:.1e}".format(value))
+
+
+def main(arguments: List[str]) -> None:
+    approach, mode, check, case = arguments
+    runtime.start(runtime.lane(Cell(approach, mode, check, case)))
+    print(json.dumps(observe(approach, mode, check, case), sort_keys=True))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,132 @@
+"""An approach and an epilogue put together as a person would write them, from input to output.
+
+Make a program inside the graph and session that it is to run in, where there are such.
+"""
+
+from functools import lru_cache
+from typing import Any, Callable, List, Tuple, Union
+
+import tensorflow as tf
+
+from . import epilogue
+from .approaches import FUNCTIONS, LAYERS, WHOLE
+from .reference import Problem
+from .runtime import api
+from .tensors import DTYPES, array, constant, shape
+
+# a Keras layer, and the arrays it is to hold: its filter first
+Loaded = Tuple[Any, List[Any]]
+
+
+class WrongShape(Exception):
+    """TensorFlow took the request without a word and made something of another shape."""
+
+
+class FunctionProgram:
+    """A function of input and filters. The filters are constants, or variables where the case says so."""
+
+    def __init__(self, compute: Callable[[Any, List[Any]], Any], problem: Problem) -> None:
+        self.compute, self.problem = compute, problem
+        self.holds_variables = problem.case.variable
+        held = problem.filters if problem.case.variable else []
+        self.variables = [tf.Variable(array(values, problem.case)) for values in held]
+
+    def filters(self) -> List[Any]:
+        """What to differentiate by; constants are made anew at every call, in the graph of the caller."""
+        return self.variables or [constant(values, self.problem.case) for values in self.problem.filters]
+
+    def __call__(self, x: Any, filters: List[Any]) -> Any:
+        return self.compute(x, filters)
+
+    def layers(self) -> List[Loaded]:
+        """The program as one layer of a Keras model, its filters as weights."""
+        case, filters = self.problem.case, self.problem.filters
+        layer = _function_layer()(self.compute, [values.shape for values in filters], dtype=DTYPES[case.dtype].name)
+        return [(layer, [array(values, case) for values in filters])]
+
+
+class LayerProgram:
+    """Keras layers, which hold their filters in variables. The last one adds the bias, and the rest follows it."""
+
+    holds_variables = True
+    variables = ()  # of the program's own; Keras looks after the layers'
+
+    def __init__(self, make: Callable[..., List[Any]], problem: Problem) -> None:
+        self.problem = problem
+        self.steps = tuple(step for step in problem.case.steps if step != "bias")
+        self.made = make(problem.case)
+        for layer in self.made:  # each sees the input's channels: a depthwise layer here keeps their number
+            layer.build(tuple(shape(problem.x, problem.case)))
+        load(self._with_values())
+
+    def filters(self) -> List[Any]:
+        return [layer.trainable_weights[0] for layer in self.made]
+
+    def __call__(self, x: Any, filters: List[Any]) -> Any:
+        for layer in self.made:
+            x = layer(x)
+        return self._finish(x, [])
+
+    def layers(self) -> List[Loaded]:
+        rest = [(_function_layer()(self._finish, [], dtype=DTYPES[self.problem.case.dtype].name), [])]
+        return self._with_values() + (rest if self.steps else [])
+
+    def _finish(self, y: Any, _: List[Any]) -> Any:
+        return epilogue.apply(y, self.steps, self.problem.case, self.problem.parameters)
+
+    def _with_values(self) -> List[Loaded]:
+        values = [[filters] for filters in self.problem.filters]
+        if "bias" in self.problem.case.steps:
+            values[-1].append(self.problem.parameters["bias"])
+        return [(layer, [array(value, self.problem.case) for value in held]) for layer, held in zip(self.made, values)]
+
+
+Program = Union[FunctionProgram, LayerProgram]
+
+
+def make_program(approach: str, problem: Problem) -> Program:
+    case, parameters = problem.case, problem.parameters
+    if approach in LAYERS:
+        return LayerProgram(LAYERS[approach], problem)
+    if approach in WHOLE:
+        return FunctionProgram(lambda x, filters: WHOLE[approach](x, filters, case, parameters), problem)
+
+    def compute(x: Any, filters: List[Any]) -> Any:
+        return epilogue.apply(FUNCTIONS[approach](x, filters, case), case.steps, case, parameters)
+
+    return FunctionProgram(compute, problem)
+
+
+def load(layers: List[Loaded]) -> None:
+    """Give built layers their weights. Raise WrongShape where a layer made a filter of another shape."""
+    for layer, values in layers:
+        made = [tuple(weight.shape) for weight in layer.weights]
+        if values and made[0] != values[0].shape:
+            text = "the layer's filter has the shape {}; in {} groups it would have {}"
+            raise WrongShape(text.format(made[0], layer.groups, values[0].shape))
+        layer.set_weights(values)
+
+
+@lru_cache(maxsize=None)
+def _function_layer() -> Any:
+    """The class is made on demand: 1.0 has no Keras to inherit from."""
+    do_not_convert = getattr(getattr(getattr(tf, "autograph", None), "experimental", None), "do_not_convert", None)
+
+    class FunctionLayer(api("keras.layers.Layer")):  # type: ignore[misc]
+        """A function of input and weights."""
+
+        def __init__(self, compute: Callable[..., Any], weight_shapes: List[Tuple[int, ...]], **options: Any) -> None:
+            super().__init__(**options)
+            self.compute, self.weight_shapes = do_not_convert(compute) if do_not_convert else compute, weight_shapes
+
+        def build(self, input_shape: Any) -> None:
+            self.held = [
+                self.add_weight(name="filter_{}".format(index), shape=sizes, initializer="zeros")
+                for index, sizes in enumerate(self.weight_shapes)
+            ]
+            super().build(input_shape)
+
+        def call(self, x: Any) -> Any:
+            return self.compute(x, self.held)
+
+    return FunctionLayer

@@ -1,0 +1,296 @@
+"""The right answers: a case's inputs, and its outputs and gradients in float64 NumPy.
+
+Nothing here goes through BLAS, so no `@`, `dot`, `tensordot` or `linalg.norm`: NumPy wheels of the older releases'
+time carry an OpenBLAS that computes wrong products on processors newer than itself. `einsum` stays in NumPy's own
+loops as long as it is not asked to optimize.
+
+Arrays are channels last here whatever the case's layout. A grouped filter has the shape
+`kernel + (cin / groups, cout)`, the outputs of the first group first.
+"""
+
+import zlib
+from functools import lru_cache
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+
+import numpy as np
+
+from .catalog import APPROACHES, Case, parse_case
+
+EPSILON = {"f64": 2.0**-52, "f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
+BN_EPSILON = 1e-3
+LEAKY_ALPHA = 0.2  # the default of tf.nn.leaky_relu
+
+
+class Window(NamedTuple):
+    """How a convolution moves: everything but its filter's values."""
+
+    extents: Tuple[int, ...]  # of the input, per spatial dimension
+    kernel: Tuple[int, ...]
+    stride: int
+    dilation: int
+    padding: str
+    groups: int
+
+    @property
+    def out(self) -> Tuple[int, ...]:
+        if self.padding == "SAME":
+            return tuple(-(-size // self.stride) for size in self.extents)
+        return tuple((size - reach) // self.stride + 1 for size, reach in zip(self.extents, self.reach()))
+
+    def pads(self) -> List[Tuple[int, int]]:
+        """Zeros before and after, per spatial dimension; TensorFlow's SAME puts the odd one after."""
+        if self.padding == "VALID":
+            return [(0, 0) for _ in self.extents]
+        sizes = zip(self.extents, self.out, self.reach())
+        total = [max((out - 1) * self.stride + reach - size, 0) for size, out, reach in sizes]
+        return [(zeros // 2, zeros - zeros // 2) for zeros in total]
+
+    def taps(self) -> Iterator[Tuple[Tuple[int, ...], Tuple[Any, ...]]]:
+        """Each position in the filter, with the slice of the padded input that it meets."""
+        for tap in np.ndindex(*self.kernel):
+            starts = [offset * self.dilation for offset in tap]
+            spatial = [slice(a, a + (n - 1) * self.stride + 1, self.stride) for a, n in zip(starts, self.out)]
+            yield tap, (slice(None),) + tuple(spatial)
+
+    def reach(self) -> Tuple[int, ...]:
+        """How many input pixels the filter spans, per spatial dimension."""
+        return tuple((size - 1) * self.dilation + 1 for size in self.kernel)
+
+
+def convolve(x: Any, filters: Any, window: Window) -> Any:
+    padded = _pad(x, window)
+    weights = _split_groups(filters, window.groups)
+    y = np.zeros((x.shape[0],) + window.out + weights.shape[-2:])
+    for tap, part in window.taps():
+        y += np.einsum("...gi,igo->...go", _split_groups(padded[part], window.groups), weights[tap])
+    return y.reshape(y.shape[:-2] + (-1,))
+
+
+def input_gradient(dy: Any, filters: Any, window: Window) -> Any:
+    weights = _split_groups(filters, window.groups)
+    cotangent = _split_groups(dy, window.groups)
+    pads = window.pads()
+    sizes = tuple(size + sum(pad) for size, pad in zip(window.extents, pads))
+    padded = np.zeros((dy.shape[0],) + sizes + (window.groups, filters.shape[-2]))
+    for tap, part in window.taps():
+        padded[part] += np.einsum("...go,igo->...gi", cotangent, weights[tap])
+    inner = tuple(slice(before, before + size) for (before, _), size in zip(pads, window.extents))
+    dx = padded[(slice(None),) + inner]
+    return dx.reshape(dx.shape[:-2] + (-1,))
+
+
+def filter_gradient(x: Any, dy: Any, window: Window) -> Any:
+    padded = _pad(x, window)
+    cotangent = dy.reshape(-1, window.groups, dy.shape[-1] // window.groups)
+    pixels = (padded[part].reshape(cotangent.shape[:2] + (-1,)) for _, part in window.taps())
+    taps = [np.einsum("pgi,pgo->igo", met, cotangent) for met in pixels]
+    return np.stack(taps).reshape(window.kernel + (taps[0].shape[0], -1))
+
+
+def _pad(x: Any, window: Window) -> Any:
+    return np.pad(x, [(0, 0)] + window.pads() + [(0, 0)], mode="constant")
+
+
+def _split_groups(channels_last: Any, groups: int) -> Any:
+    return channels_last.reshape(channels_last.shape[:-1] + (groups, -1))
+
+
+Gradients = Tuple[Any, List[Any]]
+
+
+class Linear(NamedTuple):
+    """What an approach computes before the epilogue, and its gradients by input and filters."""
+
+    forward: Callable[..., Any]  # x, filters -> y
+    gradients: Callable[..., Gradients]  # x, filters, dy -> dx, dfilters
+    filter_shapes: List[Tuple[int, ...]]
+    reductions: Tuple[int, int, int]  # how many products one element of y, dx and dfilters sums up
+
+
+def linear(form: str, rank: int, case: Case) -> Linear:
+    return {"grouped": _grouped, "depthwise": _depthwise, "separable": _separable, "transpose": _transpose}[form](
+        case, rank
+    )
+
+
+def _window(case: Case, rank: int, **changes: Any) -> Window:
+    kernel = (case.kernel[0],) * (rank - 2) + case.kernel[-min(rank, 2) :]
+    extents = (case.h,) * (rank - 2) + (case.h, case.w)[-min(rank, 2) :]
+    window = Window(extents, kernel, case.stride, case.dilation, case.padding, case.groups)
+    return window._replace(**changes)
+
+
+def _grouped(case: Case, rank: int) -> Linear:
+    window = _window(case, rank)
+    taps, pixels = _product(window.kernel), case.n * _product(window.out)
+    return Linear(
+        forward=lambda x, filters: convolve(x, filters[0], window),
+        gradients=lambda x, filters, dy: (input_gradient(dy, filters[0], window), [filter_gradient(x, dy, window)]),
+        filter_shapes=[window.kernel + (case.cin // case.groups, case.cout)],
+        reductions=(taps * case.cin // case.groups, taps * case.cout // case.groups, pixels),
+    )
+
+
+def _depthwise(case: Case, rank: int) -> Linear:
+    """One channel a group, with TensorFlow's filter shape: kernel + (cin, multiplier)."""
+    if case.groups != case.cin:
+        raise ValueError("depthwise needs one channel a group, not {}".format(case.geometry))
+    grouped = _grouped(case, rank)
+    shape = grouped.filter_shapes[0]
+
+    def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
+        dx, (dfilter,) = grouped.gradients(x, [filters[0].reshape(shape)], dy)
+        return dx, [dfilter.reshape(filters[0].shape)]
+
+    return grouped._replace(
+        forward=lambda x, filters: grouped.forward(x, [filters[0].reshape(shape)]),
+        gradients=gradients,
+        filter_shapes=[shape[:-2] + (case.cin, case.cout // case.cin)],
+    )
+
+
+def _separable(case: Case, rank: int) -> Linear:
+    """Depthwise with multiplier 1, then 1x1 over all channels."""
+    depthwise = _depthwise(case._replace(cout=case.cin), rank)
+    first = _window(case, rank)
+    pointwise = Window(first.out, (1,) * rank, 1, 1, "VALID", 1)
+
+    def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
+        middle = depthwise.forward(x, filters[:1])
+        dmiddle = input_gradient(dy, filters[1], pointwise)
+        dx, dfilters = depthwise.gradients(x, filters[:1], dmiddle)
+        return dx, dfilters + [filter_gradient(middle, dy, pointwise)]
+
+    taps, _, pixels = depthwise.reductions
+    return Linear(
+        forward=lambda x, filters: convolve(depthwise.forward(x, filters[:1]), filters[1], pointwise),
+        gradients=gradients,
+        filter_shapes=depthwise.filter_shapes + [(1,) * rank + (case.cin, case.cout)],
+        reductions=(taps + case.cin, taps + case.cout, pixels),
+    )
+
+
+def _transpose(case: Case, rank: int) -> Linear:
+    """The input gradient of the grouped convolution that leads from cout to cin channels: TensorFlow's own words."""
+    small = _window(case, rank)
+    spread = [max(reach - case.stride, 0) if case.padding == "VALID" else 0 for reach in small.reach()]
+    window = small._replace(extents=tuple(size * case.stride + more for size, more in zip(small.extents, spread)))
+    taps, pixels = _product(window.kernel), case.n * _product(small.extents)
+    return Linear(
+        forward=lambda x, filters: input_gradient(x, filters[0], window),
+        gradients=lambda x, filters, dy: (convolve(dy, filters[0], window), [filter_gradient(dy, x, window)]),
+        filter_shapes=[window.kernel + (case.cout // case.groups, case.cin)],
+        reductions=(taps * case.cin // case.groups, taps * case.cout // case.groups, pixels),
+    )
+
+
+def _product(sizes: Tuple[int, ...]) -> int:
+    return int(np.prod(sizes))
+
+
+class Problem(NamedTuple):
+    """A case with its numbers, all float64 but rounded to the case's dtype, and the answers to them.
+
+    `y` and `dx` have the shapes of output and input; `dfilters` matches `filters`. The tolerances are relative
+    Frobenius errors.
+    """
+
+    case: Case
+    x: Any
+    filters: List[Any]
+    parameters: Dict[str, Any]
+    cotangent: Any
+    y: Any
+    dx: Any
+    dfilters: List[Any]
+    forward_tolerance: float
+    gradient_tolerances: Tuple[float, float]
+
+
+def tolerance(dtype: str, products: int) -> float:
+    """Four roundings' worth of the square root of the longest sum: errors of a sum add up like a random walk.
+
+    A wrong channel or tap is an error of a tenth and more; float32 stays below 1e-5.
+    """
+    return 4 * EPSILON[dtype] * products**0.5
+
+
+def pose(approach: str, case_id: str) -> Problem:
+    """The numbers depend on the approach's shapes and the case's id alone, so that they repeat everywhere."""
+    return _pose(APPROACHES[approach].form, APPROACHES[approach].rank, case_id)
+
+
+@lru_cache(maxsize=64)  # checks, modes and approaches share a problem; the arrays are never written to
+def _pose(form: str, rank: int, case_id: str) -> Problem:
+    case = parse_case(case_id)
+    operation = linear(form, rank, case)
+    random = np.random.RandomState(zlib.crc32(case_id.encode()))
+
+    def draw(shape: Tuple[int, ...], low: float = -1.0, high: float = 1.0) -> Any:
+        return round_to(case.dtype, random.uniform(low, high, shape))
+
+    x = draw((case.n,) + _window(case, rank).extents + (case.cin,))
+    filters = [draw(shape) for shape in operation.filter_shapes]
+    linear_y = operation.forward(x, filters)
+    parameters = {
+        "bias": draw((case.cout,)),
+        "add": draw(linear_y.shape),
+        "scale": draw((case.cout,), 0.5, 1.5),
+        "offset": draw((case.cout,)),
+        "mean": draw((case.cout,)),
+        "variance": draw((case.cout,), 0.5, 1.5),
+    }
+    y, slope, kink_distance = epilogue(case, linear_y, parameters)
+    tolerances = [tolerance(case.dtype, products) for products in operation.reductions]
+    # where a rounding decides on which side of a kink a value lies, the slope is not a fair question
+    kink = kink_distance < 10 * tolerances[0] * np.sqrt(np.mean(np.square(linear_y)))
+    cotangent = np.where(kink, 0.0, draw(y.shape))
+    dx, dfilters = operation.gradients(x, filters, cotangent * slope)
+    return Problem(
+        case, x, filters, parameters, cotangent, y, dx, dfilters, tolerances[0], (tolerances[1], tolerances[2])
+    )
+
+
+def epilogue(case: Case, y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Any, Any]:
+    """The output, its slope by the linear part's output, and the distance of each value to the nearest kink."""
+    slope, distance = np.ones(y.shape), np.full(y.shape, np.inf)
+    for step in case.steps:
+        if step in ("bias", "add"):
+            y = y + parameters[step]
+        elif step == "bn":
+            factor = parameters["scale"] / np.sqrt(parameters["variance"] + BN_EPSILON)
+            y, slope = (y - parameters["mean"]) * factor + parameters["offset"], slope * factor
+        else:
+            y, step_slope, distance = _activate(step, y)
+            slope = slope * step_slope
+    return y, slope, distance
+
+
+def _activate(name: str, z: Any) -> Tuple[Any, Any, Any]:
+    if name == "relu":
+        return np.maximum(z, 0), np.where(z > 0, 1.0, 0.0), np.abs(z)
+    if name == "relu6":
+        inside = (z > 0) & (z < 6)
+        return np.clip(z, 0, 6), np.where(inside, 1.0, 0.0), np.minimum(np.abs(z), np.abs(z - 6))
+    if name == "leaky_relu":
+        slope = np.where(z > 0, 1.0, LEAKY_ALPHA)
+        return z * slope, slope, np.abs(z)
+    if name == "elu":  # its slope has no step at zero
+        growth = np.exp(np.minimum(z, 0))
+        return np.where(z > 0, z, growth - 1), growth, np.full(z.shape, np.inf)
+    raise ValueError("no activation is called {!r}".format(name))
+
+
+def round_to(dtype: str, values: Any) -> Any:
+    """The nearest values of the dtype, in float64. NumPy has no bfloat16: round its half of a float32's bits."""
+    if dtype != "bf16":
+        return values.astype({"f64": np.float64, "f32": np.float32, "f16": np.float16}[dtype]).astype(np.float64)
+    bits = values.astype(np.float32).view(np.uint32)
+    nearest_even = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (nearest_even & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64)
+
+
+def relative_error(got: Any, want: Any) -> float:
+    """Frobenius norm of the difference over that of the wanted array."""
+    difference = np.sqrt(np.sum(np.square(np.asarray(got, np.float64) - want)))
+    return float(difference / np.sqrt(np.sum(np.square(want))))

@@ -1,0 +1,57 @@
+"""The TensorFlow of this process: its generation, its one thread a pool, and which of its names exist."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from .catalog import Cell
+
+V1 = tf.__version__.startswith("1.")
+# the 1.x API, under which sessions and a few operations live on
+tf1 = tf if V1 else tf.compat.v1
+
+
+class Absent(Exception):
+    """What the cell asks for is not in this release."""
+
+
+def api(name: str) -> Any:
+    """`api("nn.leaky_relu")` is `tf.nn.leaky_relu`; raise Absent where this release has no such name."""
+    found = tf
+    for part in name.split("."):
+        # 1.x fills some modules on first use and raises ImportError for what it cannot fill
+        found = getattr(found, part, None)
+        if found is None:
+            raise Absent("tf.{} is not in this release".format(name))
+    return found
+
+
+def first_api(*names: str) -> Any:
+    """The first of several names of one thing; raise Absent naming the first, which is today's."""
+    for name in names[1:][::-1] + names[:1]:
+        try:
+            return api(name)
+        except Absent as absent:
+            missing = absent
+    raise missing
+
+
+def start(eager: bool) -> None:
+    """Call once in a fresh process, before the first operation; `eager` is what `lane` says of the process's cells."""
+    if hasattr(tf, "debugging") and hasattr(tf.debugging, "disable_traceback_filtering"):
+        # whole tracebacks tell TensorFlow's errors from the suite's own: see observe.py
+        tf.debugging.disable_traceback_filtering()
+    if not V1:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    elif eager and hasattr(tf, "enable_eager_execution"):
+        tf.enable_eager_execution(config=session_config())
+
+
+def session_config() -> Any:
+    return tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+
+
+def lane(cell: Cell) -> bool:
+    """Cells of different lanes cannot share a process: on 1.x eager execution is switched on for a whole process."""
+    return V1 and cell.mode == "eager"
