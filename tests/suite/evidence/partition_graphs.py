@@ -13,23 +13,29 @@ from .rules import Node
 def recorded(evidence: Evidence) -> Iterator[None]:
     """Record what runs inside, on TensorFlow 2. A tf.function shows its graphs at its first call only.
 
-    The graphs of a call that fails are handed out with the next thing that runs: hence an operation after a failure,
-    while still recording, which also keeps them out of the next recording.
+    TensorFlow keeps the graphs of what ran unrecorded, or failed, and hands them out with the next operation that runs
+    recorded. Hence an operation before, to be rid of the past, and one after a failure, to get its graphs at all.
     """
     from tensorflow.python.eager import context
 
     recorder = context.context()
     recorder.enable_run_metadata()
     try:
+        _run_an_operation()
+        recorder.export_run_metadata()
         yield
     except Exception:
-        tf.identity(tf.constant(0.0))
+        _run_an_operation()
         raise
     finally:
         metadata = recorder.export_run_metadata()
         recorder.disable_run_metadata()
         for function in metadata.function_graphs if metadata else ():
             evidence.graphs.extend(function.partition_graphs)
+
+
+def _run_an_operation() -> None:
+    tf.identity(tf.constant(0.0))
 
 
 def nodes(graphs: Iterable[Any]) -> List[Node]:
