@@ -1,0 +1,133 @@
+"""Makes the lock of a target: TensorFlow's own needs as of the release's time, the test harness the newest.
+
+TensorFlow does not cap what it needs, so that today's NumPy and protobuf break old releases; those that were newest
+when the release appeared work. The harness is resolved second, around these pins.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+import tomllib
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from packaging.markers import default_environment
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag, compatible_tags, cpython_tags
+
+from matrix import catalog, index, interpreters, paths
+from matrix.errors import BadData
+from matrix.ids import Backend
+
+HARNESS = ("pytest", "pytest-benchmark")
+BUILD_TOOLS = ("setuptools", "wheel")
+# The estimator, Keras and TensorBoard of a release can appear a day after it.
+MARGIN = datetime.timedelta(days=2)
+# uv builds with setuptools 40.8 or newer: a release from before its day is resolved with the first that will do.
+BUILD_TOOLS_SINCE = datetime.date(2019, 2, 7)
+# The oldest glibc that a lock is good for: RHEL 8, Debian 10.
+GLIBC_MINOR = 28
+LEGACY_PLATFORMS = {17: "manylinux2014_x86_64", 12: "manylinux2010_x86_64", 5: "manylinux1_x86_64"}
+
+Choice = tuple[Package, PackageWheel | PackageSdist]
+
+
+class Sdist(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A package that has no wheel in the time of these releases (each a PEP 440 range) and is built from source."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    releases: Annotated[list[str], Meta(min_length=1)]
+    why: catalog.Text
+
+    def holds_for(self, release: str) -> bool:
+        return any(SpecifierSet(each, prereleases=True).contains(release) for each in self.releases)
+
+
+def load_sdists(data: Path = paths.DATA) -> tuple[Sdist, ...]:
+    return catalog.load_entries(data / "sdists.toml", "sdist", Sdist, key="name")
+
+
+def lock(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist]) -> str:
+    """The text of a requirements file: on a line a pin and the hash of one file; wheels, but for what has none.
+
+    Raise BadData where the release cannot be resolved, or `sdists` names too few packages for it, or too many.
+    """
+    wheel = release.wheels[backend]
+    named = {entry.name for entry in sdists if entry.holds_for(release.version)}
+    own = _compile([wheel.requirement], wheel.python, [*_wheels_but(named), *_as_of(release.date + MARGIN)])
+    files = _compile([*map(_pin, own), *HARNESS], wheel.python)
+    if idle := named - _built(own):
+        raise BadData(f"sdists.toml: {release.version} builds no {', '.join(sorted(idle))}", "narrow its `releases`")
+    if unnamed := _built(files) - named:
+        raise BadData(f"{release.version}: no wheel of {', '.join(sorted(unnamed))}", "name it in sdists.toml, and why")
+    return "".join(f"{option}\n" for option in _wheels_but(_built(files))) + _text(files)
+
+
+def build_tools(python: str) -> str:
+    """What sources are built with: the newest for this CPython, in the same form as a lock."""
+    return _text(_compile(BUILD_TOOLS, python))
+
+
+def _wheels_but(sources: Iterable[str]) -> list[str]:
+    """Options that uv takes on its command line and in a requirements file alike."""
+    return ["--only-binary=:all:", *(f"--no-binary={name}" for name in sorted(sources))]
+
+
+def _built(choices: Iterable[Choice]) -> set[str]:
+    return {package.name for package, file in choices if isinstance(file, PackageSdist)}
+
+
+def _text(choices: Iterable[Choice]) -> str:
+    return "".join(f"{_pin(choice)} --hash=sha256:{choice[1].hashes['sha256']}\n" for choice in choices)
+
+
+def _pin(choice: Choice) -> str:
+    package, _ = choice
+    return f"{package.name}=={package.version}"
+
+
+def _as_of(day: datetime.date) -> list[str]:
+    tools = f"{max(day, BUILD_TOOLS_SINCE)}T00:00:00Z"
+    return [f"--exclude-newer={day}T00:00:00Z", f"--exclude-newer-package=setuptools={tools}"]
+
+
+def _compile(requirements: Collection[str], python: str, options: Iterable[str] = ()) -> list[Choice]:
+    """What uv resolves, each package with the file that fits best, in the order of their names."""
+    with tempfile.TemporaryDirectory(prefix="matrix-resolve-") as folder:
+        asked = Path(folder, "requirements.in")
+        asked.write_text("\n".join(requirements), encoding="utf-8")
+        answer = interpreters.uv(
+            *("--directory", folder, "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header"),
+            *(f"--python-version={python}", f"--python-platform=x86_64-manylinux_2_{GLIBC_MINOR}"),
+            *(*options, str(asked)),
+            variables={"UV_DEFAULT_INDEX": url} if (url := index.configured()) else {},
+        )
+    if answer.returncode != 0:
+        raise BadData(f"uv cannot resolve {', '.join(requirements)} for CPython {python}:\n{answer.stderr.strip()}")
+    return sorted(_best_files(answer.stdout, python), key=_pin)
+
+
+def _best_files(pylock: str, python: str) -> Iterator[Choice]:
+    minor = int(python.partition(".")[2])
+    environment = default_environment() | {"python_version": python, "python_full_version": f"{python}.0"}
+    for package, file in Pylock.from_dict(tomllib.loads(pylock)).select(environment=environment, tags=_tags(minor)):
+        assert isinstance(file, PackageWheel | PackageSdist)
+        yield package, file
+
+
+def _tags(minor: int) -> list[Tag]:
+    """What CPython 3.`minor` can install, the most specific first."""
+    newest_first = range(GLIBC_MINOR, 4, -1)
+    platforms = [
+        name
+        for glibc in newest_first
+        for name in (f"manylinux_2_{glibc}_x86_64", LEGACY_PLATFORMS.get(glibc))
+        if name is not None
+    ] + ["linux_x86_64"]
+    own = cpython_tags((3, minor), platforms=platforms)
+    return [*own, *compatible_tags((3, minor), interpreter=f"cp3{minor}", platforms=platforms)]

@@ -1,0 +1,146 @@
+"""Refreshes releases.toml from the package index, and the locks of the CPU targets. `landmark` alone is kept by hand.
+
+In the catalog: the latest patch of every minor release, the newest pre-release where it is ahead of them, and the
+newest nightly build.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from packaging.version import Version
+
+from matrix import catalog, index, paths, resolve
+from matrix.catalog import Release, Wheel
+from matrix.errors import BadUsage
+from matrix.files import write_whole
+from matrix.ids import Backend
+from matrix.index import Offer
+
+PROJECTS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-rocm", "tf-nightly", "tf-nightly-cpu")
+OLDEST = Version("1.0")
+# From here on `tensorflow` is the GPU build; from the second on its extra brings CUDA's libraries.
+GPU_BY_DEFAULT = Version("2.1")
+CUDA_AS_EXTRA = Version("2.14")
+HEAD = """\
+# Written by `nox -s update` from the package index; only `landmark` is kept by hand.
+# The patch number of tensorflow-rocm is AMD's own: its newest stands with the release of the same minor.
+"""
+
+Offers = Mapping[str, Sequence[Offer]]
+
+
+def update(only: Collection[str] = (), *, data: Path = paths.DATA, say: Callable[[str], object] = print) -> None:
+    """Rewrite releases.toml and every CPU lock, or the locks of the releases in `only`; remove locks without a target.
+
+    Raise BadUsage for a release that the index does not have, MachineError where the index does not answer.
+    """
+    known = catalog.load_entries(data / "releases.toml", "release", Release, key="version")
+    releases = with_landmarks(from_index({project: index.ask(project) for project in PROJECTS}), known)
+    if unknown := set(only) - {release.version for release in releases}:
+        raise BadUsage(f"not among the releases: {', '.join(sorted(unknown))}")
+    write_whole(data / "releases.toml", dump(releases).encode())
+    _lock([release for release in releases if not only or release.version in only], data, say)
+    _remove_idle(data / "locks", releases)
+
+
+def _lock(releases: Sequence[Release], data: Path, say: Callable[[str], object]) -> None:
+    sdists = resolve.load_sdists(data)
+    for release in releases:
+        say(f"locking {release.target('cpu').id}")
+        lock = resolve.lock(release, "cpu", sdists)
+        write_whole(data / "locks" / f"{release.target('cpu').id}.txt", lock.encode())
+    building = {r.wheels["cpu"].python for r in releases if any(sdist.holds_for(r.version) for sdist in sdists)}
+    for python in sorted(building):
+        write_whole(data / "locks" / "build" / f"py{python.replace('.', '')}.txt", resolve.build_tools(python).encode())
+
+
+def from_index(offers: Offers) -> list[Release]:
+    """The releases that the catalog should hold, oldest first."""
+    return [_release(version, offers) for version in sorted(_versions(offers))]
+
+
+def with_landmarks(releases: Iterable[Release], known: Iterable[Release]) -> list[Release]:
+    """A landmark stays with its minor release, or with the pre-release or the nightly build, whatever their number."""
+    reasons = {_line_of(release): release.landmark for release in known}
+    return [msgspec.structs.replace(release, landmark=reasons.get(_line_of(release))) for release in releases]
+
+
+def dump(releases: Iterable[Release]) -> str:
+    """The text of releases.toml."""
+    return "\n".join([HEAD, *map(_entry, releases)])
+
+
+def _versions(offers: Offers) -> Iterator[Version]:
+    stable = sorted({offer.version for offer in offers["tensorflow"] if offer.version >= OLDEST})
+    yield from {version.release[:2]: version for version in stable if not version.is_prerelease}.values()
+    if stable[-1].is_prerelease:
+        yield stable[-1]
+    yield max(offer.version for project in ("tf-nightly", "tf-nightly-cpu") for offer in offers[project])
+
+
+def _release(version: Version, offers: Offers) -> Release:
+    found = {
+        backend: (name, max(matching, key=lambda offer: (offer.version, offer.python, offer.date)))
+        for backend, name in _names(version, offers).items()
+        if (matching := [offer for offer in offers[_project(name)] if _is_of(offer, version)])
+    }
+    wheels = {
+        backend: Wheel(requirement=f"{name}=={offer.version}", python=".".join(map(str, offer.python)))
+        for backend, (name, offer) in found.items()
+    }
+    return Release(version=str(version), date=found["cpu"][1].date, wheels=wheels)
+
+
+def _names(version: Version, offers: Offers) -> dict[Backend, str]:
+    """What pip is asked for, by backend. Where there is no CPU build of its own, `tensorflow` runs on CPUs as well."""
+    family = "tf-nightly" if version.is_devrelease else "tensorflow"
+    has_cpu_build = any(offer.version == version for offer in offers[f"{family}-cpu"])
+    cuda = f"{family}-gpu" if version < GPU_BY_DEFAULT else family
+    if version >= CUDA_AS_EXTRA:
+        cuda = f"{family}[and-cuda]"
+    return {"cpu": f"{family}-cpu" if has_cpu_build else family, "cuda": cuda, "rocm": "tensorflow-rocm"}
+
+
+def _project(name: str) -> str:
+    return name.partition("[")[0]
+
+
+def _is_of(offer: Offer, version: Version) -> bool:
+    """ROCm's builds count their patches apart."""
+    if offer.project == "tensorflow-rocm":
+        return offer.version.release[:2] == version.release[:2]
+    return offer.version == version
+
+
+def _line_of(release: Release) -> str:
+    """What a landmark belongs to."""
+    version = Version(release.version)
+    if version.is_prerelease:
+        return "nightly" if version.is_devrelease else "pre-release"
+    return f"{version.major}.{version.minor}"
+
+
+def _entry(release: Release) -> str:
+    lines = ["[[release]]", f"version = {_quote(release.version)}", f"date = {release.date}"]
+    for backend, wheel in release.wheels.items():
+        requirement, python = _quote(wheel.requirement), _quote(wheel.python)
+        lines.append(f"wheels.{backend} = {{ requirement = {requirement}, python = {python} }}")
+    if release.landmark is not None:
+        lines.append(f"landmark = {_quote(release.landmark)}")
+    return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    """A basic string of TOML, whose escapes are those of JSON."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _remove_idle(locks: Path, releases: Iterable[Release]) -> None:
+    targets = {release.target(backend).id for release in releases for backend in release.wheels}
+    for lock in locks.glob("*.txt"):
+        if lock.stem not in targets:
+            lock.unlink()
