@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from packaging.version import Version
 
 from matrix import host, paths
@@ -138,6 +139,8 @@ def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observ
         process.kill()
         ended = process.wait()
         log.write(paths.LOGS / f"{job.planned.run.id}.log")
+        if stream.closing:
+            write_whole(paths.LOGS / f"{job.planned.run.id}.seconds.json", msgspec.json.encode(stream.closing.seconds))
     return fault or _in_words(ended)
 
 

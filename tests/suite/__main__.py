@@ -32,10 +32,11 @@ def main(arguments=None):
         _say(stream, {"not_imported": "{}: {}".format(type(fault).__name__, fault)[:300]})
         raise
     imported = time.monotonic()
-    cells = _chosen(options.cells)
-    _say(stream, _environment(tf, len(cells)))
+    cells, limits = _chosen(options), worker.Limits(options.seconds, options.memory)
+    (control,) = _observations([about.CONTROL], observe.observe, stream, limits)
+    _say(stream, _environment(tf, control, len(cells)))
     count = 0
-    for observation in _observations(cells, observe.observe, stream, worker.Limits(options.seconds, options.memory)):
+    for observation in _observations(cells, observe.observe, stream, limits):
         _say(stream, observation)
         count += 1
     clock.SPENT["import"], clock.SPENT["all"] = imported - started, time.monotonic() - started
@@ -45,7 +46,7 @@ def main(arguments=None):
 def _options(arguments):
     parser = argparse.ArgumentParser(prog="python -m suite", description=__doc__)
     parser.add_argument("cells", nargs="*", metavar="APPROACH/MODE/CHECK/CASE", help="shell patterns; all by default")
-    parser.add_argument("--describe", dest="cells", action="store_const", const=[""], help="the environment alone")
+    parser.add_argument("--describe", action="store_true", help="describe the environment and observe nothing")
     parser.add_argument("--seconds", type=float, default=60, help="limit for one cell (%(default)s)")
     parser.add_argument("--memory", type=float, default=6 * GIB, help="limit for one worker, in bytes (6 GiB)")
     return parser.parse_args(arguments)
@@ -61,20 +62,23 @@ def _say(stream, line):
     stream.write(json.dumps(line, sort_keys=True).encode("utf-8") + b"\n")
 
 
-def _environment(tf, cells):
+def _environment(tf, control, cells):
     return {
         "tensorflow": tf.__version__,
         "packages": about.packages(),
-        "onednn": about.onednn(),
+        "onednn": about.onednn(control),
         "build_info": about.build_info(tf),
         "cells": cells,
     }
 
 
-def _chosen(patterns):
+def _chosen(options):
     from . import catalog
 
-    return [cell for cell in catalog.cells() if not patterns or any(fnmatch.fnmatchcase(cell.id, p) for p in patterns)]
+    patterns = options.cells or ["*"]
+    if options.describe:
+        return []
+    return [cell for cell in catalog.cells() if any(fnmatch.fnmatchcase(cell.id, pattern) for pattern in patterns)]
 
 
 def _observations(cells, observe, stream, limits):

@@ -1,13 +1,11 @@
 """What this environment is, as TensorFlow and the interpreter themselves say it."""
 
-import importlib
 import platform
 
-ONEDNN_SWITCHES = (
-    # Where TensorFlow keeps the answer, newest first.
-    "tensorflow.python.util._pywrap_util_port",
-    "tensorflow.python._pywrap_util_port",
-)
+from .catalog import Cell
+
+# An ungrouped convolution in a graph: oneDNN takes it over wherever it is on.
+CONTROL = Cell("nn-conv2d", "graph", "fusion", "g1-k3/none/f32/nhwc")
 
 
 def python():
@@ -25,14 +23,13 @@ def packages():
     return {found.metadata["Name"].lower(): found.version for found in metadata.distributions()}
 
 
-def onednn():
-    """Whether TensorFlow says that oneDNN's operations are on; None where it has no word for it."""
-    for name in ONEDNN_SWITCHES:
-        try:
-            return bool(importlib.import_module(name).IsMklEnabled())
-        except (ImportError, AttributeError):
-            continue
-    return None
+def onednn(control):
+    """Whether oneDNN's operations are on, by the operations that TensorFlow ran for the control; None if unknown.
+
+    `IsMklEnabled` is not asked: before 2.9 it tells how the wheel was built, not what TF_ENABLE_ONEDNN_OPTS chose.
+    """
+    ops = control.get("fusion", {}).get("ops")
+    return any(op.startswith("_Mkl") for op in ops) if ops else None
 
 
 def build_info(tf):
