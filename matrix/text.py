@@ -1,0 +1,14 @@
+"""Texts that come from elsewhere (records, error messages) made fit to be shown anywhere on one line."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def plain(text: str, limit: int = 300) -> str:
+    """One line without control, formatting, private or unassigned characters: no escape sequence, no line break and no
+    right-to-left override gets through. Longer texts are cut, and say so.
+    """
+    shown = "".join(character if unicodedata.category(character)[0] not in "CZ" else " " for character in text)
+    line = " ".join(shown.split())
+    return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
