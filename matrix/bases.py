@@ -1,0 +1,187 @@
+"""Base images: the registry's `python:X.Y-slim`, or where it cannot be had one made from Debian's archive.
+
+One of our own is a minimal Debian by mmdebstrap with Debian's Python, or with an interpreter of the host copied into
+/usr/local, where the registry's images have theirs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from docker.errors import APIError
+from docker.models.images import Image
+
+from matrix import images, interpreters, paths
+from matrix.backends import Backend, Debian
+from matrix.engines.protocol import Say
+from matrix.errors import MachineError, NotBuilt
+
+DEBIANS_PYTHON: dict[Debian, str] = {"bookworm": "3.11", "trixie": "3.13"}
+REPOSITORY = f"{images.PROJECT}/base"
+RECIPE = f"{images.PROJECT}.recipe"
+
+# Of a standard library: what no target imports. Its site-packages are the host's own, and stay there.
+LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo", "config-*", "*.a")
+# Where an interpreter keeps what belongs to it, as itself says.
+LAYOUT = """
+import json, os, sys, sysconfig
+shared = sysconfig.get_config_var("Py_ENABLE_SHARED") and os.path.join(
+    sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("INSTSONAME"))
+print(json.dumps({"executable": os.path.realpath(sys.executable), "prefix": sys.base_prefix,
+    "library": sysconfig.get_path("stdlib"), "shared": shared or None}))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """`reference`: what FROM says. `made_of`: what decides its content, for the recipe. `digest`: of what was used."""
+
+    reference: str
+    made_of: str
+    digest: str | None = None
+
+
+def expect(backend: Backend, python: str) -> Base:
+    """The base that is there already, else the registry's, which would be tried first. Costs no network."""
+    reference = backend.reference(python)
+    if (image := images.find(reference)) is None and (own := _own(backend.debian, python)) is not None:
+        return own
+    return Base(reference=reference, made_of=reference, digest=_digest(image) if image else None)
+
+
+def get(backend: Backend, python: str, say: Say) -> Base:
+    """The base that is there already, else the registry's, else one of our own. Raise NotBuilt."""
+    base = expect(backend, python)
+    if base.digest is None:
+        if (trouble := _pull(base.reference)) is None:
+            return expect(backend, python)
+        say(f"making a base for Python {python}: {trouble}")
+        make(backend.debian, python, say)
+        return expect(backend, python)
+    return base
+
+
+def can_be_had() -> bool:
+    """Whether a base is there, can be made, or could be pulled. Asks the registry only where nothing else is left."""
+    there = images.connect().images.list(filters={"reference": ["python:*-slim*", f"{REPOSITORY}:*"]})
+    return bool(there) or shutil.which("mmdebstrap") is not None or _registry_answers()
+
+
+def make(debian: Debian, python: str, say: Say) -> None:
+    """Make and tag a base of our own. Raise NotBuilt with the cure."""
+    if _own(debian, DEBIANS_PYTHON[debian]) is None:
+        say(f"making a Debian {debian} base")
+        _bootstrap(debian)
+    if python != DEBIANS_PYTHON[debian]:
+        _add_interpreter(debian, python)
+
+
+def _own(debian: Debian, python: str) -> Base | None:
+    tag = _tag(debian, python)
+    image = images.find(tag)
+    if image is None or image.labels.get(RECIPE) != _recipe(debian, python):
+        return None
+    return Base(reference=tag, made_of=_recipe(debian, python), digest=image.id)
+
+
+def _tag(debian: Debian, python: str | None = None) -> str:
+    """Debian's own Python has no tag of its own: the bare Debian holds it."""
+    return f"{REPOSITORY}:{debian}" + (f"-py{python}" if python not in {None, DEBIANS_PYTHON[debian]} else "")
+
+
+def _recipe(debian: Debian, python: str) -> str:
+    """SHA-256 of how a base is made."""
+    how = [*_mmdebstrap(debian, "-")]
+    if python != DEBIANS_PYTHON[debian]:
+        how += [(paths.DOCKERFILES / "base.Dockerfile").read_text(encoding="utf-8"), LAYOUT, *LEFT_OUT, python]
+    return hashlib.sha256(json.dumps(how).encode()).hexdigest()
+
+
+def _mmdebstrap(debian: Debian, archive: str) -> list[str]:
+    # Debian's Python brings the libraries that any CPython is linked with.
+    return ["mmdebstrap", "--quiet", "--variant=minbase", "--include=python3-venv", debian, archive]
+
+
+def _bootstrap(debian: Debian) -> None:
+    with tempfile.TemporaryDirectory(prefix="matrix-base-") as folder:
+        archive = Path(folder) / "debian.tar"
+        try:
+            made = subprocess.run(_mmdebstrap(debian, str(archive)), capture_output=True, text=True, check=False)
+        except FileNotFoundError as fault:
+            cure = "install it (apt-get install mmdebstrap), or let the Engine reach a registry"
+            raise NotBuilt("no registry answers, and mmdebstrap is not installed", cure, machine=True) from fault
+        if made.returncode != 0:
+            raise NotBuilt(f"mmdebstrap failed: {' '.join(made.stderr.split())[-300:]}", machine=True)
+        labels = {images.PROJECT: "", RECIPE: _recipe(debian, DEBIANS_PYTHON[debian])}
+        images.connect().api.import_image_from_file(
+            str(archive),
+            repository=REPOSITORY,
+            tag=debian,
+            changes=[f'LABEL {key}="{value}"' for key, value in labels.items()],
+        )
+
+
+def _add_interpreter(debian: Debian, python: str) -> None:
+    try:
+        interpreter = interpreters.get(python)
+    except MachineError as fault:
+        raise NotBuilt(str(fault), fault.cure, machine=True) from fault
+    with tempfile.TemporaryDirectory(prefix="matrix-base-") as folder:
+        context = Path(folder)
+        shutil.copy(paths.DOCKERFILES / "base.Dockerfile", context / "Dockerfile")
+        _copy(interpreter, python, context / "usr" / "local")
+        images.build(
+            context,
+            tag=_tag(debian, python),
+            labels={RECIPE: _recipe(debian, python)},
+            arguments={"DEBIAN": _tag(debian), "PYTHON": python},
+        )
+
+
+def _copy(interpreter: Path, python: str, prefix: Path) -> None:
+    """Copy an interpreter and its standard library to another prefix; CPython finds its library from where it lies."""
+    told = subprocess.run([str(interpreter), "-c", LAYOUT], capture_output=True, text=True, check=True)
+    layout: dict[str, str] = json.loads(told.stdout)
+    library = Path(layout["library"])
+    shutil.copytree(
+        library,
+        prefix / library.relative_to(layout["prefix"]),
+        symlinks=True,
+        ignore=shutil.ignore_patterns(*LEFT_OUT),
+    )
+    (prefix / "bin").mkdir()
+    shutil.copy2(layout["executable"], prefix / "bin" / f"python{python}")
+    if layout["shared"]:
+        shutil.copy2(layout["shared"], prefix / "lib")
+
+
+@cache
+def _pull(reference: str) -> str | None:
+    """Why it could not be pulled; None when it was. Asked once: an absent registry takes seconds to say so."""
+    try:
+        images.connect().api.pull(reference)
+    except APIError as fault:
+        return f"{reference} cannot be pulled: {str(fault.explanation)[:200]}"
+    return None
+
+
+@cache
+def _registry_answers() -> bool:
+    try:
+        images.connect().images.get_registry_data("python:3.13-slim")
+    except APIError:
+        return False
+    return True
+
+
+def _digest(image: Image) -> str:
+    """The registry's digest of an image, else the Engine's."""
+    digests: list[str] = image.attrs["RepoDigests"]
+    return digests[0].rpartition("@")[2] if digests else str(image.id)

@@ -1,0 +1,252 @@
+"""Engine `docker`: one image a target, and a container of it a run.
+
+A container has no network, no capabilities, no writable place but a tmpfs, and nothing of the host mounted, so that
+an Engine on another machine works the same. The suite enters as a layer of its own on the target's image: whole or
+not at all, read-only by nature, and gone with the orchestrator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import queue
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+from docker.models.images import Image
+from docker.types import LogConfig, Ulimit
+from docker.utils.socket import STDOUT, frames_iter
+from uv import find_uv_bin
+
+from matrix import backends, bases, images, locks
+from matrix.catalog import Release
+from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
+from matrix.errors import MachineError, NotBuilt
+from matrix.ids import Target
+
+TARGET = f"{images.PROJECT}.target"
+RECIPE = f"{images.PROJECT}.recipe"
+BASE = f"{images.PROJECT}.base"
+
+PYTHON = "/opt/target/bin/python"
+SUITES = "/suites"
+USER = "1000:1000"
+TMP = "/tmp"  # noqa: S108  (the container's own)
+TMP_SIZE = 512 * 2**20
+CHUNKS_AHEAD = 64
+
+
+def trouble() -> str | None:
+    try:
+        with images.faults():
+            images.connect()
+            if bases.can_be_had():
+                return None
+    except MachineError as fault:
+        return f"{fault}; {fault.cure}"
+    return "there is no base image, no registry answers, and mmdebstrap is not installed to make one"
+
+
+def recipe(release: Release, target: Target) -> str:  # noqa: ARG001  (the protocol's: a lock knows its target alone)
+    """Of the Dockerfile, the base and the lock."""
+    with images.faults():
+        return _recipe(target, bases.expect(backends.load()[target.backend], target.python))
+
+
+def is_built(release: Release, target: Target) -> bool:
+    with images.faults():
+        return _built(target, recipe(release, target)) is not None
+
+
+def provision(release: Release, target: Target, say: Say) -> Environment:  # noqa: ARG001  (as above)
+    try:
+        with images.faults():
+            _reap()
+            base = bases.get(backends.load()[target.backend], target.python, say)
+            built = _recipe(target, base)
+            image = _built(target, built) or _build(target, base, built, say)
+    except MachineError as fault:
+        raise NotBuilt(str(fault), fault.cure, machine=True) from fault
+    return Environment(
+        target=target,
+        where=str(image.id),
+        recipe_sha256=built,
+        lock_sha256=locks.sha256(target),
+        image_digest=image.id,
+    )
+
+
+def start(
+    environment: Environment,
+    suite: Path,
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    limits: Limits,
+) -> _Process:
+    with images.faults():
+        container = images.connect().containers.create(
+            _with_suite(environment.where, suite),
+            [PYTHON, "-m", suite.name, *arguments],
+            environment={"HOME": TMP, "TMPDIR": TMP, "PYTHONPATH": SUITES, **variables},
+            labels={images.PROJECT: "", images.OWNER: images.owner()},
+            **_confined(limits),
+        )
+        return _Process(container)
+
+
+def clean() -> int:
+    with images.faults():
+        return images.remove_all()
+
+
+def _recipe(target: Target, base: bases.Base) -> str:
+    dockerfile = backends.dockerfile(target.backend).read_text(encoding="utf-8")
+    parts = ("docker", target.id, dockerfile, base.made_of, locks.sha256(target))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _tag(target: Target) -> str:
+    return f"{images.PROJECT}:{target.id}"
+
+
+def _built(target: Target, recipe_sha256: str) -> Image | None:
+    image = images.find(_tag(target))
+    return image if image and image.labels.get(RECIPE) == recipe_sha256 else None
+
+
+def _build(target: Target, base: bases.Base, recipe_sha256: str, say: Say) -> Image:
+    """Build under the target's tag; the image that had it before goes."""
+    say(f"building {target.id} on {base.reference}")
+    before = images.find(_tag(target))
+    with tempfile.TemporaryDirectory(prefix="matrix-image-") as folder:
+        _lay_out(Path(folder), target)
+        image = images.build(
+            Path(folder),
+            tag=_tag(target),
+            labels={TARGET: target.id, RECIPE: recipe_sha256, BASE: f"{base.reference} {base.digest}"},
+            arguments={"BASE": base.reference, "PYTHON": target.python},
+        )
+    if before is not None:
+        images.remove(before)
+    return image
+
+
+def _lay_out(context: Path, target: Target) -> None:
+    """The build's context. The site's certificates come along, and stay in a stage of which nothing is kept."""
+    shutil.copy(backends.dockerfile(target.backend), context / "Dockerfile")
+    shutil.copy(find_uv_bin(), context / "uv")
+    shutil.copy(locks.path(target), context / "lock.txt")
+    (context / "site.env").touch()
+    if bundle := _certificates():
+        shutil.copy(bundle, context / "certificates.pem")
+        (context / "site.env").write_text("export SSL_CERT_FILE=/build/certificates.pem\n")
+
+
+def _certificates() -> str | None:
+    """The site's own CA bundle, where it has one: by the variables that uv, pip and requests know."""
+    named = (os.environ.get(name) for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"))
+    return next((file for file in named if file and Path(file).is_file()), None)
+
+
+def _with_suite(target_image: str, suite: Path) -> Image:
+    """The target's image with the suite on top. The Engine's cache knows one that it has made already."""
+    with tempfile.TemporaryDirectory(prefix="matrix-suite-") as folder:
+        shutil.copytree(suite, Path(folder) / suite.name, ignore=shutil.ignore_patterns("__pycache__"))
+        (Path(folder) / "Dockerfile").write_text(f"FROM {target_image}\nCOPY {suite.name} {SUITES}/{suite.name}\n")
+        return images.build(Path(folder), labels={images.OWNER: images.owner()})
+
+
+def _confined(limits: Limits) -> dict[str, Any]:
+    """What a container may not do. `init` reaps orphans and passes on by which signal the suite died."""
+    return {
+        "init": True,
+        "user": USER,
+        "network_mode": "none",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "read_only": True,
+        "working_dir": TMP,
+        "tmpfs": {TMP: f"size={TMP_SIZE},mode=1777", "/dev/mqueue": "ro,size=4k"},
+        "ipc_mode": "none",
+        "mem_limit": limits.memory,
+        "memswap_limit": limits.memory,
+        "pids_limit": limits.processes,
+        "ulimits": [Ulimit(name=name, soft=n, hard=n) for name, n in (("nofile", limits.files), ("core", 0))],
+        "cpuset_cpus": _processors(),
+        # The stream is read from the attached socket; what the suite writes must not fill the Engine's disk.
+        "log_config": LogConfig(type=LogConfig.types.NONE),
+    }
+
+
+def _processors() -> str | None:
+    """Those that this process may use, as a child of it would; of an Engine elsewhere all."""
+    return ",".join(map(str, sorted(os.sched_getaffinity(0)))) if images.is_local() else None
+
+
+@cache
+def _reap() -> None:
+    """Once a process: what orchestrators that have ended left behind."""
+    images.reap()
+
+
+class _Process:
+    """A container. A thread reads its attached socket, so that TLS and ssh need no select of their own."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._killed = False
+        self._chunks: queue.Queue[Chunk | None] = queue.Queue(CHUNKS_AHEAD)
+        try:
+            self._socket = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
+            container.start()
+        except BaseException:
+            container.remove(force=True, v=True)
+            raise
+        self._reader = threading.Thread(target=self._follow, daemon=True)
+        self._reader.start()
+
+    def _follow(self) -> None:
+        try:
+            for stream, data in frames_iter(self._socket, tty=False):  # type: ignore[no-untyped-call]
+                self._chunks.put(("out" if stream == STDOUT else "err", data))
+        finally:
+            self._chunks.put(None)
+
+    def read(self, seconds: float) -> Chunk | None:
+        try:
+            chunk = self._chunks.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if chunk is None:
+            self._chunks.put(None)
+            raise EOFError
+        return chunk
+
+    def kill(self) -> None:
+        with images.faults(), images.unless(404, 409):
+            self._container.kill()
+            self._killed = True
+
+    def wait(self) -> Ended:
+        with images.faults():
+            while self._reader.is_alive():
+                self._drain()
+            status = self._container.wait()["StatusCode"]
+            oom = images.connect().api.inspect_container(str(self._container.id))["State"]["OOMKilled"]
+            self._container.remove(force=True, v=True)
+        # init says 128 + n of a suite that signal n ended.
+        status = 128 - status if 128 < status < 128 + signal.NSIG else status
+        return Ended(status=status, oom=oom and status == -signal.SIGKILL and not self._killed)
+
+    def _drain(self) -> None:
+        """What nobody read must not hold up the reader."""
+        with contextlib.suppress(queue.Empty):
+            self._chunks.get(timeout=0.05)
