@@ -109,7 +109,7 @@ def _compile(requirements: Collection[str], python: str, options: Iterable[str] 
         )
     if answer.returncode != 0:
         raise BadData(f"uv cannot resolve {', '.join(requirements)} for CPython {python}:\n{answer.stderr.strip()}")
-    return sorted(_best_files(answer.stdout, python), key=_pin)
+    return sorted(_best_files(answer.stdout, python), key=lambda choice: choice[0].name)
 
 
 def _best_files(pylock: str, python: str) -> Iterator[Choice]:

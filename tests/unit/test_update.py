@@ -1,0 +1,238 @@
+"""On real answers of the index (November 2026), trimmed to a few releases, their addresses made relative."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+from package_index import serving
+from packaging.version import Version
+from pypi_simple import ProjectPage
+
+from matrix import index, resolve, update
+from matrix.catalog import Release, load_entries
+from matrix.errors import BadUsage, MachineError
+
+ANSWERS = Path(__file__).parent / "data" / "index"
+SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+
+EXPECTED = """\
+[[release]]
+version = "1.0.1"
+date = 2017-03-08
+wheels.cpu = { requirement = "tensorflow==1.0.1", python = "3.6" }
+wheels.cuda = { requirement = "tensorflow-gpu==1.0.1", python = "3.6" }
+
+[[release]]
+version = "1.15.5"
+date = 2021-01-06
+wheels.cpu = { requirement = "tensorflow==1.15.5", python = "3.7" }
+wheels.cuda = { requirement = "tensorflow-gpu==1.15.5", python = "3.7" }
+wheels.rocm = { requirement = "tensorflow-rocm==1.15.12", python = "3.7" }
+
+[[release]]
+version = "2.0.4"
+date = 2021-01-06
+wheels.cpu = { requirement = "tensorflow==2.0.4", python = "3.7" }
+wheels.cuda = { requirement = "tensorflow-gpu==2.0.4", python = "3.7" }
+wheels.rocm = { requirement = "tensorflow-rocm==2.0.0", python = "3.7" }
+
+[[release]]
+version = "2.9.3"
+date = 2022-11-16
+wheels.cpu = { requirement = "tensorflow-cpu==2.9.3", python = "3.10" }
+wheels.cuda = { requirement = "tensorflow==2.9.3", python = "3.10" }
+wheels.rocm = { requirement = "tensorflow-rocm==2.9.4", python = "3.10" }
+
+[[release]]
+version = "2.14.1"
+date = 2023-11-14
+wheels.cpu = { requirement = "tensorflow-cpu==2.14.1", python = "3.11" }
+wheels.cuda = { requirement = "tensorflow[and-cuda]==2.14.1", python = "3.11" }
+wheels.rocm = { requirement = "tensorflow-rocm==2.14.0.600", python = "3.11" }
+
+[[release]]
+version = "2.21.0"
+date = 2026-03-06
+wheels.cpu = { requirement = "tensorflow-cpu==2.21.0", python = "3.13" }
+wheels.cuda = { requirement = "tensorflow[and-cuda]==2.21.0", python = "3.13" }
+landmark = "The \\"newest\\"."
+
+[[release]]
+version = "2.22.0rc0"
+date = 2026-09-23
+wheels.cpu = { requirement = "tensorflow-cpu==2.22.0rc0", python = "3.14" }
+wheels.cuda = { requirement = "tensorflow[and-cuda]==2.22.0rc0", python = "3.14" }
+
+[[release]]
+version = "2.23.0.dev20261026"
+date = 2026-10-26
+wheels.cpu = { requirement = "tf-nightly==2.23.0.dev20261026", python = "3.14" }
+wheels.cuda = { requirement = "tf-nightly[and-cuda]==2.23.0.dev20261026", python = "3.14" }
+landmark = "What comes next."
+"""
+EARLIER = """
+[[release]]
+version = "2.21.0rc1"
+date = 2026-02-20
+wheels.cpu = { requirement = "tensorflow-cpu==2.21.0rc1", python = "3.13" }
+
+[[release]]
+version = "2.21.0"
+date = 2026-03-06
+wheels.cpu = { requirement = "tensorflow-cpu==2.21.0", python = "3.13" }
+landmark = 'The "newest".'
+
+[[release]]
+version = "2.22.0.dev20260905"
+date = 2026-09-05
+wheels.cpu = { requirement = "tf-nightly-cpu==2.22.0.dev20260905", python = "3.14" }
+landmark = "What comes next."
+"""
+
+
+def answer(project):
+    return json.loads((ANSWERS / f"{project}.json").read_text())
+
+
+def offers(project, change=lambda file: file):
+    document = answer(project)
+    document["files"] = [change(file) for file in document["files"]]
+    return list(index.offers(ProjectPage.from_json_data(document, "http://index.test/")))
+
+
+def all_offers(change=lambda file: file):
+    return {project: offers(project, change) for project in update.PROJECTS}
+
+
+@pytest.fixture
+def the_index(monkeypatch):
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    with serving(ANSWERS) as address:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", address)
+        yield address
+
+
+@pytest.fixture
+def data(tmp_path):
+    (tmp_path / "releases.toml").write_text(EARLIER)
+    (tmp_path / "sdists.toml").write_text('[[sdist]]\nname = "gast"\nreleases = ["<2.2"]\nwhy = "No wheel."\n')
+    return tmp_path
+
+
+@pytest.fixture
+def _no_resolver(monkeypatch):
+    """Resolving has tests of its own."""
+    monkeypatch.setattr(resolve, "lock", lambda release, backend, sdists: f"lock of {release.version} on {backend}\n")
+    monkeypatch.setattr(resolve, "build_tools", lambda python: f"build tools for {python}\n")
+
+
+def test_offers_are_wheels_for_cpython_on_linux_x86_64():
+    found = {(str(offer.version), offer.python, offer.date.isoformat()) for offer in offers("tensorflow")}
+    assert ("1.0.1", (3, 6), "2017-03-08") in found
+    assert ("2.22.0rc0", (3, 14), "2026-09-22") in found
+    windows_or_arm_only = {"filename": "tensorflow-9.0-cp313-cp313-win_amd64.whl"}
+    arm = {"filename": "tensorflow-9.0-cp313-cp313-manylinux_2_27_aarch64.whl"}
+    threads = {"filename": "tensorflow-9.0-cp314-cp314t-manylinux_2_27_x86_64.whl"}
+    source = {"filename": "tensorflow-9.0.tar.gz"}
+    for other in (windows_or_arm_only, arm, threads, source):
+        assert offers("tensorflow", lambda file, other=other: file | other) == []
+
+
+def test_a_yanked_wheel_is_not_on_offer():
+    assert any(file["yanked"] for file in answer("tensorflow-rocm")["files"])
+    assert Version("2.6.0.post1") not in {offer.version for offer in offers("tensorflow-rocm")}
+
+
+def test_an_index_that_keeps_no_dates_is_refused_with_the_way_out():
+    with pytest.raises(MachineError, match="does not say when tensorflow-") as told:
+        offers("tensorflow", lambda file: {key: value for key, value in file.items() if key != "upload-time"})
+    assert "PEP 700" in told.value.cure
+
+
+def test_a_yanked_patch_gives_way_to_the_one_before():
+    def yank(file):
+        return file | {"yanked": "broken"} if "-1.0.1-" in file["filename"] else file
+
+    assert update.from_index(all_offers(yank))[0].version == "1.0.0"
+
+
+def test_a_pre_release_goes_when_its_release_comes():
+    def released(file):
+        return file | {"filename": file["filename"].replace("2.22.0rc0", "2.22.0")}
+
+    versions = [release.version for release in update.from_index(all_offers(released))]
+    assert versions[-2:] == ["2.22.0", "2.23.0.dev20261026"]
+    assert not any("rc" in version for version in versions)
+
+
+def test_a_landmark_stays_with_its_minor_release_through_patches(data):
+    def patched(file):
+        return file | {"filename": file["filename"].replace("2.21.0-", "2.21.1-")}
+
+    known = load_entries(data / "releases.toml", "release", Release, key="version")
+    marked = update.with_landmarks(update.from_index(all_offers(patched)), known)
+    assert {release.version: release.landmark for release in marked if release.landmark} == {
+        "2.21.1": 'The "newest".',
+        "2.23.0.dev20261026": "What comes next.",
+    }
+
+
+@pytest.mark.usefixtures("the_index", "_no_resolver")
+def test_update_writes_the_catalog_and_every_lock_and_with_no_news_the_same_bytes(data):
+    idle = data / "locks" / "tf2.22.0.dev20260905-py314-cpu.txt"
+    idle.parent.mkdir()
+    idle.write_text("")
+    said = []
+    update.update(data=data, say=said.append)
+    assert (data / "releases.toml").read_text() == f"{update.HEAD}\n{EXPECTED}"
+    releases = load_entries(data / "releases.toml", "release", Release, key="version")
+    assert said == [f"locking {release.target('cpu').id}" for release in releases]
+    assert {file.stem for file in idle.parent.glob("*.txt")} == {release.target("cpu").id for release in releases}
+    assert (idle.parent / "tf1.15.5-py37-cpu.txt").read_text() == "lock of 1.15.5 on cpu\n"
+    assert {file.name for file in (idle.parent / "build").iterdir()} == {"py36.txt", "py37.txt"}
+
+    def written():
+        return {file: file.read_bytes() for file in data.rglob("*") if file.is_file()}
+
+    before = written()
+    update.update(data=data, say=said.append)
+    assert written() == before
+
+
+@pytest.mark.usefixtures("the_index", "_no_resolver")
+def test_update_of_one_release_leaves_the_other_locks_alone(data):
+    update.update(["2.9.3"], data=data, say=lambda _: None)
+    assert [file.stem for file in (data / "locks").rglob("*.txt")] == ["tf2.9.3-py310-cpu"]
+
+
+@pytest.mark.usefixtures("the_index", "_no_resolver")
+def test_update_of_an_unknown_release_writes_nothing(data):
+    with pytest.raises(BadUsage, match=r"2\.9\.9"):
+        update.update(["2.9.9"], data=data)
+    assert (data / "releases.toml").read_text() == EARLIER
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_index_is_the_one_that_the_user_configured(the_index, monkeypatch, name):
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    assert index.configured() is None
+    monkeypatch.setenv(name, the_index)
+    assert index.configured() == the_index
+    nightly = index.ask("tf-nightly-cpu")
+    assert {(offer.python, offer.date) for offer in nightly} == {
+        ((3, 13), datetime.date(2026, 9, 5)),
+        ((3, 14), datetime.date(2026, 9, 5)),
+    }
+
+
+def test_a_project_that_the_index_lacks_and_an_index_that_is_not_there(the_index, monkeypatch):
+    with pytest.raises(MachineError, match="does not answer for no-such-project"):
+        index.ask("no-such-project")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    with pytest.raises(MachineError, match="does not answer for tensorflow") as told:
+        index.ask("tensorflow")
+    assert "SSL_CERT_FILE" in told.value.cure
