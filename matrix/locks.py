@@ -17,17 +17,30 @@ def path(target: Target) -> Path:
     return paths.LOCKS / f"{target.id}.txt"
 
 
+def build_tools(target: Target) -> Path | None:
+    """The lock of what its sources are built with; None where the target takes wheels only."""
+    has_sources = "--no-binary" in _read(target).decode()
+    return paths.LOCKS / "build" / f"py{target.python.replace('.', '')}.txt" if has_sources else None
+
+
 def sha256(target: Target) -> str:
-    """Raise NotBuilt where the target has no lock."""
+    """Of the lock, with that of its build tools. Raise NotBuilt where the target has none."""
+    tools = build_tools(target)
+    return hashlib.sha256(_read(target) + (tools.read_bytes() if tools else b"")).hexdigest()
+
+
+def _read(target: Target) -> bytes:
     try:
-        return hashlib.sha256(path(target).read_bytes()).hexdigest()
+        return path(target).read_bytes()
     except FileNotFoundError:
         raise NotBuilt(f"{target.id} has no lock", "make it with: nox -s update", machine=True) from None
 
 
 def install_command(target: Target, python: Path) -> list[str]:
     """uv's arguments that make the environment of this interpreter equal to the lock."""
-    return ["pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(path(target))]
+    tools = build_tools(target)
+    building = ["--build-constraints", str(tools), "--require-build-hashes"] if tools else []
+    return ["pip", "sync", "--quiet", "--require-hashes", "--python", str(python), *building, str(path(target))]
 
 
 def why_not(stderr: str) -> str:
