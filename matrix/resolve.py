@@ -105,7 +105,7 @@ def _compile(requirements: Collection[str], python: str, options: Iterable[str] 
             *("--directory", folder, "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header"),
             *(f"--python-version={python}", f"--python-platform=x86_64-manylinux_2_{GLIBC_MINOR}"),
             *(*options, str(asked)),
-            variables={"UV_DEFAULT_INDEX": url} if (url := index.configured()) else {},
+            variables=index.settings(),
         )
     if answer.returncode != 0:
         raise BadData(f"uv cannot resolve {', '.join(requirements)} for CPython {python}:\n{answer.stderr.strip()}")

@@ -39,7 +39,8 @@ def update(only: Collection[str] = (), *, data: Path = paths.DATA, say: Callable
     Raise BadUsage for a release that the index does not have, MachineError where the index does not answer.
     """
     known = catalog.load_entries(data / "releases.toml", "release", Release, key="version")
-    releases = with_landmarks(from_index({project: index.ask(project) for project in PROJECTS}), known)
+    address = index.address()
+    releases = with_landmarks(from_index({project: index.ask(project, address) for project in PROJECTS}), known)
     if unknown := set(only) - {release.version for release in releases}:
         raise BadUsage(f"not among the releases: {', '.join(sorted(unknown))}")
     write_whole(data / "releases.toml", dump(releases).encode())

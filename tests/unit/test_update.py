@@ -6,10 +6,10 @@ import datetime
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from package_index import serving
 from packaging.version import Version
-from pypi_simple import ProjectPage
 
 from matrix import index, resolve, update
 from matrix.catalog import Release, load_entries
@@ -100,7 +100,7 @@ def answer(project):
 def offers(project, change=lambda file: file):
     document = answer(project)
     document["files"] = [change(file) for file in document["files"]]
-    return list(index.offers(ProjectPage.from_json_data(document, "http://index.test/")))
+    return list(index.offers(msgspec.convert(document, index.Page)))
 
 
 def all_offers(change=lambda file: file):
@@ -219,20 +219,30 @@ def test_update_of_an_unknown_release_writes_nothing(data):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_index_is_the_one_that_the_user_configured(the_index, monkeypatch, name):
     monkeypatch.delenv("UV_DEFAULT_INDEX")
-    assert index.configured() is None
-    monkeypatch.setenv(name, the_index)
-    assert index.configured() == the_index
-    nightly = index.ask("tf-nightly-cpu")
+    monkeypatch.setenv(name, f"{the_index}/")
+    assert index.address() == the_index
+    nightly = index.ask("tf-nightly-cpu", index.address())
     assert {(offer.python, offer.date) for offer in nightly} == {
         ((3, 13), datetime.date(2026, 9, 5)),
         ((3, 14), datetime.date(2026, 9, 5)),
     }
 
 
-def test_a_project_that_the_index_lacks_and_an_index_that_is_not_there(the_index, monkeypatch):
+def test_an_index_chosen_for_uv_outranks_the_one_for_pip(the_index, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    assert index.address() == the_index
+
+
+def test_a_project_that_the_index_lacks_and_an_index_that_is_not_there(the_index):
     with pytest.raises(MachineError, match="does not answer for no-such-project"):
-        index.ask("no-such-project")
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+        index.ask("no-such-project", the_index)
     with pytest.raises(MachineError, match="does not answer for tensorflow") as told:
-        index.ask("tensorflow")
+        index.ask("tensorflow", "http://127.0.0.1:9/simple")
     assert "SSL_CERT_FILE" in told.value.cure
+
+
+def test_an_index_that_does_not_speak_json_is_refused_with_the_way_out(tmp_path):
+    (tmp_path / "tensorflow.json").write_text("<!doctype html><a href='tensorflow-2.21.0.tar.gz'>")
+    with serving(tmp_path) as address, pytest.raises(MachineError, match="does not answer for tensorflow") as told:
+        index.ask("tensorflow", address)
+    assert "PEP 691" in told.value.cure
