@@ -1,4 +1,4 @@
-"""What stands beside a verdict, in words: which need fails, by which known error, and the way round that was measured."""
+"""What stands beside a verdict, in words: which need fails, why, and the way round that was measured."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def notes(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -> tu
 
 
 def causes(known: Sequence[KnownError]) -> Cause:
-    """Names why an observation failed: a known error by its name and id, any other by TensorFlow's or the suite's words.
+    """Names why an observation failed: a known error by its name and id, any other in its own words.
 
     The same text comes thousands of times, and is looked up once.
     """
@@ -72,7 +72,7 @@ def _of_the_run(judgement: Judgement) -> Iterator[str]:
         yield f"By the record of {answers.engine}; there is one of {_listed(others)} too."
     if judgement.doubtful:
         modes = sorted({observation.mode for observation in judgement.doubtful}, key=list(suite.MODES).index)
-        yield f"Doubtful: in {_listed(modes)} the control without groups fails too, so a failure there is not the groups'."
+        yield f"Doubtful: in {_listed(modes)} the control without groups fails too: a failure there is not the groups'."
 
 
 def _of_needs(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -> Iterator[str]:
@@ -125,7 +125,12 @@ def _of_fusion(judgement: Judgement) -> Iterator[str]:
     for epilogue, steps in suite.EPILOGUES.items():
         case = core_case(judgement.approach, epilogue)
         forward, fusion = (judgement.cells.get((judgement.approach, "graph", of, case)) for of in ("forward", "fusion"))
-        if steps and fusion and fusion.fusion and (fusion.evidence == "planned" or forward and forward.outcome == "pass"):
+        if (
+            steps
+            and fusion
+            and fusion.fusion
+            and (fusion.evidence == "planned" or (forward and forward.outcome == "pass"))
+        ):
             found[fusion.fusion.epilogue].append(epilogue)
     if len(found) > 1 or "partly" in found:
         yield "In graph mode " + "; ".join(f"{how}: {_listed(names)}" for how, names in sorted(found.items())) + "."

@@ -90,7 +90,7 @@ class Judgement:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of the approach's cells came out how; `unobserved` are those that the suite has and the run lacks."""
+        """How many of the approach's cells came out how; `unobserved` are those that the run lacks."""
         counts = Counter[str](observation.outcome for observation in self.cells.values())
         counts["unobserved"] = sum(cell not in self.cells for cell in _cells(self.approach))
         return {outcome: count for outcome, count in sorted(counts.items()) if count}
@@ -184,9 +184,7 @@ def _fused(cells: Cells, approach: str) -> Answer:
     return INSIDE[fusion.fusion.epilogue]
 
 
-def _word(
-    cells: Cells, judged: Mapping[Need, Sequence[Observation | None]], needs: Mapping[Need, Answer]
-) -> Word:
+def _word(cells: Cells, judged: Mapping[Need, Sequence[Observation | None]], needs: Mapping[Need, Answer]) -> Word:
     """The worst outcome anywhere; else by the needs that the release can meet at all: all met is `works` (or `fused`),
     none met `refused`, a mixture `partial`, and what leaves that open `unknown`. Nothing in the release is `absent`.
     """
@@ -224,7 +222,7 @@ def ways_round(judgement: Judgement, need: Need, others: Iterable[Judgement]) ->
     """What was seen to meet the need in the same release, backend and host class: another `mode` of the same approach,
     another `profile` for it, or another `approach` that computes the same under the same profile.
     """
-    check, modes = JUDGED[need]
+    check, _ = JUDGED[need]
     asked, approach = judgement.witness.asked, judgement.approach
     ways: dict[str, list[str]] = {"mode": [], "profile": [], "approach": []}
     ways["mode"] = [mode for mode in suite.MODES if _passes(judgement, mode, check)]
@@ -265,17 +263,13 @@ def core_cells(approach: str, need: Need) -> tuple[CellId, ...]:
 @cache
 def _core(approach: str, check: Check, modes: tuple[Mode, ...]) -> tuple[CellId, ...]:
     cases = {core_case(approach, epilogue) for epilogue in suite.EPILOGUES}
-    return tuple(
-        cell for cell in _cells(approach) if cell[1] in modes and cell[2] == check and cell[3] in cases
-    )
+    return tuple(cell for cell in _cells(approach) if cell[1] in modes and cell[2] == check and cell[3] in cases)
 
 
 @cache
 def _cells(approach: str) -> tuple[CellId, ...]:
     """All cells of the suite but for the control's."""
-    return tuple(
-        tuple(cell) for cell in suite.cells() if cell.approach == approach and not is_control(cell.case)
-    )
+    return tuple(tuple(cell) for cell in suite.cells() if cell.approach == approach and not is_control(cell.case))
 
 
 def is_control(case: str) -> bool:

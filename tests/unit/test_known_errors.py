@@ -17,7 +17,9 @@ def test_an_example_is_recognised_as_its_own_error(error):
 
 
 def test_a_text_is_recognised_wherever_it_stands():
-    text = "Graph execution error:  Fused conv implementation does not support grouped convolutions for now.\n\t [[node]]"
+    text = (
+        "Graph execution error:  Fused conv implementation does not support grouped convolutions for now.\n\t [[node]]"
+    )
     assert recognise(KNOWN, text).id == "fused-conv-groups"
     assert recognise(KNOWN, "something else entirely") is None
 
@@ -38,7 +40,8 @@ def test_every_pattern_compiles():
 
 def test_a_pattern_outside_the_subset_is_told_with_its_line(tmp_path):
     (tmp_path / "known_errors.toml").write_text(
-        '[[error]]\nid = "x"\npattern = "a.*b"\nname = "n"\nmeaning = "m"\nways_round = []\nlinks = []\nexample = "ab"\n'
+        '[[error]]\nid = "x"\npattern = "a.*b"\nname = "n"\nmeaning = "m"\n'
+        'ways_round = []\nlinks = []\nexample = "ab"\n'
     )
     with pytest.raises(BadData, match=r"known_errors.toml:3: pattern: "):
         known_errors.load(tmp_path)

@@ -1,0 +1,75 @@
+"""Report: support.json, SUPPORT.md and the README's table, from the records. Written only where they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from matrix import catalog, known_errors, records
+from matrix.cells import suite
+from matrix.errors import BadData, BadRecord
+from matrix.files import write_whole
+from matrix.records import Record
+from matrix.report import support as support_json
+from matrix.report.markdown import render
+from matrix.report.support import Support
+from matrix.report.table import WORDS, Headline, Short, headline, in_words, meanings, sections, shorts
+from matrix.verdicts import judge
+
+BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the records come to. `faults`: records that could not be read; `written`: the files that changed."""
+
+    support: Support
+    headline: Headline
+    shorts: tuple[Short, ...]
+    faults: tuple[BadRecord, ...]
+    written: tuple[Path, ...]
+
+
+def report(reports: Path, readme: Path | None) -> Summary:
+    """Raise BadData where the README has no place for the table, or data/ is faulty. A broken record is left out."""
+    data, known = catalog.load(), known_errors.load()
+    made, faults = _read(reports)
+    judgements = judge(made)
+    support = support_json.build(data, made, judgements, known)
+    told = headline(support, broken=len(faults))
+    short = tuple(shorts(support, judgements, data))
+    context = {"headline": in_words(told), "shorts": short}
+    tables, notes = sections(support)
+    whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=suite.APPROACHES, support=support,
+                   words=WORDS, profiles=data.profiles, errors=meanings(support, known), **context)  # fmt: skip
+    files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
+    if readme:
+        files[readme] = _with_block(readme, render("README.md.jinja", **context))
+    written = tuple(path for path, content in files.items() if _write(path, content))
+    return Summary(support=support, headline=told, shorts=short, faults=faults, written=written)
+
+
+def _read(reports: Path) -> tuple[list[Record], tuple[BadRecord, ...]]:
+    made, faults = [], []
+    for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
+        try:
+            made.append(records.read(file))
+        except BadRecord as fault:
+            faults.append(fault)
+    return made, tuple(faults)
+
+
+def _with_block(readme: Path, block: str) -> bytes:
+    text = readme.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise BadData(f"{readme}: has no {BEGIN} with {END} after it", "put both, each on a line of its own")
+    return f"{before}{BEGIN}\n{block}{END}{after}".encode()
+
+
+def _write(path: Path, content: bytes) -> bool:
+    if path.exists() and path.read_bytes() == content:
+        return False
+    write_whole(path, content)
+    return True

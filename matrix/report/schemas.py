@@ -1,0 +1,43 @@
+"""JSON Schema of the published formats, made from the types that check them: `python -m matrix.report.schemas`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from matrix import paths
+from matrix.files import write_whole
+from matrix.records import Header, Observation
+from matrix.report.support import Support
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+# A record is checked line by line: the first is a Header, every other an Observation.
+FORMATS: dict[str, tuple[type[msgspec.Struct], ...]] = {
+    "run-1.json": (Header, Observation),
+    "support-1.json": (Support,),
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """By the name of their file in matrix/data/schema/."""
+    return {name: _schema(name, kinds) for name, kinds in FORMATS.items()}
+
+
+def _schema(name: str, kinds: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
+    alternatives, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    return {"$schema": DIALECT, "title": name, "anyOf": list(alternatives), "$defs": definitions}
+
+
+def encode(schema: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
+
+
+def write(folder: Path = paths.SCHEMAS) -> None:
+    for name, schema in schemas().items():
+        write_whole(folder / name, encode(schema))
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,287 @@
+"""The support table as rows, for Markdown and the terminal: what it says in words is decided here."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from matrix.catalog import Catalog
+from matrix.cells import suite
+from matrix.ids import BACKENDS, parse_run
+from matrix.known_errors import KnownError
+from matrix.records import Observation, Outcome, Status
+from matrix.report.support import ErrorEntry, RunEntry, Support, Verdict
+from matrix.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Word, core_cells
+
+WORDS: dict[Word, str] = {
+    "fused": "works, and bias and ReLU are computed inside of the convolution's kernel",
+    "works": "infers in every mode that the release has, and trains",
+    "partial": "something works and something fails: the note says what, and the way round",
+    "refused": "a clear error everywhere",
+    "wrong": "somewhere the numbers, or the shape, are wrong: the note says where",
+    "crash": "somewhere the process dies: the note says where",
+    "timeout": "somewhere it never ends: the note says where",
+    "oom": "somewhere it takes all memory: the note says where",
+    "absent": "the release has no such API",
+    "unknown": "not observed: the note says why, and when that was tried",
+    "plans-fused": "the device was not there; TensorFlow's optimizer plans bias and ReLU into the kernel",
+    "plans-separate": "the device was not there; TensorFlow's optimizer plans separate kernels",
+    "registered-only": "the device was not there; the build has kernels for it",
+}
+UNKNOWN: dict[Status, str] = {
+    "complete": "not in the record",
+    "partial": "the run ended before its end",
+    "not_built": "could not be built",
+    "not_imported": "could not be imported",
+    "not_run": "never run on that host class",
+}
+# The ways that the short table compares: what people write, and what they fall back to.
+WAYS = ("nn-conv2d", "keras-groups", "split-concat")
+BADLY: dict[Outcome, str] = {
+    "wrong": "wrong result",
+    "crash": "crashes",
+    "timeout": "hangs",
+    "oom": "takes all memory",
+    "error": "refused",
+}
+IN_WORDS = {"eager": "run eagerly", "graph": "in a tf.function", "keras": "in predict or fit", "jit": "under XLA"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """How much of the table is observed. `unknown` counts its other cells by why they are."""
+
+    records: int
+    broken: int
+    observations: int
+    observed: int
+    unknown: dict[str, int]
+    older_suite: int
+    doubtful: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A run that has a record; by approach the verdict's word, and the number of its note where it has one."""
+
+    run: RunEntry
+    cells: tuple[tuple[Word, int | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """The rows of one backend, host class and profile; `never` are the releases without a record."""
+
+    backend: str
+    host_class: str
+    profile: str
+    rows: tuple[Row, ...]
+    never: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A release in the short table. `by_default`: it does so there when nothing is set."""
+
+    release: str
+    record: str
+    by_default: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortRow:
+    """Releases in which an approach does the same; `answers`, by need, are words for strangers."""
+
+    approach: str
+    onednn: str
+    answers: dict[Need, str]
+    seen: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Short:
+    """The short table of a backend, of the host class on which most was observed."""
+
+    backend: str
+    host_class: str
+    cpus: tuple[str, ...]
+    rows: tuple[ShortRow, ...]
+
+
+def headline(support: Support, broken: int) -> Headline:
+    runs = {_key(run): run for run in support.runs}
+    unknown = Counter(_why_unknown(runs[_key(one)]) for one in support.verdicts if one.verdict == "unknown")
+    made = [run for run in support.runs if run.engine]
+    unknown[UNKNOWN["not_run"]] += (len(support.runs) - len(made)) * len(suite.APPROACHES)
+    return Headline(
+        records=len(made),
+        broken=broken,
+        observations=sum(run.observations for run in made),
+        observed=sum(one.verdict != "unknown" for one in support.verdicts),
+        unknown={why: count for why, count in sorted(unknown.items()) if count},
+        older_suite=sum(run.older_suite for run in made),
+        doubtful=sum(bool(run.doubtful) for run in made),
+    )
+
+
+def in_words(told: Headline) -> tuple[str, ...]:
+    """The headline, a sentence a fact; what is as it should be goes without saying."""
+    total = told.observed + sum(told.unknown.values())
+    reasons = ", ".join(f"{count} {why}" for why, count in told.unknown.items())
+    lines = [
+        f"{told.observed:,} of {total:,} cells are observed"
+        + (f"; {total - told.observed:,} are unknown: {reasons}." if reasons else "; none is unknown."),
+        f"They rest on {told.observations:,} observations in {told.records:,} records.",
+    ]
+    if told.older_suite:
+        lines.append(f"{told.older_suite} records were made by an older suite.")
+    if told.doubtful:
+        lines.append(f"{told.doubtful} runs are doubtful: their control without groups fails.")
+    if told.broken:
+        lines.append(f"{told.broken} records could not be read and are left out.")
+    return tuple(lines)
+
+
+def sections(support: Support) -> tuple[tuple[Section, ...], tuple[str, ...]]:
+    """Backends in their order, then host classes, then profiles as they come; and the notes, the first being number 1.
+
+    Verdicts that have the same notes share a number.
+    """
+    numbers: dict[str, int] = {}
+    verdicts: dict[tuple[str, ...], list[Verdict]] = defaultdict(list)
+    for verdict in support.verdicts:
+        verdicts[_key(verdict)].append(verdict)
+    runs: dict[tuple[str, str, str], list[RunEntry]] = defaultdict(list)
+    for run in support.runs:
+        runs[run.backend, run.host_class, run.profile].append(run)
+    order = sorted(runs, key=lambda key: (BACKENDS.index(runs[key][0].backend), key[1]))
+    found = tuple(
+        Section(
+            backend=backend,
+            host_class=host_class,
+            profile=profile,
+            rows=tuple(
+                _row(run, verdicts[_key(run)], numbers) for run in runs[backend, host_class, profile] if run.engine
+            ),
+            never=tuple(run.release for run in runs[backend, host_class, profile] if not run.engine),
+        )
+        for backend, host_class, profile in order
+    )
+    return found, tuple(numbers)
+
+
+def _row(run: RunEntry, verdicts: Iterable[Verdict], numbers: dict[str, int]) -> Row:
+    """A row that says itself which run it is the same as needs no note for that."""
+    cells: list[tuple[Word, int | None]] = []
+    for verdict in verdicts:
+        text = " ".join(note for note in verdict.notes if not (run.same_as and note.startswith("The same as")))
+        cells.append((verdict.verdict, numbers.setdefault(text, len(numbers) + 1) if text else None))
+    return Row(run=run, cells=tuple(cells))
+
+
+def shorts(support: Support, judgements: Iterable[Judgement], catalog: Catalog) -> Iterator[Short]:
+    """One for each backend on which anything was executed."""
+    executed = Counter((one.backend, one.host_class) for one in support.verdicts if one.evidence == "executed")
+    plain = {profile.name for profile in catalog.profiles if not profile.environment or profile.onednn is not None}
+    for backend in BACKENDS:
+        classes = [host_class for of, host_class in executed if of == backend]
+        if not classes:
+            continue
+        host_class = max(sorted(classes), key=lambda name: executed[backend, name])
+        chosen = [
+            one for one in judgements if _belongs(one, backend, host_class) and one.witness.asked.profile in plain
+        ]
+        cpus = tuple(host.gpu or host.cpu for host in support.hosts if host.host_class == host_class)
+        yield Short(backend=backend, host_class=host_class, cpus=cpus, rows=tuple(_short_rows(chosen, support)))
+
+
+def _belongs(judgement: Judgement, backend: str, host_class: str) -> bool:
+    asked = judgement.witness.asked
+    same = asked.backend == backend and asked.host.host_class == host_class
+    return same and not asked.same_as and judgement.approach in WAYS
+
+
+def _short_rows(judgements: Iterable[Judgement], support: Support) -> Iterator[ShortRow]:
+    """By approach, then oneDNN off before on, then the oldest release."""
+    records = {(run.host_class, run.run): run.record for run in support.runs}
+    defaults = {(run.host_class, run.same_as or run.run) for run in support.runs if run.profile == "default"}
+    alike: dict[tuple[str, str, tuple[str, ...]], list[Seen]] = defaultdict(list)
+    for judgement in judgements:
+        header = judgement.witness.answers
+        onednn = {True: "on", False: "off", None: "-"}[header.onednn]
+        answers = tuple(_answer(judgement, need) for need in NEEDS)
+        key = (header.host.host_class, header.run)
+        seen = Seen(release=header.release, record=records[key] or "", by_default=key in defaults)
+        alike[judgement.approach, onednn, answers].append(seen)
+    for seen_in in alike.values():
+        seen_in.sort(key=lambda seen: Version(seen.release))
+    order = sorted(alike, key=lambda key: (WAYS.index(key[0]), key[1], Version(alike[key][0].release)))
+    for approach, onednn, answers in order:
+        said = dict(zip(NEEDS, answers, strict=True))
+        yield ShortRow(approach=approach, onednn=onednn, answers=said, seen=tuple(alike[approach, onednn, answers]))
+
+
+def _answer(judgement: Judgement, need: Need) -> str:
+    """yes, or how it fails and, where only some does, what: `refused: conv+bias+relu in a tf.function`."""
+    answer, failed = judgement.needs[need], judgement.failing.get(need, ())
+    if need == "fused":
+        return "in part" if answer == "some" else answer
+    if not failed:
+        return "not there" if answer == "no" else answer
+    badly = next(said for outcome, said in BADLY.items() if outcome in {one.outcome for one in failed})
+    return f"{badly}: {_what(judgement, need, failed)}" if answer == "some" else badly
+
+
+def _what(judgement: Judgement, need: Need, failed: Sequence[Observation]) -> str:
+    seen = [one for cell in core_cells(judgement.approach, need) if (one := judgement.cells.get(cell))]
+    failing = {one.mode for one in failed}
+    where = [IN_WORDS[mode] for mode in JUDGED[need][1] if mode in failing]
+    of_all = "" if failing == {one.mode for one in seen if one.outcome != "absent"} else f" {' or '.join(where)}"
+    if of_all and not any(one.outcome == "pass" for one in seen if one.mode in failing):
+        return of_all.strip()
+    epilogues = [one.case.split("/")[1] for one in failed]
+    epilogue = REPRESENTATIVE if REPRESENTATIVE in epilogues else epilogues[0]
+    return "+".join(("conv", *suite.EPILOGUES[epilogue])) + of_all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """A known error, or an unknown text, with how often and in which releases it was seen."""
+
+    text: str
+    meaning: str
+    count: int
+    releases: tuple[str, ...]
+
+
+def meanings(support: Support, known: Sequence[KnownError]) -> tuple[Meaning, ...]:
+    """The most frequent first; texts of the same known error are one, shown by the most frequent of them."""
+    named = {error.id: f"{error.name} ({error.id})" for error in known}
+    groups: dict[str, list[ErrorEntry]] = defaultdict(list)
+    for entry in support.errors:
+        groups[entry.known or f"{entry.type}: {entry.message}"].append(entry)
+    found = [
+        Meaning(
+            text=f"{group[0].type}: {group[0].message}",
+            meaning=named.get(key, ""),
+            count=sum(entry.count for entry in group),
+            releases=_releases(run for entry in group for run in entry.runs),
+        )
+        for key, group in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda meaning: -meaning.count))
+
+
+def _releases(runs: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({parse_run(run).target.release for run in runs}, key=Version))
+
+
+def _why_unknown(run: RunEntry) -> str:
+    return UNKNOWN["complete"] if run.same_as else UNKNOWN[run.status]
+
+
+def _key(entry: RunEntry | Verdict) -> tuple[str, ...]:
+    return (entry.release, entry.backend, entry.profile, entry.host_class)
