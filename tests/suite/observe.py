@@ -71,20 +71,17 @@ def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
 
 
 def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
-    """What the optimizers made of a program is evidence even where it then fails; the outcome says that it did."""
+    """What the optimizers made of a program is evidence even where it then fails; `forward` says that it did."""
     _, failure, evidence = _execute(approach, mode, case)
-    finding = dict(failure or {"outcome": "pass"})
     groups, cin, steps = problem.case.groups, problem.case.cin, problem.case.steps
     if evidence.optimized_hlo:
         hlo, refused = _attempt(evidence.optimized_hlo)
         if refused:
             return dict(refused, outcome="skipped") if refused["outcome"] == "absent" else refused
-        finding["fusion"] = rules.from_hlo(hlo, groups, cin, steps)
-    elif evidence.graphs:
-        finding["fusion"] = rules.from_graphs(nodes(evidence.graphs), groups, cin, steps)
-    elif not failure:
-        finding = {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
-    return finding
+        return {"outcome": "pass", "fusion": rules.from_hlo(hlo, groups, cin, steps)}
+    if evidence.graphs:
+        return {"outcome": "pass", "fusion": rules.from_graphs(nodes(evidence.graphs), groups, cin, steps)}
+    return failure or {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
 
 
 _CHECKS = {"forward": _forward, "fusion": _fusion, "gradient": _gradient}
