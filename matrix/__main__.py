@@ -6,15 +6,21 @@ import sys
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
 
 from matrix import doctor as doctor_
 from matrix import engines, paths, sweep
+from matrix import update as update_
 from matrix.errors import MatrixError
 from matrix.ids import BACKENDS
 from matrix.plan import SETS, Estimate, Selection
 from matrix.progress import in_words
 from matrix.records import EngineName
+from matrix.report import Summary, table
+from matrix.verdicts import NEEDS
 
 console = Console(soft_wrap=True)
 
@@ -93,6 +99,13 @@ def doctor() -> None:
 
 
 @cli.command()
+@click.argument("releases", nargs=-1)
+def update(releases: tuple[str, ...]) -> None:
+    """Ask the package index for releases, and lock every CPU target anew, or those of RELEASES."""
+    update_.update(releases, say=_say)
+
+
+@cli.command()
 def clean() -> None:
     """Remove the environments and working files; records and reports stay."""
     freed = sum(engine.clean() for engine in engines.ENGINES.values() if engine.trouble() is None)
@@ -107,6 +120,25 @@ def _tell_plan(prepared: sweep.Sweep, *, whole: bool) -> None:
         for record in prepared.current:
             _say(f"  current  {record.header.run} ({record.header.started[:10]})")
     _say(f"{len(prepared.due)} runs due, {len(prepared.current)} current: {_in_words(prepared.estimate)}")
+
+
+def _tell_summary(summary: Summary, reports: Path) -> None:
+    for fault in summary.faults:
+        _say(f"left out: {fault}")
+    for short in summary.shorts:
+        _say(f"\n{short.backend}, host class {short.host_class}; * is what the release does there when nothing is set")
+        console.print(_table(short))
+    for line in table.in_words(summary.headline):
+        _say(line)
+    _say(f"the whole table: {reports / 'SUPPORT.md'}; what a word means and the ways round stand in its notes")
+
+
+def _table(short: table.Short) -> Table:
+    drawn = Table(*(Column(name, overflow="fold") for name in ("approach", "oneDNN", "TensorFlow", *NEEDS)), box=SIMPLE)
+    for row in short.rows:
+        seen = ", ".join(f"{one.release}{'*' if one.by_default else ''}" for one in row.seen)
+        drawn.add_row(*map(Text, (row.approach, row.onednn, seen, *row.answers.values())))
+    return drawn
 
 
 def _in_words(estimate: Estimate) -> str:
