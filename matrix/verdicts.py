@@ -222,7 +222,7 @@ def ways_round(judgement: Judgement, need: Need, others: Iterable[Judgement]) ->
     """What was seen to meet the need in the same release, backend and host class: another `mode` of the same approach,
     another `profile` for it, or another `approach` that computes the same under the same profile.
     """
-    check, _ = JUDGED[need]
+    check, modes = JUDGED[need]
     asked, approach = judgement.witness.asked, judgement.approach
     ways: dict[str, list[str]] = {"mode": [], "profile": [], "approach": []}
     ways["mode"] = [mode for mode in suite.MODES if _passes(judgement, mode, check)]
@@ -233,7 +233,7 @@ def ways_round(judgement: Judgement, need: Need, others: Iterable[Judgement]) ->
         if other.approach == approach and header.profile not in {asked.profile, judgement.witness.answers.profile}:
             ways["profile"].append(header.profile)
         elif other.approach != approach and header.profile == judgement.witness.answers.profile:
-            ways["approach"] += [other.approach] if _is_alike(other.approach, approach) else []
+            ways["approach"] += [other.approach] if _replaces(other.approach, approach, modes) else []
     return ways
 
 
@@ -243,12 +243,10 @@ def _passes(judgement: Judgement, mode: Mode, check: Check) -> bool:
     return bool(seen) and all(one is not None and one.outcome == "pass" for one in seen)
 
 
-def _is_alike(one: str, other: str) -> bool:
-    """Whether two approaches compute the same thing from the same filters."""
-    return (suite.APPROACHES[one].form, suite.APPROACHES[one].rank) == (
-        suite.APPROACHES[other].form,
-        suite.APPROACHES[other].rank,
-    )
+def _replaces(one: str, other: str, modes: Sequence[Mode]) -> bool:
+    """Whether an approach computes the same as another, and can be used in all of these modes."""
+    this, that = suite.APPROACHES[one], suite.APPROACHES[other]
+    return (this.form, this.rank) == (that.form, that.rank) and set(modes) <= set(this.modes)
 
 
 def core_case(approach: str, epilogue: str = REPRESENTATIVE) -> str:

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matrix import known_errors
+from matrix.cells import suite
+from matrix.notes import causes, notes
+from matrix.records import CellId, Error, Fusion, Header, Host, Observation, Record
+from matrix.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, is_control, judge, ways_round
+
+FUSED_REFUSAL = Error(
+    type="UnimplementedError", message="Fused conv implementation does not support grouped convolutions"
+)
+NO_JIT = "tf.function has no option jit_compile in this release"
+Change = Callable[[CellId], dict]
+cause = causes(known_errors.load())
+
+
+def header(profile="onednn-off", **changes) -> Header:
+    fields = {
+        "run": f"tf2.8.4-py310-cpu+{profile}", "release": "2.8.4", "python": "3.10.13", "backend": "cpu",
+        "profile": profile, "engine": "venv", "status": "complete", "started": "2026-01-02T03:04:05Z",
+        "host": Host(host_class="x86-avx2", cpu="A processor", cpu_flags=["avx2"], cores=2, kernel="6.1"),
+        "observations": 0,
+    }  # fmt: skip
+    return Header(**fields | changes)
+
+
+def observe(cell: CellId, epilogue="separate", **fields) -> Observation:
+    approach, mode, check, case = cell
+    fusion = (
+        Fusion(kernel="unknown", epilogue=epilogue, ops={}, source="partition_graphs") if check == "fusion" else None
+    )
+    plain = {"outcome": "pass", "evidence": "executed", "fusion": fusion}
+    return Observation(approach=approach, mode=mode, check=check, case=case, **plain | fields)
+
+
+def record(change: Change = lambda cell: {}, **changes) -> Record:
+    """Every cell of the suite passes and fuses nothing, but for what `change` says of a cell; None leaves it out."""
+    said = {tuple(cell): change(tuple(cell)) for cell in suite.cells()}
+    observations = tuple(observe(cell, **fields) for cell, fields in said.items() if fields is not None)
+    return Record(header=header(**{"observations": len(observations)} | changes), observations=observations)
+
+
+def one(*records: Record, approach="nn-conv2d", profile="onednn-off") -> Judgement:
+    (found,) = (j for j in judge(records) if (j.approach, j.witness.asked.profile) == (approach, profile))
+    return found
+
+
+def told(judgement: Judgement, *records: Record) -> str:
+    beside = [other for other in judge(records) if other.witness.place == judgement.witness.place]
+    return "\n".join(notes(judgement, beside, cause))
+
+
+def error(message="does not compute") -> dict:
+    return {"outcome": "error", "error": Error(type="InvalidArgumentError", message=message)}
+
+
+def where(check=None, mode=None, of=None, approach="nn-conv2d", control=False, **fields) -> Change:
+    def change(cell: CellId) -> dict:
+        asked = (approach, mode, check)
+        fits = all(want in {None, got} for want, got in zip(asked, cell[:3], strict=True))
+        fits = fits and is_control(cell[3]) == control
+        return fields if fits and of in {None, cell[3].split("/")[1]} else {}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda cell: {}, "works"),
+        (where("fusion", "graph", "bias_relu", epilogue="fused"), "fused"),
+        (where("forward", "eager", **error()), "partial"),
+        (where("forward", "graph", "bias_relu", **error()), "partial"),
+        (where("gradient", **error()), "partial"),
+        (where("gradient", "jit", **error()), "works"),
+        (where(**error()), "refused"),
+        (where("forward", "eager", "bias", outcome="crash", signal="SIGSEGV"), "crash"),
+        (where("gradient", "jit", "bias", outcome="timeout"), "timeout"),
+        (where("forward", "keras", outcome="oom"), "oom"),
+        (where("forward", outcome="wrong", reason="output: relative error 1.0"), "wrong"),
+        (where(outcome="absent", reason="no such API"), "absent"),
+        (where("forward", "jit", outcome="skipped", reason="a fault of the suite"), "unknown"),
+        (where(None, "jit", outcome="absent", reason=NO_JIT), "works"),
+        (where("fusion", outcome="skipped", fusion=None), "works"),
+    ],
+)
+def test_each_word_is_reached(change, word):
+    assert one(record(change)).word == word
+
+
+def test_the_worst_outcome_outranks_whatever_else_there_is():
+    def change(cell):
+        outcomes = {"bias": "crash", "bias_relu": "wrong", "bias_elu": "timeout"}
+        return {"outcome": outcomes.get(cell[3].split("/")[1], "pass")} if cell[2] == "forward" else {}
+
+    judgement = one(record(change))
+    assert judgement.word == "wrong"
+    assert judgement.deciding == ("tf2.8.4-py310-cpu+onednn-off/nn-conv2d/eager/forward/g4-k3/bias_relu/f32/nhwc",)
+
+
+@pytest.mark.parametrize(
+    ("change", "need", "answer"),
+    [
+        (lambda cell: {}, "train", "yes"),
+        (where("forward", "keras", "bias", **error()), "infer-graph", "some"),
+        (where("forward", "keras", **error()), "infer-graph", "some"),
+        (where("forward", "eager", **error()), "infer-eager", "no"),
+        (where(None, "eager", outcome="absent"), "infer-eager", "no"),
+        (where(None, "keras", outcome="absent"), "infer-graph", "yes"),
+        (where(None, "eager", outcome="absent"), "train", "yes"),
+        (where("forward", "jit", "bias", outcome="skipped"), "infer-jit", "unknown"),
+        (where("fusion", outcome="skipped", fusion=None), "fused", "unknown"),
+        (lambda cell: {}, "fused", "no"),
+    ],
+)
+def test_each_answer_is_reached(change, need, answer):
+    assert one(record(change)).needs[need] == answer
+
+
+@pytest.mark.parametrize(("epilogue", "answer"), [("fused", "yes"), ("partly", "some"), ("separate", "no")])
+def test_fused_is_about_bias_relu_in_graph_mode(epilogue, answer):
+    only = lambda cell: {"epilogue": epilogue} if (cell[1], cell[2]) == ("graph", "fusion") else {"epilogue": "none"}  # noqa: E731
+    assert one(record(only)).needs["fused"] == answer
+
+
+def test_what_is_fused_into_a_kernel_that_fails_is_not_fused():
+    def change(cell):
+        return {"epilogue": "fused"} | (error() if cell[1] == "graph" and cell[2] != "gradient" else {})
+
+    assert one(record(change)).needs["fused"] == "no"
+
+
+def test_a_partial_record_leaves_open_what_it_lacks():
+    def change(cell):
+        return None if cell[1] == "keras" else {}
+
+    ended = record(change, status="partial", reason="it died with SIGKILL")
+    judgement = one(ended)
+    assert judgement.word == "unknown"
+    assert judgement.needs == {
+        "infer-eager": "yes", "infer-graph": "unknown", "infer-jit": "yes", "train": "unknown", "fused": "no",
+    }  # fmt: skip
+    assert judgement.counts["unobserved"] == 24
+    assert "The run ended before its end (2026-01-02): it died with SIGKILL" in told(judgement, ended)
+    assert "Not in the record: 24 cells; unknown: infer-graph and train." in told(judgement, ended)
+
+
+def test_a_run_that_was_not_built_is_unknown_with_reason_and_day():
+    empty = Record(header=header(status="not_built", reason="no Python 3.10 here"))
+    judgement = one(empty)
+    assert (judgement.word, judgement.evidence, judgement.deciding) == ("unknown", None, ())
+    assert told(judgement, empty) == "Could not be built (2026-01-02): no Python 3.10 here"
+
+
+def test_a_partial_verdict_names_need_mode_known_error_and_the_way_round_that_was_measured():
+    off = record(where("forward", "graph", "bias_relu", outcome="error", error=FUSED_REFUSAL))
+    on = record(profile="onednn-on")
+    text = told(one(off, on), off, on)
+    assert text == (
+        "Fails: infer-graph in graph (bias_relu): the CPU's fused kernel refuses groups (fused-conv-groups). "
+        "Way round, measured here: mode eager, jit or keras; profile onednn-on; "
+        "approach keras-groups, slice-loop, split-concat, masked-dense or patches-einsum."
+    )
+
+
+def test_a_way_round_is_only_what_passed_on_the_same_host_class_and_computes_the_same():
+    off = record(lambda cell: error() if cell[0] in {"nn-conv2d", "split-concat"} and cell[2] == "gradient" else {})
+    elsewhere = Host(host_class="cuda-sm90", cpu="Another", cpu_flags=[], cores=2, kernel="6.1")
+    on = record(profile="onednn-on", host=elsewhere)
+    judgement = one(off, on)
+    beside = [other for other in judge([off, on]) if other.witness.place == judgement.witness.place]
+    ways = ways_round(judgement, "train", beside)
+    assert ways == {
+        "mode": [], "profile": [], "approach": ["keras-groups", "slice-loop", "masked-dense", "patches-einsum"],
+    }  # fmt: skip
+
+
+def test_default_is_judged_by_the_run_that_it_is_the_same_as():
+    off = record(where("gradient", **error()))
+    same = Record(header=header("default", status="not_run", same_as=off.header.run))
+    judgement = one(same, off, profile="default")
+    assert judgement.word == "partial"
+    assert all(name.startswith("tf2.8.4-py310-cpu+onednn-off/") for name in judgement.deciding)
+    text = told(judgement, same, off)
+    assert "The same as tf2.8.4-py310-cpu+onednn-off on this host class, and judged by it." in text
+    assert "profile" not in text.partition("Way round")[2]
+
+
+def test_a_same_as_without_its_record_is_unknown():
+    same = Record(header=header("default", status="not_run", same_as="tf2.8.4-py310-cpu+onednn-on"))
+    judgement = one(same, profile="default")
+    assert judgement.word == "unknown"
+    assert "of which there is no record" in told(judgement, same)
+
+
+def test_docker_wins_over_venv_and_says_so_unless_it_has_less_to_say():
+    venv, docker = record(), record(where("gradient", **error()), engine="docker")
+    assert one(venv, docker).word == one(docker, venv).word == "partial"
+    assert "By the record of docker; there is one of venv too." in told(one(venv, docker), venv, docker)
+    broken = Record(header=header(engine="docker", status="not_built", reason="no base image"))
+    assert one(broken, venv).witness.answers.engine == "venv"
+
+
+def test_a_failing_control_makes_the_run_doubtful_and_judges_nothing():
+    doubtful = record(where("forward", "graph", "bias", control=True, **error()))
+    judgement = one(doubtful)
+    assert judgement.word == "works"
+    assert [observation.mode for observation in judgement.doubtful] == ["graph"]
+    assert "Doubtful: in graph the control without groups fails too" in told(judgement, doubtful)
+
+
+def test_a_gradient_under_xla_is_told_but_judges_nothing():
+    bad = record(where("gradient", "jit", **error("no such operation")))
+    assert told(one(bad), bad) == (
+        "Counted in no need: gradient in jit fails in 8 of 8 cases, from g4-k3/none/f32/nhwc: "
+        "InvalidArgumentError: no such operation."
+    )
+
+
+def test_what_a_release_lacks_is_told():
+    old = record(where(None, "jit", outcome="absent", reason=NO_JIT))
+    assert told(one(old), old) == f"Not in this release: infer-jit in jit ({NO_JIT})."
+    assert told(one(old, approach="fused-kernel"), old) == "fused-kernel has no mode eager, jit or keras."
+
+
+@pytest.mark.parametrize(
+    ("evidence", "epilogue", "word"),
+    [
+        ("planned", "fused", "plans-fused"),
+        ("planned", "separate", "plans-separate"),
+        ("registered", None, "registered-only"),
+    ],
+)
+def test_what_did_not_run_never_works(evidence, epilogue, word):
+    def change(cell):
+        if cell[2] != "fusion" or cell[1] != "graph":
+            return None
+        return {"evidence": evidence} | ({"epilogue": epilogue} if epilogue else {"fusion": None})
+
+    judgement = one(record(change))
+    assert (judgement.word, judgement.evidence) == (word, evidence)
+    assert judgement.needs["fused"] == "unknown"
+
+
+OUTCOMES = st.sampled_from(["pass", "wrong", "error", "crash", "timeout", "oom", "absent", "skipped"])
+CELLS = [tuple(cell) for cell in suite.cells() if cell.approach == "nn-conv2d"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(CELLS), OUTCOMES), st.sampled_from([None, "pass", "error", "absent"]))
+def test_whatever_was_observed_has_a_verdict_that_holds(outcomes, rest):
+    made = record(lambda cell: {"outcome": o} if cell[0] == "nn-conv2d" and (o := outcomes.get(cell, rest)) else None)
+    judgement = one(made)
+    seen = {cell: observation.outcome for cell, observation in judgement.cells.items()}
+    judged = {cell: seen.get(cell) for need in JUDGED for cell in core_cells("nn-conv2d", need)}
+    failing = {cell for cell, outcome in judged.items() if outcome in FAILED}
+
+    assert set(judgement.needs) == set(NEEDS)
+    assert not (judgement.word in {"works", "fused"} and (failing or None in judged.values()))
+    assert (judgement.word in WORST) == bool(set(seen.values()) & set(WORST))
+    assert not (judgement.word == "refused" and "pass" in judged.values())
+    assert not (judgement.word == "absent" and set(judged.values()) != {"absent"})
+    if judgement.word == "partial":
+        assert "Fails: " in told(judgement, made)
+        assert "pass" in judged.values() and failing
+    if failing or judgement.word in WORST:
+        named = {tuple(name.split("/", 4)[1:]) for name in judgement.deciding}
+        assert named & {cell for cell, outcome in seen.items() if outcome in FAILED}
