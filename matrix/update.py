@@ -15,10 +15,11 @@ from packaging.version import Version
 
 from matrix import catalog, index, paths, resolve
 from matrix.catalog import Release, Wheel
-from matrix.errors import BadUsage
+from matrix.errors import BadData, BadUsage
 from matrix.files import write_whole
 from matrix.ids import Backend
 from matrix.index import Offer
+from matrix.resolve import Sdist
 
 PROJECTS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-rocm", "tf-nightly", "tf-nightly-cpu")
 OLDEST = Version("1.0")
@@ -31,32 +32,55 @@ HEAD = """\
 """
 
 Offers = Mapping[str, Sequence[Offer]]
+Say = Callable[[str], object]
 
 
-def update(only: Collection[str] = (), *, data: Path = paths.DATA, say: Callable[[str], object] = print) -> None:
-    """Rewrite releases.toml and every CPU lock, or the locks of the releases in `only`; remove locks without a target.
+def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> None:
+    """Rewrite releases.toml and the CPU locks: all, or those of the releases in `only` and those that are missing.
 
-    Raise BadUsage for a release that the index does not have, MachineError where the index does not answer.
+    A lock whose target is gone is removed. Raise BadUsage for a release that the index does not have, MachineError
+    where the index does not answer; at the end, BadData with every release that cannot be locked.
     """
     known = catalog.load_entries(data / "releases.toml", "release", Release, key="version")
     address = index.address()
     releases = with_landmarks(from_index({project: index.ask(project, address) for project in PROJECTS}), known)
     if unknown := set(only) - {release.version for release in releases}:
-        raise BadUsage(f"not among the releases: {', '.join(sorted(unknown))}")
+        raise BadUsage(f"not among the releases: {', '.join(sorted(unknown))}", "those of releases.toml are")
     write_whole(data / "releases.toml", dump(releases).encode())
-    _lock([release for release in releases if not only or release.version in only], data, say)
     _remove_idle(data / "locks", releases)
+    there = {file.stem for file in (data / "locks").glob("*.txt")} if only else set()
+    due = [release for release in releases if release.version in only or release.target("cpu").id not in there]
+    _lock(due, data, say)
 
 
-def _lock(releases: Sequence[Release], data: Path, say: Callable[[str], object]) -> None:
+def _remove_idle(locks: Path, releases: Iterable[Release]) -> None:
+    targets = {release.target(backend).id for release in releases for backend in release.wheels}
+    for lock in locks.glob("*.txt"):
+        if lock.stem not in targets:
+            lock.unlink()
+
+
+def _lock(releases: Sequence[Release], data: Path, say: Say) -> None:
     sdists = resolve.load_sdists(data)
-    for release in releases:
-        say(f"locking {release.target('cpu').id}")
-        lock = resolve.lock(release, "cpu", sdists)
-        write_whole(data / "locks" / f"{release.target('cpu').id}.txt", lock.encode())
+    faults = [fault for release in releases if (fault := _lock_one(release, sdists, data, say))]
     building = {r.wheels["cpu"].python for r in releases if any(sdist.holds_for(r.version) for sdist in sdists)}
     for python in sorted(building):
-        write_whole(data / "locks" / "build" / f"py{python.replace('.', '')}.txt", resolve.build_tools(python).encode())
+        tools = resolve.build_tools(python)
+        write_whole(data / "locks" / "build" / f"py{python.replace('.', '')}.txt", tools.encode())
+    if faults:
+        raise BadData("\n".join(map(str, faults)), "; ".join(sorted({fault.cure for fault in faults} - {""})))
+
+
+def _lock_one(release: Release, sdists: Collection[Sdist], data: Path, say: Say) -> BadData | None:
+    """One release that cannot be locked leaves the others as they are."""
+    target = release.target("cpu")
+    say(f"locking {target.id}")
+    try:
+        lock = resolve.lock(release, "cpu", sdists)
+    except BadData as fault:
+        return fault
+    write_whole(data / "locks" / f"{target.id}.txt", lock.encode())
+    return None
 
 
 def from_index(offers: Offers) -> list[Release]:
@@ -138,10 +162,3 @@ def _entry(release: Release) -> str:
 def _quote(text: str) -> str:
     """A basic string of TOML, whose escapes are those of JSON."""
     return json.dumps(text, ensure_ascii=False)
-
-
-def _remove_idle(locks: Path, releases: Iterable[Release]) -> None:
-    targets = {release.target(backend).id for release in releases for backend in release.wheels}
-    for lock in locks.glob("*.txt"):
-        if lock.stem not in targets:
-            lock.unlink()

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from matrix import index, resolve, update
 from matrix.catalog import Release, load_entries
-from matrix.errors import BadUsage, MachineError
+from matrix.errors import BadData, BadUsage, MachineError
 
 ANSWERS = Path(__file__).parent / "data" / "index"
 SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
@@ -204,16 +204,36 @@ def test_update_writes_the_catalog_and_every_lock_and_with_no_news_the_same_byte
 
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
-def test_update_of_one_release_leaves_the_other_locks_alone(data):
+def test_update_of_one_release_locks_it_and_what_has_no_lock(data):
+    update.update(data=data, say=lambda _: None)
+    locks = data / "locks"
+    (locks / "tf2.0.4-py37-cpu.txt").unlink()
+    for lock in locks.glob("*.txt"):
+        lock.write_text("as before")
     update.update(["2.9.3"], data=data, say=lambda _: None)
-    assert [file.stem for file in (data / "locks").rglob("*.txt")] == ["tf2.9.3-py310-cpu"]
+    made = {lock.stem for lock in locks.glob("*.txt") if lock.read_text() != "as before"}
+    assert made == {"tf2.9.3-py310-cpu", "tf2.0.4-py37-cpu"}
 
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_update_of_an_unknown_release_writes_nothing(data):
     with pytest.raises(BadUsage, match=r"2\.9\.9"):
-        update.update(["2.9.9"], data=data)
+        update.update(["2.9.9"], data=data, say=print)
     assert (data / "releases.toml").read_text() == EARLIER
+
+
+@pytest.mark.usefixtures("the_index", "_no_resolver")
+def test_a_release_that_cannot_be_locked_is_told_after_the_others_are(data, monkeypatch):
+    def lock(release, backend, sdists):
+        if release.version in {"1.0.1", "2.22.0rc0"}:
+            raise BadData(f"{release.version} has no NumPy", "wait")
+        return "lock\n"
+
+    monkeypatch.setattr(resolve, "lock", lock)
+    with pytest.raises(BadData, match=r"^1\.0\.1 has no NumPy\n2\.22\.0rc0 has no NumPy$") as told:
+        update.update(data=data, say=lambda _: None)
+    assert told.value.cure == "wait"
+    assert len(list((data / "locks").glob("*.txt"))) == EXPECTED.count("[[release]]") - 2
 
 
 @pytest.mark.parametrize("name", SETTINGS)
