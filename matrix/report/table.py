@@ -129,20 +129,23 @@ def headline(support: Support, broken: int) -> Headline:
 
 def in_words(told: Headline) -> tuple[str, ...]:
     """The headline, a sentence a fact; what is as it should be goes without saying."""
-    total = told.observed + sum(told.unknown.values())
-    reasons = ", ".join(f"{count} {why}" for why, count in told.unknown.items())
+    unknown = sum(told.unknown.values())
+    reasons = ", ".join(f"{count:,} {why}" for why, count in told.unknown.items())
     lines = [
-        f"{told.observed:,} of {total:,} cells are observed"
-        + (f"; {total - told.observed:,} are unknown: {reasons}." if reasons else "; none is unknown."),
-        f"They rest on {told.observations:,} observations in {told.records:,} records.",
+        f"Of {_count(told.observed + unknown, 'cell')}, {told.observed:,} are observed"
+        + (f" and {unknown:,} unknown: {reasons}." if unknown else "."),
+        f"They rest on {_count(told.observations, 'observation')} in {_count(told.records, 'record')}.",
     ]
-    if told.older_suite:
-        lines.append(f"{told.older_suite} records were made by an older suite.")
-    if told.doubtful:
-        lines.append(f"{told.doubtful} runs are doubtful: their control without groups fails.")
-    if told.broken:
-        lines.append(f"{told.broken} records could not be read and are left out.")
-    return tuple(lines)
+    faults = {
+        "made by an older suite": told.older_suite,
+        "doubtful, since the control without groups fails in it": told.doubtful,
+        "left out, since it could not be read": told.broken,
+    }
+    return (*lines, *(f"{_count(number, 'record')} {what}." for what, number in faults.items() if number))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def sections(support: Support) -> tuple[tuple[Section, ...], tuple[str, ...]]:
@@ -211,7 +214,7 @@ def _short_rows(judgements: Iterable[Judgement], support: Support) -> Iterator[S
     alike: dict[tuple[str, str, tuple[str, ...]], list[Seen]] = defaultdict(list)
     for judgement in judgements:
         header = judgement.witness.answers
-        onednn = {True: "on", False: "off", None: "-"}[header.onednn]
+        onednn = {True: "on", False: "off", None: "unknown"}[header.onednn]
         answers = tuple(_answer(judgement, need) for need in NEEDS)
         key = (header.host.host_class, header.run)
         seen = Seen(release=header.release, record=records[key] or "", by_default=key in defaults)

@@ -1,49 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.fabricated import error, header, record, where
 
 from matrix import known_errors
 from matrix.cells import suite
 from matrix.notes import causes, notes
-from matrix.records import CellId, Error, Fusion, Header, Host, Observation, Record
-from matrix.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, is_control, judge, ways_round
+from matrix.records import Error, Host, Record
+from matrix.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, judge, ways_round
 
 FUSED_REFUSAL = Error(
     type="UnimplementedError", message="Fused conv implementation does not support grouped convolutions"
 )
 NO_JIT = "tf.function has no option jit_compile in this release"
-Change = Callable[[CellId], dict]
 cause = causes(known_errors.load())
-
-
-def header(profile="onednn-off", **changes) -> Header:
-    fields = {
-        "run": f"tf2.8.4-py310-cpu+{profile}", "release": "2.8.4", "python": "3.10.13", "backend": "cpu",
-        "profile": profile, "engine": "venv", "status": "complete", "started": "2026-01-02T03:04:05Z",
-        "host": Host(host_class="x86-avx2", cpu="A processor", cpu_flags=["avx2"], cores=2, kernel="6.1"),
-        "observations": 0,
-    }  # fmt: skip
-    return Header(**fields | changes)
-
-
-def observe(cell: CellId, epilogue="separate", **fields) -> Observation:
-    approach, mode, check, case = cell
-    fusion = (
-        Fusion(kernel="unknown", epilogue=epilogue, ops={}, source="partition_graphs") if check == "fusion" else None
-    )
-    plain = {"outcome": "pass", "evidence": "executed", "fusion": fusion}
-    return Observation(approach=approach, mode=mode, check=check, case=case, **plain | fields)
-
-
-def record(change: Change = lambda cell: {}, **changes) -> Record:
-    """Every cell of the suite passes and fuses nothing, but for what `change` says of a cell; None leaves it out."""
-    said = {tuple(cell): change(tuple(cell)) for cell in suite.cells()}
-    observations = tuple(observe(cell, **fields) for cell, fields in said.items() if fields is not None)
-    return Record(header=header(**{"observations": len(observations)} | changes), observations=observations)
 
 
 def one(*records: Record, approach="nn-conv2d", profile="onednn-off") -> Judgement:
@@ -54,20 +26,6 @@ def one(*records: Record, approach="nn-conv2d", profile="onednn-off") -> Judgeme
 def told(judgement: Judgement, *records: Record) -> str:
     beside = [other for other in judge(records) if other.witness.place == judgement.witness.place]
     return "\n".join(notes(judgement, beside, cause))
-
-
-def error(message="does not compute") -> dict:
-    return {"outcome": "error", "error": Error(type="InvalidArgumentError", message=message)}
-
-
-def where(check=None, mode=None, of=None, approach="nn-conv2d", control=False, **fields) -> Change:
-    def change(cell: CellId) -> dict:
-        asked = (approach, mode, check)
-        fits = all(want in {None, got} for want, got in zip(asked, cell[:3], strict=True))
-        fits = fits and is_control(cell[3]) == control
-        return fields if fits and of in {None, cell[3].split("/")[1]} else {}
-
-    return change
 
 
 @pytest.mark.parametrize(

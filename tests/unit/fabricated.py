@@ -1,0 +1,53 @@
+"""Records made up for tests: every cell of the suite, each passing but where a test says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matrix.cells import suite
+from matrix.records import CellId, Error, Fusion, Header, Host, Observation, Record
+from matrix.verdicts import is_control
+
+Change = Callable[[CellId], dict]
+
+
+def header(profile="onednn-off", **changes) -> Header:
+    fields = {
+        "run": f"tf2.8.4-py310-cpu+{profile}", "release": "2.8.4", "python": "3.10.13", "backend": "cpu",
+        "profile": profile, "engine": "venv", "status": "complete", "started": "2026-01-02T03:04:05Z",
+        "host": Host(host_class="x86-avx2", cpu="A processor", cpu_flags=["avx2"], cores=2, kernel="6.1"),
+        "observations": 0,
+    }  # fmt: skip
+    return Header(**fields | changes)
+
+
+def observe(cell: CellId, epilogue="separate", **fields) -> Observation:
+    approach, mode, check, case = cell
+    fusion = (
+        Fusion(kernel="unknown", epilogue=epilogue, ops={}, source="partition_graphs") if check == "fusion" else None
+    )
+    plain = {"outcome": "pass", "evidence": "executed", "fusion": fusion}
+    return Observation(approach=approach, mode=mode, check=check, case=case, **plain | fields)
+
+
+def record(change: Change = lambda cell: {}, **changes) -> Record:
+    """Every cell of the suite passes and fuses nothing, but for what `change` says of a cell; None leaves it out."""
+    said = {tuple(cell): change(tuple(cell)) for cell in suite.cells()}
+    observations = tuple(observe(cell, **fields) for cell, fields in said.items() if fields is not None)
+    return Record(header=header(**{"observations": len(observations)} | changes), observations=observations)
+
+
+def error(message="does not compute") -> dict:
+    return {"outcome": "error", "error": Error(type="InvalidArgumentError", message=message)}
+
+
+def where(check=None, mode=None, of=None, approach="nn-conv2d", control=False, **fields) -> Change:
+    """The change of one approach's cells, all or those of a check, a mode and an epilogue (`of`), to these fields."""
+
+    def change(cell: CellId) -> dict:
+        asked = (approach, mode, check)
+        fits = all(want in {None, got} for want, got in zip(asked, cell[:3], strict=True))
+        fits = fits and is_control(cell[3]) == control
+        return fields if fits and of in {None, cell[3].split("/")[1]} else {}
+
+    return change

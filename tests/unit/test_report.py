@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import re
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from unit.fabricated import header, record, where
+
+from matrix import paths, records
+from matrix.errors import BadData
+from matrix.records import Error, Record
+from matrix.report import BEGIN, END, report, schemas, support
+from matrix.report.markdown import escape
+from matrix.text import plain
+
+HOSTILE = (
+    "</td><script>alert(1)</script> | a | b [x](javascript:alert(1)) `code` \u202e![i](http://e.vil) <!-- table:end -->"
+)
+README = f"# Title\n\n{BEGIN}\nwhat was there before\n{END}\n\nThe end.\n"
+
+
+def publish(folder: Path, *made: Record) -> Path:
+    for one in made:
+        records.write(folder, one)
+    readme = folder / "README.md"
+    readme.write_text(README)
+    return readme
+
+
+def refused(check: str, **more) -> dict:
+    text = "Fused conv implementation does not support grouped convolutions for now."
+    return {"check": check, "outcome": "error", "error": Error(type="UnimplementedError", message=text), **more}
+
+
+OFF = record(where(**refused("forward", mode="graph", of="bias_relu")), onednn=False)
+ON = record(where("fusion", "graph", epilogue="fused"), profile="onednn-on", onednn=True)
+DEFAULT = Record(header=header("default", status="not_run", same_as="tf2.8.4-py310-cpu+onednn-off"))
+
+
+def test_what_is_published_is_what_the_records_say(tmp_path):
+    readme = publish(tmp_path, OFF, ON, DEFAULT)
+    summary = report(tmp_path, readme)
+    assert set(summary.written) == {tmp_path / "support.json", tmp_path / "SUPPORT.md", readme}
+    assert support.decode((tmp_path / "support.json").read_bytes()) == summary.support
+    words = {(one.profile, one.approach): one.verdict for one in summary.support.verdicts}
+    assert words["onednn-off", "nn-conv2d"] == words["default", "nn-conv2d"] == "partial"
+    assert words["onednn-on", "nn-conv2d"] == "fused"
+    assert words["onednn-on", "split-concat"] == "works"
+    made = [run for run in summary.support.runs if run.engine]
+    assert {run.profile: run.same_as for run in made}["default"] == "tf2.8.4-py310-cpu+onednn-off"
+    assert all((tmp_path / run.record).is_file() for run in made)
+    assert summary.headline.unknown == {"never run on that host class": 13 * (len(summary.support.runs) - 3)}
+    assert [(error.known, error.count) for error in summary.support.errors] == [("fused-conv-groups", 1)]
+
+
+def test_the_readme_says_it_in_words_and_keeps_the_rest(tmp_path):
+    readme = publish(tmp_path, OFF, ON, DEFAULT)
+    report(tmp_path, readme)
+    text = readme.read_text()
+    assert text.startswith(f"# Title\n\n{BEGIN}\n") and text.endswith(f"{END}\n\nThe end.\n")
+    assert "what was there before" not in text
+    rows = [line.split(" | ")[1:-1] for line in text.splitlines() if line.startswith("| `tf.nn.conv2d`")]
+    link = "reports/runs/x86-avx2/venv/tf2.8.4-py310-cpu+onednn"
+    assert rows == [
+        [f"**[2.8.4]({link}-off.jsonl)**", "off", "yes", "refused: conv+bias+relu in a tf.function", "yes", "yes"],
+        [f"[2.8.4]({link}-on.jsonl)", "on", "yes", "yes", "yes", "yes"],
+    ]
+
+
+def test_no_news_touches_no_file(tmp_path):
+    readme = publish(tmp_path, OFF, ON, DEFAULT)
+    written = report(tmp_path, readme).written
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in written}
+    assert report(tmp_path, readme).written == ()
+    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in written}
+
+
+def test_every_link_of_the_whole_table_leads_somewhere(tmp_path):
+    publish(tmp_path, OFF, ON, DEFAULT)
+    report(tmp_path, None)
+    text = (tmp_path / "SUPPORT.md").read_text()
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (tmp_path / target).exists(), target
+    used, defined = re.findall(r"\[\^(\d+)\](?!:)", text), re.findall(r"^\[\^(\d+)\]: \S", text, re.MULTILINE)
+    assert used and set(used) == set(defined) and len(defined) == len(set(defined))
+
+
+@pytest.mark.parametrize("text", ["no markers", BEGIN, f"{END}\n{BEGIN}"])
+def test_a_readme_without_a_place_for_the_table_is_a_clear_error(tmp_path, text):
+    readme = publish(tmp_path, OFF)
+    readme.write_text(text)
+    with pytest.raises(BadData, match="has no <!-- table:begin -->"):
+        report(tmp_path, readme)
+    assert readme.read_text() == text
+
+
+def test_a_broken_record_is_left_out_and_told(tmp_path):
+    publish(tmp_path, OFF, ON)
+    file = records.path(tmp_path, "x86-avx2", "venv", ON.header.run)
+    file.write_bytes(file.read_bytes()[:-50])
+    summary = report(tmp_path, None)
+    assert [str(fault).partition(": ")[0] for fault in summary.faults] == [str(file)]
+    assert {one.profile for one in summary.support.verdicts} == {"onednn-off"}
+    assert "1 record left out, since it could not be read." in (tmp_path / "SUPPORT.md").read_text()
+
+
+def test_hostile_texts_stay_text(tmp_path):
+    def hostile(cell):
+        if cell[0] == "nn-conv2d" and cell[2] == "forward":
+            return {"outcome": "error", "error": Error(type="<b>E</b>", message=HOSTILE)}
+        return {"outcome": "skipped", "reason": HOSTILE} if cell[0] == "depthwise" else {}
+
+    readme = publish(tmp_path, record(hostile), Record(header=header("default", status="not_built", reason=HOSTILE)))
+    report(tmp_path, readme)
+    for file in (readme, tmp_path / "SUPPORT.md"):
+        text = file.read_text()
+        assert "\u202e" not in text
+        shown = MarkdownIt("commonmark").enable("table").render(text)
+        assert not re.search(r"<(?:script|img|b>)|javascript:[^<]*\"|href=\"http", shown)
+    assert readme.read_text().endswith(f"{END}\n\nThe end.\n")
+    assert json.loads((tmp_path / "support.json").read_text())["format"] == "support/1"
+
+
+@given(st.text())
+def test_whatever_is_escaped_is_shown_as_itself_in_a_cell(text):
+    """As CommonMark and the tables of GitHub read it: one row, two cells, and no element inside of them."""
+    page = MarkdownIt("commonmark").enable("table").parse(f"| a | b |\n|---|---|\n| {escape(text)} | end |\n")
+    cells = [token for token in page if token.type == "inline"][2:]
+    assert len(cells) == 2 and [token.type for token in page].count("tr_open") == 2
+    assert {child.type for child in cells[0].children} <= {"text", "text_special"}
+    assert "".join(child.content for child in cells[0].children) == plain(text, 2000).replace("@", " at ").strip()
+
+
+@given(st.text(st.sampled_from("1.)-+ #>*`_[]()<!|\\~:/w@&;ax"), max_size=30))
+def test_whatever_is_escaped_is_shown_as_itself_in_a_paragraph(text):
+    page = MarkdownIt("commonmark").parse(f"{escape(text)}\n")
+    assert [token.type for token in page] in ([], ["paragraph_open", "inline", "paragraph_close"])
+    assert not page or {child.type for child in page[1].children} <= {"text", "text_special"}
+
+
+@given(st.text())
+def test_plain_texts_have_no_control_characters_and_one_line(text):
+    shown = plain(text)
+    assert len(shown) <= 300
+    assert all(unicodedata.category(character)[0] != "C" for character in shown)
+    assert shown.split("\n") == [shown]
+    assert plain(shown) == shown
+
+
+def test_the_committed_schemas_are_current():
+    for name, schema in schemas.schemas().items():
+        committed = (paths.SCHEMAS / name).read_bytes()
+        assert committed == schemas.encode(schema), "renew them with: python -m matrix.report.schemas"
+
+
+def test_a_hundred_records_of_1200_observations_are_judged_within_seconds(tmp_path):
+    full = record()
+    for number in range(100):
+        run = f"tf2.{number}.0-py310-cpu+onednn-off"
+        changed = header(run=run, release=f"2.{number}.0", observations=len(full.observations))
+        records.write(tmp_path, Record(header=changed, observations=full.observations))
+    began = time.perf_counter()
+    summary = report(tmp_path, None)
+    assert time.perf_counter() - began < 15
+    assert summary.headline.records == 100
