@@ -29,7 +29,7 @@ REPLACED = (
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
     (re.compile(r"(?<![\w<])(?:/[\w.+@-]+){2,}"), "<path>"),
     # functions are numbered through a process, nodes through a graph
-    (re.compile(r"(__(?:inference|forward|backward)_\w+?)(?:_\d+)+\b"), r"\1"),
+    (re.compile(r"\b(__(?:inference|forward|backward)_[\w<>]+?|cluster)(?:_\d+)+\b(?:\[[^\]]*\])?"), r"\1"),
     (re.compile(r"(?<=')([A-Za-z_][\w/.]*?)_\d+(?=')"), r"\1"),
 )
 

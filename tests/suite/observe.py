@@ -14,7 +14,7 @@ import numpy as np
 
 from . import messages, reference, runtime
 from .catalog import APPROACHES, CHECKS, Cell
-from .evidence import Evidence, rules
+from .evidence import Evidence, hlo, rules
 from .evidence.partition_graphs import nodes
 from .modes import FORWARD, GRADIENT
 from .programs import WrongShape
@@ -73,15 +73,19 @@ def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
 def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     """What the optimizers made of a program is evidence even where it then fails; `forward` says that it did."""
     _, failure, evidence = _execute(approach, mode, case)
-    groups, cin, steps = problem.case.groups, problem.case.cin, problem.case.steps
+    finding = dict(failure or {"outcome": "pass"})
+    kernel = problem.filters[0].shape[:-2]
+    asked = rules.Asked(problem.case.groups, problem.case.cin, int(np.prod(kernel)), problem.case.steps)
     if evidence.optimized_hlo:
-        hlo, refused = _attempt(evidence.optimized_hlo)
+        text, refused = _attempt(evidence.optimized_hlo)
         if refused:
             return dict(refused, outcome="skipped") if refused["outcome"] == "absent" else refused
-        return {"outcome": "pass", "fusion": rules.from_hlo(hlo, groups, cin, steps)}
-    if evidence.graphs:
-        return {"outcome": "pass", "fusion": rules.from_graphs(nodes(evidence.graphs), groups, cin, steps)}
-    return failure or {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
+        finding["fusion"] = rules.from_hlo(hlo.parse(text), asked)
+    elif evidence.graphs:
+        finding["fusion"] = rules.from_graphs(nodes(evidence.graphs), asked)
+    elif not failure:
+        finding = {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
+    return finding
 
 
 _CHECKS = {"forward": _forward, "fusion": _fusion, "gradient": _gradient}

@@ -11,7 +11,7 @@ import tensorflow as tf
 from . import epilogue
 from .approaches import FUNCTIONS, LAYERS, WHOLE
 from .reference import Problem
-from .runtime import api
+from .runtime import Absent, api
 from .tensors import DTYPES, array, constant, shape
 
 # a Keras layer, and the arrays it is to hold: its filter first
@@ -110,23 +110,28 @@ def load(layers: List[Loaded]) -> None:
 @lru_cache(maxsize=None)
 def _function_layer() -> Any:
     """The class is made on demand: 1.0 has no Keras to inherit from."""
-    do_not_convert = getattr(getattr(getattr(tf, "autograph", None), "experimental", None), "do_not_convert", None)
+    try:
+        do_not_convert = api("autograph.experimental.do_not_convert")
+    except Absent:
+        do_not_convert = lambda function: function  # noqa: E731
 
+
+    # the methods have no annotations: Keras looks at their arguments, in 1.4 by a function that refuses annotations
     class FunctionLayer(api("keras.layers.Layer")):  # type: ignore[misc]
         """A function of input and weights."""
 
-        def __init__(self, compute: Callable[..., Any], weight_shapes: List[Tuple[int, ...]], **options: Any) -> None:
+        def __init__(self, compute, weight_shapes, **options):  # type: ignore[no-untyped-def]
             super().__init__(**options)
-            self.compute, self.weight_shapes = do_not_convert(compute) if do_not_convert else compute, weight_shapes
+            self.compute, self.weight_shapes = do_not_convert(compute), weight_shapes
 
-        def build(self, input_shape: Any) -> None:
+        def build(self, input_shape):  # type: ignore[no-untyped-def]
             self.held = [
                 self.add_weight(name="filter_{}".format(index), shape=sizes, initializer="zeros")
                 for index, sizes in enumerate(self.weight_shapes)
             ]
             super().build(input_shape)
 
-        def call(self, x: Any) -> Any:
+        def call(self, x):  # type: ignore[no-untyped-def]
             return self.compute(x, self.held)
 
     return FunctionLayer

@@ -1,5 +1,6 @@
 """The TensorFlow of this process: its generation, its one thread a pool, and which of its names exist."""
 
+import gc
 from typing import Any
 
 import tensorflow as tf
@@ -38,6 +39,8 @@ def first_api(*names: str) -> Any:
 
 def start(eager: bool) -> None:
     """Call once in a fresh process, before the first operation; `eager` is what `lane` says of the process's cells."""
+    if hasattr(gc, "freeze"):
+        gc.freeze()  # TensorFlow's modules are a million objects that no collection need visit again
     if hasattr(tf, "debugging") and hasattr(tf.debugging, "disable_traceback_filtering"):
         # whole tracebacks tell TensorFlow's errors from the suite's own: see observe.py
         tf.debugging.disable_traceback_filtering()

@@ -14,10 +14,6 @@ def data_format(case: Case) -> str:
     return case.layout.upper()
 
 
-def keras_data_format(case: Case) -> str:
-    return {"nhwc": "channels_last", "nchw": "channels_first"}[case.layout]
-
-
 def array(values: Any, case: Case) -> Any:
     """In the case's dtype, the layout as it is."""
     return values.astype(DTYPES[case.dtype].as_numpy_dtype)

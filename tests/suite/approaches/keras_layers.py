@@ -4,7 +4,7 @@ from typing import Any, Dict, List
 
 from ..catalog import Case
 from ..runtime import Absent, api
-from ..tensors import DTYPES, keras_data_format
+from ..tensors import DTYPES
 
 
 def groups_2d(case: Case) -> List[Any]:
@@ -38,8 +38,8 @@ def _grouped(name: str, case: Case, kernel: Any) -> Any:
     options.update(use_bias="bias" in case.steps, name="convolution")
     try:
         return layer(case.cout, kernel, groups=case.groups, **options)
-    except TypeError as error:  # Keras says it of any argument that it does not know
-        if "groups" not in str(error):
+    except (TypeError, ValueError) as error:  # the wording changed: "unexpected keyword", "Keyword argument not ..."
+        if "groups" not in str(error) or "keyword" not in str(error).lower():
             raise
         raise Absent("tf.keras.layers.{} has no argument groups in this release".format(name))
 
@@ -49,4 +49,7 @@ def _movement(case: Case) -> Dict[str, Any]:
 
 
 def _common(case: Case) -> Dict[str, Any]:
-    return {"data_format": keras_data_format(case), "dtype": DTYPES[case.dtype].name}
+    options = {"dtype": DTYPES[case.dtype].name}
+    if case.layout == "nchw":  # not every layer of every release knows the argument
+        options["data_format"] = "channels_first"
+    return options

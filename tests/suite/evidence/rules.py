@@ -3,12 +3,23 @@
 An operation's name is no proof of how it computes. A `Conv2D` with a grouped filter may loop over the groups in its
 kernel or compute them in one go, and so may oneDNN's: their kernel is `unknown` here. What a graph does prove is a
 convolution a group, an operation that knows nothing but one channel a group, a filter over all input channels, and
-that there is no convolution at all.
+that there is no convolution at all. HLO proves more: a convolution with a `feature_group_count` has kept its groups.
 """
 
 import collections
 import re
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .hlo import Convolution, Instruction, convolutions
+
+
+class Asked(NamedTuple):
+    """What the case asks for: its groups and input channels, the positions of its filter, the epilogue's steps."""
+
+    groups: int
+    cin: int
+    taps: int
+    steps: Tuple[str, ...]
 
 
 class Node(NamedTuple):
@@ -20,9 +31,10 @@ class Node(NamedTuple):
     compiled: bool = False
 
 
-DEPTHWISE = re.compile(r"_?(Mkl)?(Native)?_?(Fused)?DepthwiseConv2dNative(WithBias)?$")
-CONVOLUTION = re.compile(r"_?(Mkl)?(Native)?_?(Fused|Pad|Quantized)*Conv([23]D)?(WithBias|BackpropInput(V2)?)?$")
-PRODUCT = re.compile(r"_?(Mkl)?(Native)?_?(Fused)?(Batch)?(MatMul|Einsum)(V[23])?$")
+VENDOR = r"_?(Mkl)?(Native)?_?(Fused)?"
+DEPTHWISE = re.compile(VENDOR + r"DepthwiseConv2dNative(WithBias)?$")
+CONVOLUTION = re.compile(VENDOR + r"(Pad)?Conv([23]D)?(WithBias|BackpropInput(V2)?)?$")
+PRODUCT = re.compile(VENDOR + r"(Batch)?(MatMul|Einsum)(V[23])?$")
 # what an epilogue's operation computes, by its name in a graph or in `fused_ops`
 STEPS = {
     "BiasAdd": "bias",
@@ -34,19 +46,18 @@ STEPS = {
     "Elu": "elu",
     "LeakyRelu": "leaky_relu",
 }
-AROUND = re.compile(r"_?(Mkl)?(Native)?_?({})(V[23]|Ex)?$".format("|".join(STEPS)))
+AROUND = re.compile(VENDOR + r"(BiasAdd|BatchNorm|Add|Mul|Relu|Relu6|Elu|LeakyRelu)(V[23]|Ex)?$")  # Mul: of batch norm
 
 
-def from_graphs(nodes: Iterable[Node], groups: int, cin: int, steps: Sequence[str]) -> Dict[str, Any]:
-    """`steps` is the epilogue asked for; channels and groups are the case's."""
+def from_graphs(nodes: Iterable[Node], asked: Asked) -> Dict[str, Any]:
     relevant = [node for node in nodes if _is_kernel(node) or AROUND.match(node.op)]
     kernels = [node for node in relevant if _is_kernel(node)]
     inside = {STEPS[name] for node in kernels for name in node.fused_ops if name in STEPS}
     inside |= {"bias" for node in kernels if node.op.endswith("WithBias")}
     return {
-        "kernel": _kernel(kernels, groups, cin),
-        "epilogue": _epilogue(inside, steps),
-        "ops": dict(collections.Counter(_name(node) for node in relevant)),
+        "kernel": _graph_kernel(kernels, asked),
+        "epilogue": _graph_epilogue(inside, asked.steps),
+        "ops": dict(collections.Counter(_node_name(node) for node in relevant)),
         "source": "partition_graphs",
     }
 
@@ -55,27 +66,27 @@ def _is_kernel(node: Node) -> bool:
     return any(pattern.match(node.op) for pattern in (DEPTHWISE, CONVOLUTION, PRODUCT))
 
 
-def _name(node: Node) -> str:
+def _node_name(node: Node) -> str:
     fused = "[{}]".format(",".join(node.fused_ops)) if node.fused_ops else ""
     return "XLA:" * node.compiled + node.op + fused
 
 
-def _kernel(kernels: List[Node], groups: int, cin: int) -> str:
-    convolutions = [node for node in kernels if not PRODUCT.match(node.op)]
+def _graph_kernel(kernels: List[Node], asked: Asked) -> str:
+    found = [node for node in kernels if not PRODUCT.match(node.op)]
     if any(node.compiled for node in kernels):
         return "unknown"  # XLA makes its own kernels of these
-    if not convolutions:
+    if not found:
         return "matmul" if kernels else "unknown"
-    if any(DEPTHWISE.match(node.op) for node in convolutions):
+    if any(DEPTHWISE.match(node.op) for node in found):
         return "depthwise"
-    if groups > 1 and len(convolutions) == groups:
+    if asked.groups > 1 and len(found) == asked.groups:
         return "per-group"
-    if groups > 1 and all(node.filter_channels == cin for node in convolutions):
+    if asked.groups > 1 and all(node.filter_channels == asked.cin for node in found):
         return "dense-expanded"
     return "unknown"
 
 
-def _epilogue(inside: Any, steps: Sequence[str]) -> str:
+def _graph_epilogue(inside: Set[str], steps: Sequence[str]) -> str:
     if not steps:
         return "none"
     if inside.issuperset(steps):
@@ -83,5 +94,65 @@ def _epilogue(inside: Any, steps: Sequence[str]) -> str:
     return "partly" if inside.intersection(steps) else "separate"
 
 
-def from_hlo(text: str, groups: int, cin: int, steps: Sequence[str]) -> Dict[str, Any]:
-    return {"kernel": "unknown", "epilogue": "separate", "ops": {}, "source": "optimized_hlo"}
+# the arithmetic of epilogues
+ELEMENTWISE = ("add", "multiply", "subtract", "divide", "maximum", "minimum", "clamp", "select", "exponential-minus-one")
+
+
+def from_hlo(instructions: Sequence[Instruction], asked: Asked) -> Dict[str, Any]:
+    return {
+        "kernel": _hlo_kernel(convolutions(instructions), any(one.opcode == "dot" for one in instructions), asked),
+        "epilogue": _hlo_epilogue(instructions, asked.steps),
+        "ops": _hlo_operations(instructions),
+        "source": "optimized_hlo",
+    }
+
+
+def _hlo_kernel(found: Sequence[Convolution], has_dot: bool, asked: Asked) -> str:
+    # XLA takes patches by a convolution with ones and zeros: the products of the case are in the dot that follows
+    computing = [one for one in found if not (has_dot and one.outputs == one.taps * one.inputs * one.feature_groups)]
+    if not computing:
+        return "matmul" if has_dot else "unknown"
+    if asked.groups == 1:
+        return "unknown"
+    if any(one.feature_groups == asked.groups for one in computing):
+        return "depthwise" if asked.groups == asked.cin else "grouped"
+    if len(computing) == asked.groups:
+        return "per-group"
+    # also where the groups became a dimension of the window, with holes: it has as many positions as a dense one
+    if all(one.feature_groups == 1 and one.taps * one.inputs == asked.taps * asked.cin for one in computing):
+        return "dense-expanded"
+    return "unknown"
+
+
+def _hlo_epilogue(instructions: Sequence[Instruction], steps: Sequence[str]) -> str:
+    """What XLA fuses it puts into one computation: is there arithmetic in those of the products, and elsewhere?"""
+    if not steps:
+        return "none"
+    entry = instructions[-1].computation
+    fused = {one.computation for one in instructions if one.opcode in ("convolution", "dot")} - {entry}
+    arithmetic = {one.computation for one in instructions if one.opcode in ELEMENTWISE}
+    if not arithmetic & fused:
+        return "separate"
+    return "partly" if arithmetic - fused else "fused"
+
+
+def _hlo_operations(instructions: Sequence[Instruction]) -> Dict[str, int]:
+    """Products wherever they are, calls out of XLA, and arithmetic: by the fusion that holds it, or by itself."""
+    arithmetic = collections.defaultdict(set)  # type: Dict[str, Set[str]]
+    for one in instructions:
+        if one.opcode in ELEMENTWISE:
+            arithmetic[one.computation].add(one.opcode)
+    names = [_hlo_name(one, arithmetic, one.computation == instructions[-1].computation) for one in instructions]
+    return dict(collections.Counter(name for name in names if name))
+
+
+def _hlo_name(one: Instruction, arithmetic: Dict[str, Set[str]], in_entry: bool) -> str:
+    if one.opcode == "convolution":
+        groups = one.attribute(r"feature_group_count=(\d+)")
+        return "convolution[feature_group_count={}]".format(groups) if groups else "convolution"
+    if one.opcode == "custom-call":
+        return "custom-call[{}]".format(one.attribute(r'custom_call_target="([^"]*)"'))
+    if one.opcode == "fusion":
+        held = arithmetic.get(one.attribute(r"calls=%?([\w.-]+)"))
+        return "fusion[{}]".format(",".join(sorted(held))) if held else ""
+    return one.opcode if one.opcode in ("dot", "while") or in_entry and one.opcode in ELEMENTWISE else ""

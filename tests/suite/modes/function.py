@@ -10,7 +10,7 @@ from ..programs import make_program
 from ..reference import Problem
 from ..runtime import Absent
 from ..tensors import DTYPES, feature_map, shape
-from .eager import taped_gradients
+from .session import gradients
 
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
@@ -24,7 +24,7 @@ def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
 def gradient(approach: str, problem: Problem, **options: Any) -> Tuple[Any, List[Any]]:
     program = make_program(approach, problem)
     function, inputs = _function(
-        lambda x, cotangent: taped_gradients(program, x, cotangent), problem, [problem.x, problem.cotangent], **options
+        lambda x, cotangent: gradients(program, x, cotangent), problem, [problem.x, problem.cotangent], **options
     )
     dx, *dfilters = [value if value is None else value.numpy() for value in function(*inputs)]
     return dx, dfilters

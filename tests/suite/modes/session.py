@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterator, List, Tuple
 import tensorflow as tf
 
 from ..evidence import Evidence
-from ..programs import make_program
+from ..programs import Program, make_program
 from ..reference import Problem
 from ..runtime import first_api, session_config, tf1
 from ..tensors import DTYPES, feature_map, shape
@@ -38,9 +38,9 @@ def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
     with fresh_session() as session:
         x, feed = _placeholder(problem.x, problem)
         program = make_program(approach, problem)
-        gradients = _gradients(program, x, problem)
+        wanted = gradients(program, x, _cotangent(problem))
         _initialize(session, program)
-        return _run(session, gradients, {x: feed})
+        return _run(session, wanted, {x: feed})
 
 
 def jit_forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
@@ -58,13 +58,17 @@ def jit_gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
     with fresh_session() as session:
         x, feed = _placeholder(problem.x, problem)
         program = make_program(approach, problem)
-        gradients = compile_(lambda x: _gradients(program, x, problem), [x])
+        wanted = compile_(lambda x: gradients(program, x, _cotangent(problem)), [x])
         _initialize(session, program)
-        return _run(session, gradients, {x: feed})
+        return _run(session, wanted, {x: feed})
 
 
 def _placeholder(values: Any, problem: Problem) -> Tuple[Any, Any]:
     return tf1.placeholder(DTYPES[problem.case.dtype], shape(values, problem.case)), feature_map(values, problem.case)
+
+
+def _cotangent(problem: Problem) -> Any:
+    return tf.constant(feature_map(problem.cotangent, problem.case))
 
 
 def _initialize(session: Any, program: Any) -> None:
@@ -72,16 +76,16 @@ def _initialize(session: Any, program: Any) -> None:
     session.run([variable.initializer for variable in program.variables])
 
 
-def _gradients(program: Any, x: Any, problem: Problem) -> List[Any]:
+def gradients(program: Program, x: Any, cotangent: Any) -> List[Any]:
+    """Of sum(y * cotangent), by the input and by each filter, in the graph of the caller."""
     filters = program.filters()
-    cotangent = tf.constant(feature_map(problem.cotangent, problem.case))
     return tf.gradients(program(x, filters), [x] + filters, grad_ys=cotangent)
 
 
-def _run(session: Any, gradients: List[Any], feed: Any) -> Tuple[Any, List[Any]]:
+def _run(session: Any, wanted: List[Any], feed: Any) -> Tuple[Any, List[Any]]:
     """A gradient that does not exist is None, which a session does not fetch."""
-    values = iter(session.run([tensor for tensor in gradients if tensor is not None], feed))
-    dx, *dfilters = [tensor if tensor is None else next(values) for tensor in gradients]
+    values = iter(session.run([tensor for tensor in wanted if tensor is not None], feed))
+    dx, *dfilters = [tensor if tensor is None else next(values) for tensor in wanted]
     return dx, dfilters
 
 
