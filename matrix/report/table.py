@@ -130,10 +130,10 @@ def headline(support: Support, broken: int) -> Headline:
 def in_words(told: Headline) -> tuple[str, ...]:
     """The headline, a sentence a fact; what is as it should be goes without saying."""
     unknown = sum(told.unknown.values())
-    reasons = ", ".join(f"{count:,} {why}" for why, count in told.unknown.items())
+    reasons = ", ".join(f"{why} ({count:,})" for why, count in told.unknown.items())
     lines = [
-        f"Of {_count(told.observed + unknown, 'cell')}, {told.observed:,} are observed"
-        + (f" and {unknown:,} unknown: {reasons}." if unknown else "."),
+        f"The whole table has {_count(told.observed + unknown, 'cell')}: {told.observed:,} are observed"
+        + (f", {unknown:,} unknown: {reasons}." if unknown else "."),
         f"They rest on {_count(told.observations, 'observation')} in {_count(told.records, 'record')}.",
     ]
     faults = {
