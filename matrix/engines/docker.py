@@ -27,7 +27,6 @@ from docker.utils.socket import STDOUT, frames_iter
 from uv import find_uv_bin
 
 from matrix import backends, bases, images, locks
-from matrix.catalog import Release
 from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
 from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
@@ -55,18 +54,18 @@ def trouble() -> str | None:
     return "there is no base image, no registry answers, and mmdebstrap is not installed to make one"
 
 
-def recipe(release: Release, target: Target) -> str:  # noqa: ARG001  (the protocol's: a lock knows its target alone)
+def recipe(target: Target) -> str:
     """Of the Dockerfile, the base and the lock."""
     with images.faults():
         return _recipe(target, bases.expect(backends.load()[target.backend], target.python))
 
 
-def is_built(release: Release, target: Target) -> bool:
+def is_built(target: Target) -> bool:
     with images.faults():
-        return _built(target, recipe(release, target)) is not None
+        return _built(target, recipe(target)) is not None
 
 
-def provision(release: Release, target: Target, say: Say) -> Environment:  # noqa: ARG001  (as above)
+def provision(target: Target, say: Say) -> Environment:
     try:
         with images.faults():
             _reap()
@@ -218,6 +217,8 @@ class _Process:
             for stream, data in frames_iter(self._socket, tty=False):  # type: ignore[no-untyped-call]
                 self._chunks.put(("out" if stream == STDOUT else "err", data))
         finally:
+            # The response that docker keeps there owns the connection; its socket alone would leave it open.
+            getattr(self._socket, "_response", self._socket).close()
             self._chunks.put(None)
 
     def read(self, seconds: float) -> Chunk | None:

@@ -21,14 +21,15 @@ def cannot(reason: str) -> None:
     pytest.skip(f"COULD NOT BE TESTED: {reason}")
 
 
-def mini_suite(folder: Path, main: Path | None = None, tensorflow: Path | None = None) -> Path:
+def mini_suite(folder: Path, main: Path | None = None, tensorflow: Path | None = None, fakes: Path = FAKES) -> Path:
     """The real worker and stream with fake cells; a fake `__main__` or a fake `tensorflow` where one is named."""
     suite = folder / "suite"
     suite.mkdir()
     for name in ("__init__.py", "__main__.py", "about.py", "clock.py", "watch.py", "worker.py"):
         shutil.copy(paths.SUITE / name, suite / name)
-    for name in ("catalog.py", "observe.py", "runtime.py"):
-        shutil.copy(FAKES / name, suite / name)
+    shutil.copy(FAKES / "runtime.py", suite / "runtime.py")
+    for name in ("catalog.py", "observe.py"):
+        shutil.copy(fakes / name, suite / name)
     if main:
         shutil.copy(main, suite / "__main__.py")
     if tensorflow:
@@ -36,8 +37,8 @@ def mini_suite(folder: Path, main: Path | None = None, tensorflow: Path | None =
     return suite
 
 
-def fake_cells() -> tuple[tuple[str, str, str, str], ...]:
-    spec = importlib.util.spec_from_file_location("fake_catalog", FAKES / "catalog.py")
+def fake_cells(fakes: Path = FAKES) -> tuple[tuple[str, str, str, str], ...]:
+    spec = importlib.util.spec_from_file_location("fake_catalog", fakes / "catalog.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

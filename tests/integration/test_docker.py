@@ -1,0 +1,181 @@
+"""The engine `docker` on a real Engine: what it builds, what a container of it may do, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mini import cannot, fake_cells, mini_suite
+from test_fakes import GOLDEN, TELLING
+
+from matrix import images, paths, records, runner
+from matrix.engines import ENGINES, docker
+from matrix.engines.protocol import Ended, Environment, Limits
+from matrix.ids import Run
+from matrix.runner import Job, Planned
+
+HERE = Path(__file__).parent
+GREEDY = HERE / "greedy"
+CELL = "nn-conv2d/eager/forward/g4-k3/bias_relu/f32/nhwc"
+
+
+@pytest.fixture(scope="session")
+def image(release) -> Iterator[Environment]:
+    """A target's image; in CI made from nothing, base and all."""
+    if trouble := docker.trouble():
+        cannot(f"no Docker Engine can be used: {trouble}")
+    if os.environ.get("CI") == "true":
+        docker.clean()
+    yield docker.provision(release.target("cpu"), print)
+    images.connect().close()
+
+
+@pytest.fixture
+def planned(data, release, image, monkeypatch) -> Planned:
+    monkeypatch.setitem(ENGINES, "docker", docker)
+    run = Run(target=release.target("cpu"), profile="default")
+    return Planned(run=run, release=release, profile=data.profile("default"), engine="docker")
+
+
+def follow(environment: Environment, suite: Path, limits: Limits | None = None) -> tuple[bytes, bytes, Ended]:
+    """Standard output, standard error and end of a suite that ends by itself."""
+    process = docker.start(environment, suite, [], {"TOLD": "yes"}, limits or Limits())
+    said = {"out": b"", "err": b""}
+    try:
+        while True:
+            if chunk := process.read(1):
+                said[chunk[0]] += chunk[1]
+    except EOFError:
+        return said["out"], said["err"], process.wait()
+
+
+@pytest.fixture(scope="session")
+def seen(image) -> dict:
+    out, err, ended = follow(image, HERE / "confined", Limits(memory=2**30, processes=100, files=1000))
+    assert (ended, err) == (Ended(status=0), b"")
+    return json.loads(out)
+
+
+def observe(planned, environment, suite, wanted, *arguments, **limits):
+    job = Job(planned=planned, environment=environment, suite=suite, arguments=arguments, limits=Limits(**limits))
+    return runner.observe(job, wanted, lambda observation: None)
+
+
+def test_the_suite_observes_in_the_image(planned, image):
+    wanted = [tuple(CELL.split("/", 3))]
+    record = observe(planned, image, paths.SUITE, wanted, CELL)
+    assert (record.header.status, record.header.engine) == ("complete", "docker")
+    assert record.header.image_digest == image.image_digest == images.find(docker._tag(image.target)).id
+    assert [one.outcome for one in record.observations] == ["pass"]
+
+
+def test_what_is_built_is_not_built_again(image):
+    assert docker.is_built(image.target)
+    assert docker.recipe(image.target) == image.recipe_sha256
+    started = time.monotonic()
+    assert docker.provision(image.target, pytest.fail) == image
+    assert time.monotonic() - started < 2
+
+
+def test_another_dockerfile_is_another_recipe(image, tmp_path, monkeypatch):
+    changed = shutil.copytree(paths.DOCKERFILES, tmp_path / "dockerfiles") / "cpu.Dockerfile"
+    changed.write_text(changed.read_text() + "RUN true\n")
+    monkeypatch.setattr(paths, "DOCKERFILES", changed.parent)
+    assert not docker.is_built(image.target)
+
+
+def test_what_the_installation_needed_is_not_in_the_image(image):
+    engine = images.connect()
+    told = json.dumps(engine.api.history(image.where)) + json.dumps(engine.images.get(image.where).attrs)
+    assert "certificates" not in told and "BEGIN" not in told
+    layers = [line["Id"] for line in engine.api.history(image.where)]
+    found = engine.containers.run(
+        image.where, ["find", "/", "-xdev", "-name", "build", "-o", "-name", "*.pem"], remove=True
+    )
+    assert b"/build\n" not in found.splitlines(keepends=True) and b"certificates.pem" not in found, layers
+
+
+def test_a_container_has_no_network(seen):
+    assert seen["interfaces"] == ["lo"]
+
+
+def test_nothing_is_writable_but_tmp(seen):
+    assert seen["writable"] == ["/tmp"]
+
+
+def test_nobody_in_a_container_is_root_or_becomes_it(seen):
+    assert seen["uid"] == 1000
+    assert seen["status"]["NoNewPrivs"] == "1"
+    assert {seen["status"][kind] for kind in ("CapEff", "CapPrm", "CapBnd", "CapInh")} == {"0" * 16}
+    assert seen["status"]["Seccomp"] == "2"
+
+
+def test_a_container_has_the_limits_of_the_run(seen):
+    assert (seen["open_files"], seen["core"]) == ([1000, 1000], [0, 0])
+    assert (seen["memory"], seen["processes"]) == (str(2**30), "100")
+    assert seen["memory_and_swap"] in {str(2**30), "0"}  # version 1 limits both together, version 2 swap apart
+    assert seen["processors"] == sorted(os.sched_getaffinity(0))
+
+
+def test_a_container_has_the_variables_of_the_run(seen, monkeypatch):
+    assert seen["environment"]["TOLD"] == "yes"
+    assert not {"SSL_CERT_FILE", "HTTPS_PROXY"} & set(seen["environment"])
+
+
+def test_a_bad_cell_costs_one_cell(planned, image, tmp_path):
+    """The same fakes as in the engine venv give the same record."""
+    record = observe(
+        planned, image, mini_suite(tmp_path), fake_cells(), "--seconds=3", "--memory=1600000000", silence=10
+    )
+    first, *rest = records.encode(record).decode().splitlines()
+    telling = {key: value for key, value in json.loads(first).items() if key in TELLING}
+    golden = (GOLDEN / "cells.jsonl").read_text().splitlines()
+    assert [telling, *rest] == [json.loads(golden[0]), *golden[1:]]
+
+
+def test_a_fork_bomb_and_a_memory_hog_cost_a_cell_each(planned, image, tmp_path):
+    suite = mini_suite(tmp_path, fakes=GREEDY)
+    record = observe(planned, image, suite, fake_cells(GREEDY), "--seconds=5", "--memory=64e9", memory=3 * 2**29)
+    outcomes = {one.approach: one.outcome for one in record.observations}
+    fakes = {name: outcome for name, outcome in outcomes.items() if not name.endswith(("-before", "-after"))}
+    assert record.header.status == "complete"
+    assert fakes == {"fake-fork-bomb": "timeout", "fake-memory-hog": "oom", "fake-full-tmp": "skipped"}
+    assert all(outcome == "pass" for name, outcome in outcomes.items() if name not in fakes)
+
+
+def test_a_suite_that_takes_all_memory_ends_as_a_record(planned, image, tmp_path):
+    record = observe(planned, image, mini_suite(tmp_path, main=GREEDY / "main.py"), (), memory=2**29)
+    assert (record.header.status, record.header.reason) == ("not_imported", "it was ended for want of memory")
+
+
+def test_a_hang_ends_with_its_container(planned, image, tmp_path):
+    suite = mini_suite(tmp_path, main=HERE / "hang.py")
+    record = observe(planned, image, suite, (), silence=2)
+    assert record.header.reason == "it was silent for 2 s"
+    assert not images.connect().containers.list(all=True, filters={"label": f"{images.OWNER}={images.owner()}"})
+
+
+def test_what_a_killed_orchestrator_left_is_removed_and_nothing_else(image, tmp_path):
+    suite = mini_suite(tmp_path, main=HERE / "hang.py")
+    killed = subprocess.Popen(
+        [sys.executable, HERE / "orphan.py", image.where, suite], stdout=subprocess.PIPE, text=True
+    )
+    left = killed.stdout.readline().strip()
+    alive = docker.start(image, suite, [], {}, Limits())
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    names = {container.id for container in images.connect().containers.list()}
+    assert left in names
+    images.reap()
+    now = {container.id for container in images.connect().containers.list()}
+    assert names - now == {left}
+    alive.kill()
+    assert alive.wait() == Ended(status=-signal.SIGKILL)
