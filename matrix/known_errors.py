@@ -25,19 +25,19 @@ PATTERN = rf"^(?:(?:{_CHARACTER})[?*+]?|\(\?:|\)(?![?*+])|\|)+$"
 
 
 class KnownError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An error text: `pattern` is searched for in it, `example` is a real one.
+    """An error text: `pattern` is searched for in it, `examples` are real ones.
 
     `meaning` is the cause, `otherwise` another cause of the same text with the check that tells the two apart.
     """
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=40)]
-    pattern: Annotated[str, Meta(pattern=PATTERN, max_length=200)]
+    pattern: Annotated[str, Meta(pattern=PATTERN, max_length=300)]
     name: Annotated[str, Meta(min_length=1, max_length=80)]
     meaning: Text
     otherwise: Text | None = None
-    ways_round: list[Text]
+    ways_round: Annotated[list[Text], Meta(min_length=1)]
     links: list[Annotated[str, Meta(pattern=r"^https://github\.com/[\w.-]+/[\w.-]+/(?:issues|pull)/[0-9]+$")]]
-    example: Text
+    examples: Annotated[list[Text], Meta(min_length=1)]
 
 
 def load(data: Path = paths.DATA) -> tuple[KnownError, ...]:
