@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from matrix.records import Observation, Record
+from matrix.records import Record
 
 
 class Plain:
@@ -26,7 +26,7 @@ class Plain:
     def started(self, run: str, cells: int) -> None:
         self._line(f"observing {run}: {cells} cells")
 
-    def observed(self, run: str, observation: Observation) -> None:
+    def observed(self, run: str) -> None:
         pass
 
     def finished(self, record: Record) -> None:
@@ -48,7 +48,7 @@ class Bars(Plain):
     def started(self, run: str, cells: int) -> None:
         self._tasks[run] = self._bars.add_task(run, total=cells)
 
-    def observed(self, run: str, observation: Observation) -> None:
+    def observed(self, run: str) -> None:
         self._bars.advance(self._tasks[run])
 
     def finished(self, record: Record) -> None:

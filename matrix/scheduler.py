@@ -20,7 +20,7 @@ from matrix.engines import ENGINES
 from matrix.engines.protocol import Environment
 from matrix.errors import NotBuilt
 from matrix.ids import Run
-from matrix.records import Observation, Record
+from matrix.records import Record
 from matrix.runner import Job, Planned
 
 # What a run was seen to take at most; the limit of one is higher, for what was not yet seen.
@@ -34,7 +34,7 @@ class Progress(Protocol):
 
     def started(self, run: str, cells: int) -> None: ...
 
-    def observed(self, run: str, observation: Observation) -> None: ...
+    def observed(self, run: str) -> None: ...
 
     def finished(self, record: Record) -> None: ...
 
@@ -114,7 +114,7 @@ class _Crew:
     def _observe(self, job: Job) -> Record:
         run = job.planned.run.id
         self._progress.started(run, len(self._wanted))
-        return runner.observe(job, self._wanted, lambda observation: self._progress.observed(run, observation))
+        return runner.observe(job, self._wanted, lambda _: self._progress.observed(run))
 
     @contextmanager
     def _memory(self) -> Iterator[None]:

@@ -54,7 +54,8 @@ def test_every_profile_has_a_whole_record(reports, release):
 def test_what_is_known_of_2_8_4_is_observed(reports, release):
     if release.version != "2.8.4":
         pytest.skip(f"what is known is of 2.8.4; here is {release.version}")
-    seen = {(one.approach, one.mode, one.check): one for one in read(reports)["onednn-off"].observations if one.case == CORE}
+    observations = read(reports)["onednn-off"].observations
+    seen = {(one.approach, one.mode, one.check): one for one in observations if one.case == CORE}
     refused = seen["nn-conv2d", "graph", "forward"]
     assert refused.outcome == "error"
     assert refused.error and "does not support grouped convolutions" in refused.error.message

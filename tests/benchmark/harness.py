@@ -1,0 +1,123 @@
+"""What the matrix costs beside the bare suite, and what it saves beside nox and pip by hand.
+
+python tests/benchmark/harness.py ready RELEASE...   built: the matrix against bare pytest, in pairs
+python tests/benchmark/harness.py cold RELEASE...    empty caches: the matrix against nox + pip by hand
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from matrix import catalog, paths, plan
+from matrix.catalog import Release
+from matrix.engines import venv
+
+BY_HAND = Path(__file__).parent / "by_hand" / "noxfile.py"
+PAIRS = 3
+PROFILE = "onednn-off"
+console = Console()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["ready", "cold"])
+    parser.add_argument("releases", nargs="*", default=["landmarks"])
+    options = parser.parse_args()
+    releases = [entry for entry in plan.select_releases(catalog.load(), options.releases) if "cpu" in entry.wheels]
+    {"ready": ready, "cold": cold}[options.what](releases)
+
+
+def ready(releases: Sequence[Release]) -> None:
+    """Alternating pairs a release; a profile that every one of them has."""
+    columns = ("release", "pytest s", "matrix s", "extra s", "import s", "forks s", "reference s", "rest s")
+    table = Table(*columns)
+    extras, bare = [], []
+    for release in releases:
+        environment = venv.provision(release.target("cpu"), console.print)
+        pairs = [_pair(release, Path(environment.where), matrix_first=bool(number % 2)) for number in range(PAIRS)]
+        extra = statistics.median(ours - theirs for theirs, ours in pairs)
+        extras.append(extra)
+        bare.append(statistics.median(theirs for theirs, _ in pairs))
+        ours = statistics.median(ours for _, ours in pairs)
+        table.add_row(release.version, *(f"{value:.2f}" for value in (bare[-1], ours, extra, *_shares(release))))
+    console.print(table)
+    console.print(
+        f"extra a run: median {statistics.median(extras):.2f} s; of the sweep: {sum(extras) / sum(bare):+.1%}"
+    )
+
+
+def _pair(release: Release, folder: Path, *, matrix_first: bool) -> tuple[float, float]:
+    """Seconds of bare pytest and of the matrix, one after the other."""
+    timed: dict[Callable[[], None], float] = {}
+    chosen = (f"--profile={PROFILE}", f"--release={release.version}")
+    steps = [lambda: _pytest(folder), lambda: _matrix(*chosen)]
+    for step in reversed(steps) if matrix_first else steps:
+        began = time.perf_counter()
+        step()
+        timed[step] = time.perf_counter() - began
+    return timed[steps[0]], timed[steps[1]]
+
+
+def _pytest(folder: Path) -> None:
+    variables = {"PATH": os.defpath, "HOME": tempfile.gettempdir(), "TF_ENABLE_ONEDNN_OPTS": "0"}
+    command = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(paths.SUITE)]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    if ended.returncode not in {0, 1}:
+        raise SystemExit(f"pytest could not run:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+
+
+def _matrix(*arguments: str, variables: dict[str, str] | None = None) -> None:
+    with tempfile.TemporaryDirectory() as reports:
+        command = [sys.executable, "-m", "matrix", "run", "--engine=venv", f"--reports={reports}", *arguments]
+        subprocess.run(command, cwd=paths.ROOT, env=os.environ | (variables or {}), check=True, capture_output=True)
+
+
+def _shares(release: Release) -> tuple[float, float, float, float]:
+    """Seconds of import, forks, reference, and the rest: TensorFlow's own work and what is around it."""
+    run = f"{release.target('cpu').id}+{PROFILE}"
+    told = json.loads((paths.LOGS / f"{run}.seconds.json").read_text())
+    known = [told.get(share, 0.0) for share in ("import", "fork", "reference")]
+    return (*known, told["all"] - sum(known))  # type: ignore[return-value]
+
+
+def cold(releases: Sequence[Release]) -> None:
+    """Both from empty caches, within the same hour."""
+    with tempfile.TemporaryDirectory(dir=paths.ROOT) as folder:
+        ours = _cold_matrix(releases, Path(folder))
+        theirs = _cold_by_hand(releases, Path(folder))
+    console.print(f"{len(releases)} releases: matrix {ours:.0f} s, nox + pip {theirs:.0f} s, {theirs / ours:.1f} times")
+
+
+def _cold_matrix(releases: Sequence[Release], folder: Path) -> float:
+    variables = {"UV_CACHE_DIR": str(folder / "uv"), "MATRIX_WORK": str(folder / "work")}
+    began = time.perf_counter()
+    chosen = [f"--release={release.version}" for release in releases]
+    _matrix(*chosen, "--profile=onednn-on", "--profile=onednn-off", "--profile=default", variables=variables)
+    shutil.rmtree(folder / "work")
+    return time.perf_counter() - began
+
+
+def _cold_by_hand(releases: Sequence[Release], folder: Path) -> float:
+    targets = " ".join(release.target("cpu").id for release in releases)
+    variables = os.environ | {"PIP_CACHE_DIR": str(folder / "pip"), "TARGETS": targets, "PATH": venv.search_path()}
+    command = [sys.executable, "-m", "nox", "-f", str(BY_HAND), "--envdir", str(folder / "nox")]
+    began = time.perf_counter()
+    subprocess.run(command, env=variables, check=False, capture_output=True)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
