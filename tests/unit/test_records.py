@@ -81,7 +81,7 @@ def test_what_is_not_a_record_says_why(tmp_path, change, told):
 def test_a_record_in_a_foreign_place_is_refused(tmp_path):
     file = records.write(tmp_path, RECORD)
     elsewhere = file.rename(file.with_name("tf2.9.3-py310-cpu+onednn-off.jsonl"))
-    with pytest.raises(BadRecord, match="says that it belongs at x86-avx2/venv/tf2.8.4"):
+    with pytest.raises(BadRecord, match=r"says that it belongs at x86-avx2/venv/tf2\.8\.4"):
         records.read(elsewhere)
 
 

@@ -1,4 +1,5 @@
 """Fake observations: crashes, hangs and lies, on demand."""
+import inspect
 import os
 import signal
 import subprocess
@@ -50,8 +51,6 @@ def _endless_output():
 
 def _frames():
     """The worker's pipe to its parent: the one descriptor above the standard ones that it writes its words to."""
-    import inspect
-
     return next(frame.frame.f_locals["frames"] for frame in inspect.stack() if "frames" in frame.frame.f_locals)
 
 
