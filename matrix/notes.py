@@ -9,7 +9,7 @@ from matrix.cells import suite
 from matrix.known_errors import KnownError, recognise
 from matrix.records import Observation, Status
 from matrix.text import plain
-from matrix.verdicts import FAILED, JUDGED, NEEDS, Judgement, Need, core_case, core_cells, ways_round
+from matrix.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, Need, core_case, core_cells, ways_round
 
 Cause = Callable[[Observation], str]
 
@@ -26,6 +26,7 @@ def notes(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -> tu
     """One line each, without markup. `others` are the judgements of the same release, backend and host class."""
     told = [
         *_of_the_run(judgement),
+        *_of_the_worst(judgement),
         *_of_needs(judgement, others, cause),
         *_beyond_the_needs(judgement, cause),
         *_of_fusion(judgement),
@@ -55,8 +56,12 @@ def causes(known: Sequence[KnownError]) -> Cause:
 def _words(observation: Observation) -> str:
     if observation.error:
         return f"{observation.error.type}: {observation.error.message}"
-    how = f"{observation.outcome} ({observation.signal})" if observation.signal else observation.outcome
-    return f"{how}: {observation.reason}" if observation.reason else how
+    return f"{observation.outcome}: {_how(observation)}"
+
+
+def _how(observation: Observation) -> str:
+    told = (observation.signal, observation.reason)
+    return ", ".join(filter(None, told)) or "it does not say why"
 
 
 def _of_the_run(judgement: Judgement) -> Iterator[str]:
@@ -70,9 +75,18 @@ def _of_the_run(judgement: Judgement) -> Iterator[str]:
     if len(judgement.witness.engines) > 1:
         others = [engine for engine in judgement.witness.engines if engine != answers.engine]
         yield f"By the record of {answers.engine}; there is one of {_listed(others)} too."
-    if judgement.doubtful:
+    if judgement.doubtful and judgement.word not in {"absent", "unknown"}:
         modes = sorted({observation.mode for observation in judgement.doubtful}, key=list(suite.MODES).index)
         yield f"Doubtful: in {_listed(modes)} the control without groups fails too: a failure there is not the groups'."
+
+
+def _of_the_worst(judgement: Judgement) -> Iterator[str]:
+    """Where the numbers are wrong, or what else outranks the rest."""
+    for outcome in WORST:
+        if seen := [one for one in judgement.cells.values() if one.outcome == outcome and one.check != "fusion"]:
+            first = f"{seen[0].mode}/{seen[0].check}/{seen[0].case}"
+            share = f"{len(seen)} of {len(judgement.cells)} cells"
+            yield f"{outcome.capitalize()} in {share}, first in {first}: {_how(seen[0])}."
 
 
 def _of_needs(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -> Iterator[str]:
@@ -98,7 +112,10 @@ def _which(judgement: Judgement, need: Need, mode: str, failed: Sequence[str]) -
 
 
 def _why(failed: Sequence[Observation], cause: Cause) -> str:
-    return "; ".join(name for name, _ in Counter(cause(observation) for observation in failed).most_common(3))
+    """The three most frequent causes."""
+    return "; ".join(name for name, _ in Counter(cause(observation) for observation in failed).most_common(3)).rstrip(
+        "."
+    )
 
 
 def _ways(ways: dict[str, list[str]]) -> str:
@@ -143,13 +160,14 @@ def _not_there(judgement: Judgement) -> Iterator[str]:
         return
     if lacking := [mode for mode in suite.MODES if mode not in approach.modes]:
         yield f"{judgement.approach} has no mode {_listed(lacking, 'or')}."
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for need in JUDGED:
-        for observation in map(judgement.cells.get, core_cells(judgement.approach, need)):
-            if observation and observation.outcome == "absent":
-                reasons[observation.reason or ""].append(f"{need} in {observation.mode}")
-    for reason, where in reasons.items():
-        yield f"Not in this release: {_listed(list(dict.fromkeys(where)))}" + (f" ({reason})." if reason else ".")
+    lacks: dict[str, list[str]] = defaultdict(list)
+    for mode in suite.MODES:
+        seen = [one for one in judgement.cells.values() if one.mode == mode]
+        if absent := [one for one in seen if one.outcome == "absent"]:
+            which = f"mode {mode}" if len(absent) == len(seen) else f"{len(absent)} of {len(seen)} cells in {mode}"
+            lacks[absent[0].reason or "no reason given"].append(which)
+    for reason, where in lacks.items():
+        yield f"Not in this release: {_listed(where)} ({reason})."
 
 
 def _not_observed(judgement: Judgement) -> Iterator[str]:

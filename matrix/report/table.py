@@ -230,11 +230,13 @@ def _short_rows(judgements: Iterable[Judgement], support: Support) -> Iterator[S
 def _answer(judgement: Judgement, need: Need) -> str:
     """yes, or how it fails and, where only some does, what: `refused: conv+bias+relu in a tf.function`."""
     answer, failed = judgement.needs[need], judgement.failing.get(need, ())
+    if judgement.word == "absent":
+        return "not there"
     if need == "fused":
         return "in part" if answer == "some" else answer
     if not failed:
         return "not there" if answer == "no" else answer
-    badly = next(said for outcome, said in BADLY.items() if outcome in {one.outcome for one in failed})
+    badly = " or ".join(said for outcome, said in BADLY.items() if outcome in {one.outcome for one in failed})
     return f"{badly}: {_what(judgement, need, failed)}" if answer == "some" else badly
 
 

@@ -62,6 +62,12 @@ def test_the_worst_outcome_outranks_whatever_else_there_is():
     assert judgement.deciding == ("tf2.8.4-py310-cpu+onednn-off/nn-conv2d/eager/forward/g4-k3/bias_relu/f32/nhwc",)
 
 
+def test_what_outranks_the_rest_is_told_with_its_place():
+    bad = record(where("gradient", "jit", "bias", outcome="crash", signal="SIGABRT", reason="Check failed"))
+    first = "jit/gradient/g4-k3/bias/f32/nhwc"
+    assert f"Crash in 1 of 88 cells, first in {first}: SIGABRT, Check failed." in told(one(bad), bad)
+
+
 @pytest.mark.parametrize(
     ("change", "need", "answer"),
     [
@@ -183,7 +189,7 @@ def test_a_gradient_under_xla_is_told_but_judges_nothing():
 
 def test_what_a_release_lacks_is_told():
     old = record(where(None, "jit", outcome="absent", reason=NO_JIT))
-    assert told(one(old), old) == f"Not in this release: infer-jit in jit ({NO_JIT})."
+    assert told(one(old), old) == f"Not in this release: mode jit ({NO_JIT})."
     assert told(one(old, approach="fused-kernel"), old) == "fused-kernel has no mode eager, jit or keras."
 
 
