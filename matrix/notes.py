@@ -76,7 +76,7 @@ def _of_the_run(judgement: Judgement) -> Iterator[str]:
         others = [engine for engine in judgement.witness.engines if engine != answers.engine]
         yield f"By the record of {answers.engine}; there is one of {_listed(others)} too."
     if judgement.doubtful and judgement.word not in {"absent", "unknown"}:
-        modes = sorted({observation.mode for observation in judgement.doubtful}, key=list(suite.MODES).index)
+        modes = list(dict.fromkeys(observation.mode for observation in judgement.doubtful))
         yield f"Doubtful: in {_listed(modes)} the control without groups fails too: a failure there is not the groups'."
 
 

@@ -254,24 +254,24 @@ def _what(judgement: Judgement, need: Need, failed: Sequence[Observation]) -> st
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """A known error, or an unknown text, with how often and in which releases it was seen."""
+    """A text, the error that it is known as, and how often and in which releases it was seen."""
 
     text: str
-    meaning: str
+    known: KnownError | None
     count: int
     releases: tuple[str, ...]
 
 
 def meanings(support: Support, known: Sequence[KnownError]) -> tuple[Meaning, ...]:
     """The most frequent first; texts of the same known error are one, shown by the most frequent of them."""
-    named = {error.id: f"{error.name} ({error.id})" for error in known}
+    named = {error.id: error for error in known}
     groups: dict[str, list[ErrorEntry]] = defaultdict(list)
     for entry in support.errors:
         groups[entry.known or f"{entry.type}: {entry.message}"].append(entry)
     found = [
         Meaning(
             text=f"{group[0].type}: {group[0].message}",
-            meaning=named.get(key, ""),
+            known=named.get(key),
             count=sum(entry.count for entry in group),
             releases=_releases(run for entry in group for run in entry.runs),
         )

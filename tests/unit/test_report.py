@@ -110,6 +110,13 @@ def test_a_broken_record_is_left_out_and_told(tmp_path):
     assert "1 record left out, since it could not be read." in (tmp_path / "SUPPORT.md").read_text()
 
 
+def test_where_there_is_no_record_the_table_is_empty(tmp_path):
+    readme = publish(tmp_path)
+    summary = report(tmp_path, readme)
+    assert summary.support.verdicts == summary.support.runs == []
+    assert "The whole table has 0 cells: 0 are observed." in readme.read_text()
+
+
 def test_hostile_texts_stay_text(tmp_path):
     def hostile(cell):
         if cell[0] == "nn-conv2d" and cell[2] == "forward":
