@@ -36,7 +36,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
     made, faults = _read(reports)
     judgements = judge(made)
     support = support_json.build(data, made, judgements, known)
-    told = headline(support, broken=len(faults))
+    told = headline(support, made, broken=len(faults))
     short = tuple(shorts(support, judgements, data))
     context = {"headline": in_words(told), "shorts": short}
     tables, notes = sections(support)

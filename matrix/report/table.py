@@ -12,7 +12,7 @@ from matrix.catalog import Catalog
 from matrix.cells import suite
 from matrix.ids import BACKENDS, parse_run
 from matrix.known_errors import KnownError
-from matrix.records import Observation, Outcome, Status
+from matrix.records import Observation, Outcome, Record, Status
 from matrix.report.support import ErrorEntry, RunEntry, Support, Verdict
 from matrix.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Word, core_cells
 
@@ -111,19 +111,18 @@ class Short:
     rows: tuple[ShortRow, ...]
 
 
-def headline(support: Support, broken: int) -> Headline:
+def headline(support: Support, made: Sequence[Record], broken: int) -> Headline:
     runs = {_key(run): run for run in support.runs}
     unknown = Counter(_why_unknown(runs[_key(one)]) for one in support.verdicts if one.verdict == "unknown")
-    made = [run for run in support.runs if run.engine]
-    unknown[UNKNOWN["not_run"]] += (len(support.runs) - len(made)) * len(suite.APPROACHES)
+    unknown[UNKNOWN["not_run"]] += sum(run.engine is None for run in support.runs) * len(suite.APPROACHES)
     return Headline(
         records=len(made),
         broken=broken,
-        observations=sum(run.observations for run in made),
+        observations=sum(record.header.observations for record in made),
         observed=sum(one.verdict != "unknown" for one in support.verdicts),
         unknown={why: count for why, count in sorted(unknown.items()) if count},
-        older_suite=sum(run.older_suite for run in made),
-        doubtful=sum(bool(run.doubtful) for run in made),
+        older_suite=sum(run.older_suite for run in support.runs),
+        doubtful=sum(bool(run.doubtful) for run in support.runs),
     )
 
 
