@@ -25,7 +25,7 @@ CAUSE_SHOWN = 160
 def notes(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -> tuple[str, ...]:
     """One line each, without markup. `others` are the judgements of the same release, backend and host class."""
     told = [
-        *_of_the_run(judgement),
+        *_of_the_run(judgement, cause),
         *_of_the_worst(judgement),
         *_of_needs(judgement, others, cause),
         *_beyond_the_needs(judgement, cause),
@@ -64,7 +64,7 @@ def _how(observation: Observation) -> str:
     return ", ".join(filter(None, told)) or "it does not say why"
 
 
-def _of_the_run(judgement: Judgement) -> Iterator[str]:
+def _of_the_run(judgement: Judgement, cause: Cause) -> Iterator[str]:
     asked, answers = judgement.witness.asked, judgement.witness.answers
     if asked.same_as and answers.run == asked.same_as:
         yield f"The same as {asked.same_as} on this host class, and judged by it."
@@ -77,7 +77,10 @@ def _of_the_run(judgement: Judgement) -> Iterator[str]:
         yield f"By the record of {answers.engine}; there is one of {_listed(others)} too."
     if judgement.doubtful and judgement.word not in {"absent", "unknown"}:
         modes = list(dict.fromkeys(observation.mode for observation in judgement.doubtful))
-        yield f"Doubtful: in {_listed(modes)} the control without groups fails too: a failure there is not the groups'."
+        yield (
+            f"Doubtful: in {_listed(modes)} the control without groups fails too ({_why(judgement.doubtful, cause)}), so "
+            "that what fails there need not be the groups' fault."
+        )
 
 
 def _of_the_worst(judgement: Judgement) -> Iterator[str]:
