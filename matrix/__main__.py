@@ -14,10 +14,11 @@ from rich.text import Text
 from matrix import doctor as doctor_
 from matrix import engines, paths, sweep
 from matrix import update as update_
+from matrix.cells import suite
 from matrix.errors import MatrixError
 from matrix.ids import BACKENDS
 from matrix.plan import SETS, Estimate, Selection
-from matrix.progress import in_words
+from matrix.progress import by_question, in_words
 from matrix.records import EngineName
 from matrix.report import Summary, table
 from matrix.verdicts import NEEDS
@@ -25,6 +26,7 @@ from matrix.verdicts import NEEDS
 console = Console(soft_wrap=True)
 
 RELEASES = f"A release: 2.15.1, a minor: 2.15, a range: 2.5..2.9, or {', '.join(SETS)}. May be repeated."
+LOOK = "Observe only these cells, and show what came of them; only whole runs are recorded."
 INTERRUPTED = 130
 
 
@@ -55,6 +57,9 @@ def cli() -> None:
 @click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES)
 @click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS), show_default=True)
 @click.option("--profile", "profiles", multiple=True, help="Of matrix/data/profiles.toml; all by default.")
+@click.option("--approach", "approaches", multiple=True, type=click.Choice(list(suite.APPROACHES)), help=LOOK)
+@click.option("--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="Likewise.")
+@click.option("--check", "checks", multiple=True, type=click.Choice(list(suite.CHECKS)), help="Likewise.")
 @click.option("--engine", type=click.Choice(sorted(engines.ENGINES)), help="The first that answers, by default.")
 @click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
 @click.option("--again", is_flag=True, help="Make runs again whose records are current.")
@@ -63,6 +68,9 @@ def run(
     releases: tuple[str, ...],
     backends: tuple[str, ...],
     profiles: tuple[str, ...],
+    approaches: tuple[str, ...],
+    modes: tuple[str, ...],
+    checks: tuple[str, ...],
     engine: EngineName | None,
     reports: Path,
     again: bool,
@@ -70,14 +78,18 @@ def run(
 ) -> None:
     """Make the runs that are due, record them, refresh the table."""
     chosen = tuple(backend for backend in BACKENDS if backend in backends)
-    selection = Selection(releases=releases, backends=chosen, profiles=profiles)
+    selection = Selection(
+        releases=releases, backends=chosen, profiles=profiles, approaches=approaches, modes=modes, checks=checks
+    )
     prepared = sweep.prepare(selection, engine, reports, again=again)
     _tell_plan(prepared, whole=only_plan)
     if only_plan:
         return
     outcome = sweep.carry_out(prepared, reports, console)
-    for record in outcome.kept:
-        _say(f"not recorded, the earlier record stands: {in_words(record)}")
+    for record in outcome.unwritten:
+        _say(f"not recorded: {in_words(record)}")
+        for line in by_question(record):
+            _say(f"  {line}")
     _tell_summary(sweep.refresh(reports), reports)
 
 

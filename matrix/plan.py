@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import statistics
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ from packaging.version import InvalidVersion, Version
 
 from matrix import records, runner
 from matrix.catalog import Catalog, Profile, Release
-from matrix.cells import suite_sha256
+from matrix.cells import suite, suite_sha256
 from matrix.engines import ENGINES
 from matrix.errors import BadRecord, BadUsage, NotBuilt
 from matrix.ids import Backend, Run
-from matrix.records import Record
+from matrix.records import CellId, Record
 from matrix.runner import Planned
 
 RECENT = 5
@@ -34,11 +35,35 @@ LASTING = ("complete", "not_imported")
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What a person asked for: `releases` and `profiles` as typed, empty where nothing was said."""
+    """What a person asked for, as typed; empty where nothing was said, which means all."""
 
     releases: tuple[str, ...] = ("landmarks",)
     backends: tuple[Backend, ...] = ("cpu",)
     profiles: tuple[str, ...] = ()
+    approaches: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its runs observe every cell: only such are recorded."""
+        return not (self.approaches or self.modes or self.checks)
+
+    def cells(self) -> tuple[CellId, ...]:
+        """Of the suite's cells, in its order."""
+        wanted = (self.approaches, self.modes, self.checks)
+        return tuple(
+            tuple(cell)
+            for cell in suite.cells()
+            if all(not names or name in names for name, names in zip(cell, wanted, strict=False))
+        )
+
+    def patterns(self) -> tuple[str, ...]:
+        """The same for `python -m suite`, as shell patterns; none means all."""
+        if self.is_whole:
+            return ()
+        wanted = (self.approaches or "*", self.modes or "*", self.checks or "*", "*")
+        return tuple("/".join(names) for names in itertools.product(*wanted))
 
 
 @dataclass(frozen=True, kw_only=True)

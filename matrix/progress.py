@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from matrix.records import Record
+from matrix.records import Observation, Record
 
 
 class Plain:
@@ -77,3 +77,15 @@ def in_words(record: Record) -> str:
     told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
     parts = [f"{header.status}" + (f" in {header.seconds:g} s" if header.seconds else ""), told, header.reason or ""]
     return f"{header.run}: " + ": ".join(part for part in parts if part)
+
+
+def by_question(record: Record) -> Iterator[str]:
+    """`nn-conv2d graph forward: 2 pass, 6 error (Fused conv implementation does not support grouped convolutions)`"""
+    questions: dict[tuple[str, str, str], list[Observation]] = defaultdict(list)
+    for observation in record.observations:
+        questions[observation.approach, observation.mode, observation.check].append(observation)
+    for question, answers in questions.items():
+        counts = Counter(observation.outcome for observation in answers)
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+        why = next((one.error.message if one.error else one.reason for one in answers if one.error or one.reason), None)
+        yield f"{' '.join(question)}: {told}" + (f" ({why})" if why else "")

@@ -15,11 +15,11 @@ import psutil
 
 from matrix import runner
 from matrix.catalog import Catalog
-from matrix.cells import suite
 from matrix.engines import ENGINES
 from matrix.engines.protocol import Environment
 from matrix.errors import NotBuilt
 from matrix.ids import Run
+from matrix.plan import Selection
 from matrix.records import Record
 from matrix.runner import Job, Planned
 
@@ -40,13 +40,19 @@ class Progress(Protocol):
 
 
 def execute(
-    due: Sequence[Planned], catalog: Catalog, *, slots: int, progress: Progress, finish: Callable[[Record], None]
+    due: Sequence[Planned],
+    selection: Selection,
+    catalog: Catalog,
+    *,
+    slots: int,
+    progress: Progress,
+    finish: Callable[[Record], None],
 ) -> None:
-    """Make the due runs; `finish` takes each record, in this thread, as it comes.
+    """Make the due runs over the selected cells; `finish` takes each record, in this thread, as it comes.
 
     The first interrupt lets the runs that are under way end; the second stops them and raises KeyboardInterrupt.
     """
-    crew = _Crew(catalog, frozenset(planned.run for planned in due), progress)
+    crew = _Crew(catalog, frozenset(planned.run for planned in due), selection, progress)
     with ThreadPoolExecutor(1) as builders, ThreadPoolExecutor(slots) as runners:
         pending: dict[Future[Environment | list[Record]], list[Planned]] = {
             builders.submit(crew.build, group): group for group in _by_target(due)
@@ -77,8 +83,7 @@ def _carry_out(
                 for record in result:
                     finish(record)
             elif crew is not None:
-                jobs = [Job(planned=planned, environment=result, stop=crew.stop) for planned in group]
-                pending |= {runners.submit(crew.run, job): [job.planned] for job in jobs}
+                pending |= {runners.submit(crew.run, planned, result): [planned] for planned in group}
 
 
 def _by_target(due: Sequence[Planned]) -> list[list[Planned]]:
@@ -88,10 +93,10 @@ def _by_target(due: Sequence[Planned]) -> list[list[Planned]]:
 class _Crew:
     """What the threads share."""
 
-    def __init__(self, catalog: Catalog, due: frozenset[Run], progress: Progress) -> None:
+    def __init__(self, catalog: Catalog, due: frozenset[Run], selection: Selection, progress: Progress) -> None:
         self.stop = threading.Event()
         self._catalog, self._due, self._progress = catalog, due, progress
-        self._wanted = suite.cells()
+        self._cells, self._patterns = selection.cells(), selection.patterns()
         self._under_way = 0
         self._gate = threading.Lock()
 
@@ -102,8 +107,9 @@ class _Crew:
         except NotBuilt as fault:
             return [runner.not_built(planned, fault) for planned in group]
 
-    def run(self, job: Job) -> list[Record]:
-        """The record of the job; for a `default` that is another profile here, also the other's, unless it is due."""
+    def run(self, planned: Planned, environment: Environment) -> list[Record]:
+        """The record of the run; for a `default` that is another profile here, also the other's, unless it is due."""
+        job = Job(planned=planned, environment=environment, arguments=self._patterns, stop=self.stop)
         with self._memory():
             other = runner.default_is(job, self._catalog)
             if other is None:
@@ -113,8 +119,8 @@ class _Crew:
 
     def _observe(self, job: Job) -> Record:
         run = job.planned.run.id
-        self._progress.started(run, len(self._wanted))
-        return runner.observe(job, self._wanted, lambda _: self._progress.observed(run))
+        self._progress.started(run, len(self._cells))
+        return runner.observe(job, self._cells, lambda _: self._progress.observed(run))
 
     @contextmanager
     def _memory(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ class Sweep:
     """What a selection comes to on this machine: the runs that are due, and the records that are current."""
 
     catalog: catalog.Catalog
+    selection: Selection
     engine: EngineName
     engine_why: str
     due: tuple[Planned, ...]
@@ -33,10 +34,10 @@ class Sweep:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What came of a sweep. `kept`: not written, for a record stood there and this machine's fault says nothing."""
+    """What came of a sweep. `unwritten`: of selected cells only, or of a fault of this machine where a record stands."""
 
     written: list[Record] = field(default_factory=list)
-    kept: list[Record] = field(default_factory=list)
+    unwritten: list[Record] = field(default_factory=list)
 
 
 def prepare(selection: Selection, engine: EngineName | None, reports: Path, *, again: bool = False) -> Sweep:
@@ -44,10 +45,12 @@ def prepare(selection: Selection, engine: EngineName | None, reports: Path, *, a
     data = catalog.load()
     name, why = engines.choose(engine)
     planned = plan(data, selection, name)
-    made = {entry.run: None if again else current(entry, reports) for entry in planned}
+    asked_anew = again or not selection.is_whole
+    made = {entry.run: None if asked_anew else current(entry, reports) for entry in planned}
     due = tuple(entry for entry in planned if made[entry.run] is None)
     return Sweep(
         catalog=data,
+        selection=selection,
         engine=name,
         engine_why=why,
         due=due,
@@ -61,16 +64,16 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Outcome:
     outcome = Outcome()
 
     def finish(record: Record) -> None:
-        if _may_stand(record, reports):
+        if sweep.selection.is_whole and _may_stand(record, reports):
             records.write(reports, record)
             outcome.written.append(record)
             report(reports, readme(reports))
         else:
-            outcome.kept.append(record)
+            outcome.unwritten.append(record)
         progress.finished(record)
 
     with holding(reports), showing(console, len(sweep.due)) as progress:
-        execute(sweep.due, sweep.catalog, slots=slots(), progress=progress, finish=finish)
+        execute(sweep.due, sweep.selection, sweep.catalog, slots=slots(), progress=progress, finish=finish)
     return outcome
 
 

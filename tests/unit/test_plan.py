@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import datetime
+from fnmatch import fnmatchcase
 
 import pytest
 
 from matrix.catalog import Catalog, Profile, Release, Wheel
+from matrix.cells import suite
 from matrix.errors import BadUsage
 from matrix.plan import Selection, plan, select_releases
 
@@ -73,3 +75,15 @@ def test_an_unknown_profile_names_the_nearest():
     with pytest.raises(BadUsage, match="no profile") as told:
         plan(CATALOG, Selection(profiles=("onednn",)), "venv")
     assert "onednn-on" in told.value.cure
+
+
+def test_selected_cells_are_the_same_to_the_suite_and_to_the_orchestrator():
+    selection = Selection(approaches=("nn-conv2d", "depthwise"), checks=("gradient",))
+    ids = {"/".join(cell) for cell in selection.cells()}
+    matched = {"/".join(c) for c in suite.cells() if any(fnmatchcase("/".join(c), p) for p in selection.patterns())}
+    assert ids == matched and ids
+    assert not selection.is_whole
+
+
+def test_a_whole_selection_takes_every_cell_of_the_suite():
+    assert Selection().cells() == suite.cells() and Selection().patterns() == ()
