@@ -77,10 +77,8 @@ def _of_the_run(judgement: Judgement, cause: Cause) -> Iterator[str]:
         yield f"By the record of {answers.engine}; there is one of {_listed(others)} too."
     if judgement.doubtful and judgement.word not in {"absent", "unknown"}:
         modes = list(dict.fromkeys(observation.mode for observation in judgement.doubtful))
-        yield (
-            f"Doubtful: in {_listed(modes)} the control without groups fails too ({_why(judgement.doubtful, cause)}), so "
-            "that what fails there need not be the groups' fault."
-        )
+        why = _why(judgement.doubtful, cause)
+        yield f"Doubtful: in {_listed(modes)} the control, without groups, fails too ({why}); groups need not be at fault."
 
 
 def _of_the_worst(judgement: Judgement) -> Iterator[str]:

@@ -176,7 +176,7 @@ def test_a_failing_control_makes_the_run_doubtful_and_judges_nothing():
     judgement = one(doubtful)
     assert judgement.word == "works"
     assert [observation.mode for observation in judgement.doubtful] == ["graph"]
-    assert "Doubtful: in graph the control without groups fails too" in told(judgement, doubtful)
+    assert "Doubtful: in graph the control, without groups, fails too" in told(judgement, doubtful)
 
 
 def test_a_gradient_under_xla_is_told_but_judges_nothing():
