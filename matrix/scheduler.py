@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +45,6 @@ def execute(
     selection: Selection,
     catalog: Catalog,
     *,
-    slots: int,
     progress: Progress,
     finish: Callable[[Record], None],
 ) -> None:
@@ -53,7 +53,7 @@ def execute(
     The first interrupt lets the runs that are under way end; the second stops them and raises KeyboardInterrupt.
     """
     crew = _Crew(catalog, frozenset(planned.run for planned in due), selection, progress)
-    with ThreadPoolExecutor(1) as builders, ThreadPoolExecutor(slots) as runners:
+    with ThreadPoolExecutor(1) as builders, ThreadPoolExecutor(slots()) as runners:
         pending: dict[Future[Environment | list[Record]], list[Planned]] = {
             builders.submit(crew.build, group): group for group in _by_target(due)
         }
@@ -66,6 +66,11 @@ def execute(
             finally:
                 crew.stop.set()
             raise
+
+
+def slots() -> int:
+    """Runs side by side: one a core that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _carry_out(

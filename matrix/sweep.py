@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from matrix.progress import showing
 from matrix.records import EngineName, Record
 from matrix.report import Summary, report
 from matrix.runner import Planned
-from matrix.scheduler import execute
+from matrix.scheduler import execute, slots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ class Sweep:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What came of a sweep. `unwritten`: of selected cells only, or of a fault of this machine where a record stands."""
+    """What came of a sweep. `unwritten`: of selected cells only, or this machine's fault where a record stands."""
 
     written: list[Record] = field(default_factory=list)
     unwritten: list[Record] = field(default_factory=list)
@@ -73,7 +72,7 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Outcome:
         progress.finished(record)
 
     with holding(reports), showing(console, len(sweep.due)) as progress:
-        execute(sweep.due, sweep.selection, sweep.catalog, slots=slots(), progress=progress, finish=finish)
+        execute(sweep.due, sweep.selection, sweep.catalog, progress=progress, finish=finish)
     return outcome
 
 
@@ -85,11 +84,6 @@ def refresh(reports: Path) -> Summary:
 def readme(reports: Path) -> Path | None:
     """The README shows the published reports and no others."""
     return paths.README if reports.resolve() == paths.REPORTS else None
-
-
-def slots() -> int:
-    """Runs side by side: one a core that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def holding(reports: Path) -> FileLock:
