@@ -77,8 +77,8 @@ def _of_the_run(judgement: Judgement, cause: Cause) -> Iterator[str]:
         yield f"By the record of {answers.engine}; there is one of {_listed(others)} too."
     if judgement.doubtful and judgement.word not in {"absent", "unknown"}:
         modes = list(dict.fromkeys(observation.mode for observation in judgement.doubtful))
-        why = _why(judgement.doubtful, cause)
-        yield f"Doubtful: in {_listed(modes)} the control, without groups, fails too ({why}); groups need not be at fault."
+        why = f"{_why(judgement.doubtful, cause)}; groups need not be at fault"
+        yield f"Doubtful: in {_listed(modes)} the control, without groups, fails too: {why}."
 
 
 def _of_the_worst(judgement: Judgement) -> Iterator[str]:
