@@ -84,7 +84,7 @@ def _of_the_run(judgement: Judgement, cause: Cause) -> Iterator[str]:
 def _of_the_worst(judgement: Judgement) -> Iterator[str]:
     """Where the numbers are wrong, or what else outranks the rest."""
     for outcome in WORST:
-        if seen := [one for one in judgement.cells.values() if one.outcome == outcome and one.check != "fusion"]:
+        if seen := [one for one in judgement.cells.values() if one.outcome == outcome]:
             first = f"{seen[0].mode}/{seen[0].check}/{seen[0].case}"
             share = f"{len(seen)} of {len(judgement.cells)} cells"
             yield f"{outcome.capitalize()} in {share}, first in {first}: {_how(seen[0])}."
@@ -114,9 +114,8 @@ def _which(judgement: Judgement, need: Need, mode: str, failed: Sequence[str]) -
 
 def _why(failed: Sequence[Observation], cause: Cause) -> str:
     """The three most frequent causes."""
-    return "; ".join(name for name, _ in Counter(cause(observation) for observation in failed).most_common(3)).rstrip(
-        "."
-    )
+    most = Counter(cause(observation) for observation in failed).most_common(3)
+    return "; ".join(name.rstrip(".") for name, _ in most)
 
 
 def _ways(ways: dict[str, list[str]]) -> str:

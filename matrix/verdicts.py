@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, get_args
 
+from matrix import ids
 from matrix.cells import suite
 from matrix.records import CellId, Check, EngineName, Epilogue, Evidence, Header, Mode, Observation, Outcome, Record
 
@@ -35,6 +36,7 @@ Word = Literal[
 ]
 Worst = Literal["wrong", "crash", "timeout", "oom"]
 Cells = Mapping[CellId, Observation]
+Question = tuple[str, str, str, str]
 
 NEEDS: tuple[Need, ...] = get_args(Need)
 # Graph covers what people run without asking for it: a tf.function, and Keras' predict. Training is what fit does and
@@ -50,7 +52,7 @@ WORST: tuple[Worst, ...] = get_args(Worst)
 FAILED: tuple[Outcome, ...] = ("error", *WORST)
 REPRESENTATIVE = "bias_relu"
 INSIDE: dict[Epilogue, Answer] = {"fused": "yes", "partly": "some", "separate": "no", "none": "no"}
-# The record that answers for a run: the one that says more; at a tie docker, whose surroundings are the more certain.
+# from what says most of a release to what says least
 STATUSES = ("complete", "partial", "not_imported", "not_built", "not_run")
 
 
@@ -119,24 +121,33 @@ def judge(records: Iterable[Record]) -> list[Judgement]:
 
 
 def witnesses(records: Iterable[Record]) -> list[Witness]:
-    """One for each run and host class. A `same_as` without a record of its own answers with nothing."""
-    kept: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    """One for each release, backend, profile and host class, whatever engine or Python its records were made with.
+
+    A `same_as` without a record of its own answers with nothing.
+    """
+    kept: dict[Question, list[Record]] = defaultdict(list)
     for record in records:
-        kept[record.header.host.host_class, record.header.run].append(record)
+        kept[question(record.header)].append(record)
     found = []
-    for (host_class, _), group in kept.items():
-        asked = min(group, key=_rank)
-        others = kept.get((host_class, asked.header.same_as or ""), [])
-        answers = min(others, key=_rank) if others else asked
+    for (*_, host_class), group in kept.items():
+        asked = _best(group)
+        other = asked.header.same_as and ids.parse_run(asked.header.same_as)
+        others = kept.get((other.target.release, other.target.backend, other.profile, host_class)) if other else None
+        answers = _best(others) if others else asked
         found.append(
             Witness(
                 asked=asked.header,
                 answers=answers.header,
                 cells=_by_approach(answers),
-                engines=tuple(sorted(record.header.engine for record in group)),
+                engines=tuple(sorted({record.header.engine for record in group})),
             )
         )
     return found
+
+
+def question(header: Header) -> Question:
+    """What a row of the table asks."""
+    return (header.release, header.backend, header.profile, header.host.host_class)
 
 
 def weigh(witness: Witness, approach: str) -> Judgement:
@@ -275,9 +286,14 @@ def is_control(case: str) -> bool:
     return case.startswith("g1-")
 
 
-def _rank(record: Record) -> tuple[int, bool]:
-    header = record.header
-    return (0 if header.same_as else STATUSES.index(header.status), header.engine != "docker")
+def _best(records: Iterable[Record]) -> Record:
+    """The record that says most; then docker's, whose surroundings are the more certain; then the newest."""
+    newest_first = sorted(records, key=lambda record: record.header.started, reverse=True)
+    return min(newest_first, key=lambda record: (_rank(record.header), record.header.engine != "docker"))
+
+
+def _rank(header: Header) -> int:
+    return 0 if header.same_as else STATUSES.index(header.status)
 
 
 def _by_approach(record: Record) -> dict[str, dict[CellId, Observation]]:

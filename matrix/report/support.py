@@ -17,7 +17,7 @@ from matrix.ids import BACKENDS, Backend, Run
 from matrix.known_errors import KnownError, recognise
 from matrix.notes import causes, notes
 from matrix.records import EngineName, Error, Evidence, Host, Record, Status
-from matrix.verdicts import Answer, Judgement, Need, Word
+from matrix.verdicts import Answer, Judgement, Need, Question, Word
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -156,6 +156,11 @@ def decode(data: bytes) -> Support:
     return _decoder.decode(data)
 
 
+def question_of(entry: RunEntry | Verdict) -> Question:
+    """What is the same of a run and of its verdicts."""
+    return (entry.release, entry.backend, entry.profile, entry.host_class)
+
+
 def _sorted(entries: Iterable[Entry], catalog: Catalog) -> list[Entry]:
     """Oldest release first, then by backend, by host class, and by profile as the catalog has them."""
     profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
@@ -201,11 +206,9 @@ def _runs(catalog: Catalog, judgements: Iterable[Judgement]) -> Iterator[RunEntr
     """Those that have a record, and those that the catalog plans on the same host classes and that were never made."""
     made = [_made(judgement) for judgement in {id(one.witness): one for one in judgements}.values()]
     yield from made
-    known = {(entry.host_class, entry.run) for entry in made}
+    asked = {question_of(entry) for entry in made}
     for backend, host_class in dict.fromkeys((entry.backend, entry.host_class) for entry in made):
-        for entry in _planned(catalog, backend, host_class):
-            if (host_class, entry.run) not in known:
-                yield entry
+        yield from (entry for entry in _planned(catalog, backend, host_class) if question_of(entry) not in asked)
 
 
 def _made(judgement: Judgement) -> RunEntry:

@@ -13,8 +13,8 @@ from matrix.cells import suite
 from matrix.ids import BACKENDS, parse_run
 from matrix.known_errors import KnownError
 from matrix.records import Observation, Outcome, Record, Status
-from matrix.report.support import ErrorEntry, RunEntry, Support, Verdict
-from matrix.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Word, core_cells
+from matrix.report.support import ErrorEntry, RunEntry, Support, Verdict, question_of
+from matrix.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Question, Word, core_cells
 
 WORDS: dict[Word, str] = {
     "fused": "works, and bias and ReLU are computed inside of the convolution's kernel",
@@ -112,8 +112,8 @@ class Short:
 
 
 def headline(support: Support, made: Sequence[Record], broken: int) -> Headline:
-    runs = {_key(run): run for run in support.runs}
-    unknown = Counter(_why_unknown(runs[_key(one)]) for one in support.verdicts if one.verdict == "unknown")
+    runs = {question_of(run): run for run in support.runs}
+    unknown = Counter(_why_unknown(runs[question_of(one)]) for one in support.verdicts if one.verdict == "unknown")
     unknown[UNKNOWN["not_run"]] += sum(run.engine is None for run in support.runs) * len(suite.APPROACHES)
     return Headline(
         records=len(made),
@@ -153,9 +153,9 @@ def sections(support: Support) -> tuple[tuple[Section, ...], tuple[str, ...]]:
     Verdicts that have the same notes share a number.
     """
     numbers: dict[str, int] = {}
-    verdicts: dict[tuple[str, ...], list[Verdict]] = defaultdict(list)
+    verdicts: dict[Question, list[Verdict]] = defaultdict(list)
     for verdict in support.verdicts:
-        verdicts[_key(verdict)].append(verdict)
+        verdicts[question_of(verdict)].append(verdict)
     runs: dict[tuple[str, str, str], list[RunEntry]] = defaultdict(list)
     for run in support.runs:
         runs[run.backend, run.host_class, run.profile].append(run)
@@ -166,7 +166,9 @@ def sections(support: Support) -> tuple[tuple[Section, ...], tuple[str, ...]]:
             host_class=host_class,
             profile=profile,
             rows=tuple(
-                _row(run, verdicts[_key(run)], numbers) for run in runs[backend, host_class, profile] if run.engine
+                _row(run, verdicts[question_of(run)], numbers)
+                for run in runs[backend, host_class, profile]
+                if run.engine
             ),
             never=tuple(run.release for run in runs[backend, host_class, profile] if not run.engine),
         )
@@ -285,7 +287,3 @@ def _releases(runs: Iterable[str]) -> tuple[str, ...]:
 
 def _why_unknown(run: RunEntry) -> str:
     return UNKNOWN["complete"] if run.same_as else UNKNOWN[run.status]
-
-
-def _key(entry: RunEntry | Verdict) -> tuple[str, ...]:
-    return (entry.release, entry.backend, entry.profile, entry.host_class)

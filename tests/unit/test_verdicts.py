@@ -171,6 +171,12 @@ def test_docker_wins_over_venv_and_says_so_unless_it_has_less_to_say():
     assert one(broken, venv).witness.answers.engine == "venv"
 
 
+def test_of_two_pythons_the_newer_record_answers():
+    old = record(where("gradient", **error()), started="2025-01-01T00:00:00Z")
+    new = record(run="tf2.8.4-py311-cpu+onednn-off", started="2026-01-01T00:00:00Z")
+    assert one(old, new).witness.answers.run == one(new, old).witness.answers.run == "tf2.8.4-py311-cpu+onednn-off"
+
+
 def test_a_failing_control_makes_the_run_doubtful_and_judges_nothing():
     doubtful = record(where("forward", "graph", "bias", control=True, **error()))
     judgement = one(doubtful)
