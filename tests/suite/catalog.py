@@ -103,7 +103,7 @@ APPROACHES = {
     ),
     "depthwise-pointwise": Approach(
         summary="Keras DepthwiseConv2D, then a 1x1 Conv2D that mixes the channels",
-        since="1.5",
+        since="1.8",
         source="tensorflow/python/keras/layers/convolutional.py: DepthwiseConv2D",
         why="the first example of the seed, said to be likely fused",
         form="separable",
@@ -144,7 +144,7 @@ APPROACHES = {
     ),
     "fused-kernel": Approach(
         summary="the _FusedConv2D operation placed by hand",
-        since="1.14",
+        since="1.13",
         source="tensorflow/core/ops/nn_ops.cc: _FusedConv2D",
         why="the seed's question put to the fused kernel itself, without the optimizer in between",
         modes=("graph",),  # a node without a Python wrapper: only a graph can hold it
@@ -288,14 +288,79 @@ CASE_SETS = (
     ),
 )
 
+# bias with relu is what a GPU may fuse; the other two stand for what needs more
+PLANNED_EPILOGUES = ("bias_relu", "bias_relu6", "bn_relu")
+# what a GPU build is asked where there is no GPU; Keras' layers hold their kernel in a variable as it is
+PLANNED_SETS = (
+    CaseSet(
+        why="the control: a plan is believed where this one is planned fused",
+        geometry="g1-k3",
+        approaches=("nn-conv2d",),
+        epilogues=("none", "bias", "bias_relu"),
+    ),
+    CaseSet(
+        why="what may be fused on a GPU depends on epilogue, dtype and layout",
+        approaches=tuple(name for name in APPROACHES if name not in ("patches-einsum", "fused-kernel")),
+        dtypes=("f32", "f16"),
+        layouts=LAYOUTS,
+    ),
+    CaseSet(
+        why="a convolution of 1x1 is never fused with bias and relu alone",
+        geometry="g4-k1",
+        approaches=("nn-conv2d", "keras-groups", "slice-loop", "split-concat", "masked-dense"),
+        epilogues=PLANNED_EPILOGUES,
+        dtypes=("f32", "f16"),
+        layouts=LAYOUTS,
+    ),
+    CaseSet(
+        why="the same, of one channel a group",
+        geometry="g16-k1-cm1",
+        approaches=("depthwise",),
+        epilogues=PLANNED_EPILOGUES,
+        dtypes=("f32", "f16"),
+        layouts=LAYOUTS,
+    ),
+    CaseSet(
+        why="a kernel in a variable has hidden its shape from the optimizer in some releases",
+        geometry="g4-k3-var",
+        approaches=("nn-conv2d", "slice-loop", "split-concat", "masked-dense"),
+        epilogues=PLANNED_EPILOGUES,
+        dtypes=("f32", "f16"),
+        layouts=LAYOUTS,
+    ),
+    CaseSet(
+        why="the same, of one channel a group",
+        geometry="g16-k3-var-cm1",
+        approaches=("depthwise",),
+        epilogues=PLANNED_EPILOGUES,
+        dtypes=("f32", "f16"),
+        layouts=LAYOUTS,
+    ),
+    CaseSet(
+        why="the kernel registry is asked for the fused operation, by dtype",
+        approaches=("fused-kernel",),
+        epilogues=("bias_relu",),
+        dtypes=("f32", "f16"),
+    ),
+)  # type: Tuple[CaseSet, ...]
+
 
 def cells() -> Tuple[Cell, ...]:
     """Every cell of a run, in the order of a record: the same on every release."""
+    return _cells(CASE_SETS)
+
+
+def planned_cells() -> Tuple[Cell, ...]:
+    """The cells of a run without the device: what becomes of the graph, and nothing that would have to be executed."""
+    return tuple(cell for cell in _cells(PLANNED_SETS) if cell.mode == "graph" and cell.check == "fusion")
+
+
+def _cells(case_sets: Tuple[CaseSet, ...]) -> Tuple[Cell, ...]:
     return tuple(
         Cell(approach, mode, check, case)
         for approach in APPROACHES
         for mode in APPROACHES[approach].modes
-        for cases in CASE_SETS
+        for cases in case_sets
         if approach in cases.approaches and mode in cases.modes
         for case in cases.cases(approach)
         for check in _checks(mode)

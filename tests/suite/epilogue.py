@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from .catalog import Case
 from .reference import BN_EPSILON, LEAKY_ALPHA
-from .runtime import api, tf1
+from .runtime import RELEASE, api, tf1
 from .tensors import constant, data_format, feature_map
 
 
@@ -30,10 +30,12 @@ def _add(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
 
 
 def _batch_norm(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
-    """In inference. The fused operation wants two spatial dimensions and not float64; Keras falls back alike."""
+    """In inference. The fused operation wants two spatial dimensions and not float64, and until 1.3 its gradient was
+    that of training. Elsewhere the formula in single operations, as Keras' layer does it.
+    """
     values = [parameters[name] for name in ("scale", "offset", "mean", "variance")]
     rank = parameters["add"].ndim - 2
-    if rank == 2 and case.dtype != "f64":
+    if rank == 2 and case.dtype != "f64" and RELEASE >= (1, 4):
         vectors = [tf.constant(value.astype("float32")) for value in values]
         return tf1.nn.fused_batch_norm(
             y, *vectors, epsilon=BN_EPSILON, data_format=data_format(case), is_training=False

@@ -7,7 +7,7 @@ LIMIT = 300
 
 # from here on a text tells where, not what
 TAILS = re.compile(
-    r"\n+(Arguments received by |Call arguments received by |Function call stack:|Original stack trace for |"
+    r"\n+(Arguments received by |Call arguments received\b|Function call stack:|Original stack trace for |"
     r"Errors may have originated from|Caused by op |Input Source operations|Node definition|Stack trace for op ).*",
     re.DOTALL,
 )

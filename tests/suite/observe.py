@@ -46,7 +46,7 @@ class Execution(NamedTuple):
 @lru_cache(maxsize=1)  # forward and fusion of a cell follow each other
 def _execute(approach: str, mode: str, case: str) -> Execution:
     evidence = Evidence()
-    y, failure = _attempt(lambda: FORWARD[mode](approach, reference.pose(approach, case), evidence))
+    y, failure = attempt(lambda: FORWARD[mode](approach, reference.pose(approach, case), evidence))
     return Execution(y, failure, evidence)
 
 
@@ -58,7 +58,7 @@ def _forward(approach: str, mode: str, case: str, problem: Problem) -> Finding:
 
 
 def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
-    gradients, failure = _attempt(lambda: GRADIENT[mode](approach, problem))
+    gradients, failure = attempt(lambda: GRADIENT[mode](approach, problem))
     if failure:
         return failure
     dx, dfilters = gradients
@@ -74,24 +74,27 @@ def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     """What the optimizers made of a program is evidence even where it then fails; `forward` says that it did."""
     _, failure, evidence = _execute(approach, mode, case)
     finding = dict(failure or {"outcome": "pass"})
-    kernel = problem.filters[0].shape[:-2]
-    asked = rules.Asked(problem.case.groups, problem.case.cin, int(np.prod(kernel)), problem.case.steps)
     if evidence.optimized_hlo:
-        text, refused = _attempt(evidence.optimized_hlo)
+        text, refused = attempt(evidence.optimized_hlo)
         if refused:
             return dict(refused, outcome="skipped") if refused["outcome"] == "absent" else refused
-        finding["fusion"] = rules.from_hlo(hlo.parse(text), asked)
+        finding["fusion"] = rules.from_hlo(hlo.parse(text), asked(problem))
     elif evidence.graphs:
-        finding["fusion"] = rules.from_graphs(nodes(evidence.graphs), asked)
+        finding["fusion"] = rules.from_graphs(nodes(evidence.graphs), asked(problem))
     elif not failure:
         finding = {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
     return finding
 
 
+def asked(problem: Problem) -> rules.Asked:
+    taps = int(np.prod(problem.filters[0].shape[:-2]))
+    return rules.Asked(problem.case.groups, problem.case.cin, taps, problem.case.steps)
+
+
 _CHECKS = {"forward": _forward, "fusion": _fusion, "gradient": _gradient}
 
 
-def _attempt(action: Callable[[], Any]) -> Tuple[Any, Optional[Finding]]:
+def attempt(action: Callable[[], Any]) -> Tuple[Any, Optional[Finding]]:
     """What TensorFlow answers, or the finding that it does not."""
     try:
         return action(), None

@@ -4,7 +4,7 @@ Make a program inside the graph and session that it is to run in, where there ar
 """
 
 from functools import lru_cache
-from typing import Any, Callable, List, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import tensorflow as tf
 
@@ -14,8 +14,14 @@ from .reference import Problem
 from .runtime import Absent, api
 from .tensors import DTYPES, array, constant, shape
 
-# a Keras layer, and the arrays it is to hold: its filter first
-Loaded = Tuple[Any, List[Any]]
+
+
+class HoldingLayer(NamedTuple):
+    """A Keras layer, and the weights that it is to hold in its own order: filters by number, then the bias if any."""
+
+    layer: Any
+    filters: Dict[int, Any]
+    bias: List[Any]
 
 
 class WrongShape(Exception):
@@ -38,11 +44,16 @@ class FunctionProgram:
     def __call__(self, x: Any, filters: List[Any]) -> Any:
         return self.compute(x, filters)
 
-    def layers(self) -> List[Loaded]:
-        """The program as one layer of a Keras model, its filters as weights."""
+    def layers(self, trained: Sequence[int]) -> List[HoldingLayer]:
+        """The program as one layer of a Keras model, with the filters of these numbers as weights."""
         case, filters = self.problem.case, self.problem.filters
-        layer = _function_layer()(self.compute, [values.shape for values in filters], dtype=DTYPES[case.dtype].name)
-        return [(layer, [array(values, case) for values in filters])]
+
+        def compute(x: Any, weights: List[Any]) -> Any:
+            held = dict(zip(trained, weights))
+            return self.compute(x, [held[i] if i in held else constant(filters[i], case) for i in range(len(filters))])
+
+        layer = _function_layer()(compute, [filters[i].shape for i in trained], dtype=DTYPES[case.dtype].name)
+        return [HoldingLayer(layer, {i: array(filters[i], case) for i in trained}, [])]
 
 
 class LayerProgram:
@@ -57,7 +68,7 @@ class LayerProgram:
         self.made = make(problem.case)
         for layer in self.made:  # each sees the input's channels: a depthwise layer here keeps their number
             layer.build(tuple(shape(problem.x, problem.case)))
-        load(self._with_values())
+        load(self._holding())
 
     def filters(self) -> List[Any]:
         return [layer.trainable_weights[0] for layer in self.made]
@@ -67,18 +78,25 @@ class LayerProgram:
             x = layer(x)
         return self._finish(x, [])
 
-    def layers(self) -> List[Loaded]:
-        rest = [(_function_layer()(self._finish, [], dtype=DTYPES[self.problem.case.dtype].name), [])]
-        return self._with_values() + (rest if self.steps else [])
+    def layers(self, trained: Sequence[int]) -> List[HoldingLayer]:
+        holding = self._holding()
+        for number, held in enumerate(holding):
+            held.layer.trainable = number in trained
+        if not self.steps:
+            return holding
+        rest = _function_layer()(self._finish, [], dtype=DTYPES[self.problem.case.dtype].name)
+        return holding + [HoldingLayer(rest, {}, [])]
 
     def _finish(self, y: Any, _: List[Any]) -> Any:
         return epilogue.apply(y, self.steps, self.problem.case, self.problem.parameters)
 
-    def _with_values(self) -> List[Loaded]:
-        values = [[filters] for filters in self.problem.filters]
-        if "bias" in self.problem.case.steps:
-            values[-1].append(self.problem.parameters["bias"])
-        return [(layer, [array(value, self.problem.case) for value in held]) for layer, held in zip(self.made, values)]
+    def _holding(self) -> List[HoldingLayer]:
+        case, last = self.problem.case, len(self.made) - 1
+        bias = [array(self.problem.parameters["bias"], case)] if "bias" in case.steps else []
+        return [
+            HoldingLayer(layer, {number: array(self.problem.filters[number], case)}, bias if number == last else [])
+            for number, layer in enumerate(self.made)
+        ]
 
 
 Program = Union[FunctionProgram, LayerProgram]
@@ -97,14 +115,15 @@ def make_program(approach: str, problem: Problem) -> Program:
     return FunctionProgram(compute, problem)
 
 
-def load(layers: List[Loaded]) -> None:
+def load(layers: List[HoldingLayer]) -> None:
     """Give built layers their weights. Raise WrongShape where a layer made a filter of another shape."""
-    for layer, values in layers:
+    for layer, filters, bias in layers:
         made = [tuple(weight.shape) for weight in layer.weights]
-        if values and made[0] != values[0].shape:
-            text = "the layer's filter has the shape {}; in {} groups it would have {}"
-            raise WrongShape(text.format(made[0], layer.groups, values[0].shape))
-        layer.set_weights(values)
+        for values, shape_made in zip(filters.values(), made):
+            if shape_made != values.shape:
+                text = "the layer's filter has the shape {}; in {} groups it would have {}"
+                raise WrongShape(text.format(shape_made, layer.groups, values.shape))
+        layer.set_weights(list(filters.values()) + bias)
 
 
 @lru_cache(maxsize=None)

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from .catalog import Cell
 
-V1 = tf.__version__.startswith("1.")
+RELEASE = tuple(int(number) for number in tf.__version__.split(".")[:2])
+V1 = RELEASE < (2, 0)
 # the 1.x API, under which sessions and a few operations live on
 tf1 = tf if V1 else tf.compat.v1
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from ..evidence import Evidence
 from ..programs import Program, make_program
 from ..reference import Problem
-from ..runtime import V1, Absent
+from ..runtime import V1, Absent, first_api
 from ..tensors import feature_map
 
 
@@ -27,13 +27,13 @@ def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
 
 def taped_gradients(program: Program, x: Any, cotangent: Any) -> List[Any]:
     """Of sum(y * cotangent), by the input and by each filter."""
-    with tf.GradientTape() as tape:
+    with first_api("GradientTape", "contrib.eager.GradientTape")() as tape:
         tape.watch(x)
         filters = program.filters()
         if not program.holds_variables:
             tape.watch(filters)
         y = program(x, filters)
-    return tape.gradient(y, [x] + filters, output_gradients=cotangent)
+    return tape.gradient(y, [x] + filters, output_gradients=[cotangent])
 
 
 def _tensor(values: Any, problem: Problem) -> Any:

@@ -1,14 +1,14 @@
 """A Keras model that holds the approach: forward is `predict`, the gradient is what one SGD step of `fit` changes."""
 
 from contextlib import contextmanager
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
 
 from ..evidence import Evidence
 from ..evidence.partition_graphs import recorded
-from ..programs import load, make_program
+from ..programs import HoldingLayer, load, make_program
 from ..reference import Problem
 from ..runtime import V1, api, tf1
 from ..tensors import DTYPES, feature_map, shape
@@ -20,7 +20,7 @@ if hasattr(tf, "keras"):
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     with _surroundings():
-        model, _ = _model(approach, problem)
+        model, _ = _model(approach, problem, range(len(problem.filters)))
         x = feature_map(problem.x, problem.case)
         if V1:
             return _predict_in_session(model, x, evidence)
@@ -29,16 +29,27 @@ def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
 
 
 def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
-    """The loss is the mean over the batch of sum(y * cotangent), and the learning rate the batch's size: the weights
+    """All filters in one step; on 1.x one at a time, as a gradient there may see what the same step has already made
+    of another filter (Keras' variables were not resources yet).
+    """
+    numbers = range(len(problem.filters))
+    changes = [_change(approach, problem, trained) for trained in ([[number] for number in numbers] if V1 else [numbers])]
+    return None, [change for step in changes for change in step]
+
+
+def _change(approach: str, problem: Problem, trained: Sequence[int]) -> List[Any]:
+    """Of these filters, in one step of SGD.
+
+    The loss is the mean over the batch of sum(y * cotangent), and the learning rate the batch's size: the weights
     change by the gradient itself, which is larger than the weights are, so that little is lost in the difference.
     """
     with _surroundings():
-        model, layers = _model(approach, problem)
+        model, layers = _model(approach, problem, trained)
         x, cotangent = [feature_map(values, problem.case) for values in (problem.x, problem.cotangent)]
         model.compile(api("keras.optimizers.SGD")(float(len(x))), _weighted_sum)
         model.fit(x, cotangent, batch_size=len(x), epochs=1, shuffle=False, verbose=0)
-        trained = [layer.get_weights()[0] for layer, values in layers if values]
-    return None, [before - np.asarray(after, np.float64) for before, after in zip(problem.filters, trained)]
+        after = {number: values for held in layers for number, values in zip(held.filters, held.layer.get_weights())}
+    return [problem.filters[number] - np.asarray(after[number], np.float64) for number in trained]
 
 
 @contextmanager
@@ -50,13 +61,13 @@ def _surroundings() -> Iterator[None]:
         yield
 
 
-def _model(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
+def _model(approach: str, problem: Problem, trained: Sequence[int]) -> Tuple[Any, List[HoldingLayer]]:
     model = api("keras.models.Model")
     sizes = tuple(shape(problem.x, problem.case, batch=False))
     inputs = y = tf.keras.layers.Input(shape=sizes, dtype=DTYPES[problem.case.dtype].name)
-    layers = make_program(approach, problem).layers()
-    for layer, _ in layers:
-        y = layer(y)
+    layers = make_program(approach, problem).layers(trained)
+    for held in layers:
+        y = held.layer(y)
     load(layers)
     return model(inputs, y), layers
 

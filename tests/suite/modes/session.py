@@ -79,7 +79,7 @@ def _initialize(session: Any, program: Any) -> None:
 def gradients(program: Program, x: Any, cotangent: Any) -> List[Any]:
     """Of sum(y * cotangent), by the input and by each filter, in the graph of the caller."""
     filters = program.filters()
-    return tf.gradients(program(x, filters), [x] + filters, grad_ys=cotangent)
+    return tf.gradients([program(x, filters)], [x] + filters, grad_ys=[cotangent])
 
 
 def _run(session: Any, wanted: List[Any], feed: Any) -> Tuple[Any, List[Any]]:
