@@ -73,17 +73,14 @@ def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
 def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     """What the optimizers made of a program is evidence even where it then fails; `forward` says that it did."""
     _, failure, evidence = _execute(approach, mode, case)
-    finding = dict(failure or {"outcome": "pass"})
     if evidence.optimized_hlo:
         text, refused = attempt(evidence.optimized_hlo)
         if refused:
             return dict(refused, outcome="skipped") if refused["outcome"] == "absent" else refused
-        finding["fusion"] = rules.from_hlo(hlo.parse(text), asked(problem))
-    elif evidence.graphs:
-        finding["fusion"] = rules.from_graphs(nodes(evidence.graphs), asked(problem))
-    elif not failure:
-        finding = {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
-    return finding
+        return {"outcome": "pass", "fusion": rules.from_hlo(hlo.parse(text), asked(problem))}
+    if evidence.graphs:
+        return {"outcome": "pass", "fusion": rules.from_graphs(nodes(evidence.graphs), asked(problem))}
+    return failure or {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
 
 
 def asked(problem: Problem) -> rules.Asked:
