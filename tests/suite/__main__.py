@@ -27,16 +27,22 @@ def main(arguments=None):
     try:
         tf = importlib.import_module("tensorflow")
         # Parts that TensorFlow loads late are loaded here, once, instead of in every worker.
-        observe = importlib.import_module("suite.observe")
+        suite = importlib.import_module("suite.planning" if options.planned else "suite.observe")
     except Exception as fault:
         _say(stream, {"not_imported": "{}: {}".format(type(fault).__name__, fault)[:300]})
         raise
     imported = time.monotonic()
     cells, limits = _chosen(options), worker.Limits(options.seconds, options.memory)
-    (control,) = _observations([about.CONTROL], observe.observe, stream, limits)
-    _say(stream, _environment(tf, control, len(cells)))
+    if options.planned:
+        task = suite.Planner(options.planned)
+        told = {"onednn": None, "kernels": task.kernels}
+    else:
+        task = lambda cell: suite.observe(*cell)  # noqa: E731
+        (control,) = _observations([about.CONTROL], task, stream, limits)
+        told = {"onednn": about.onednn(control)}
+    _say(stream, dict(_environment(tf, len(cells)), **told))
     count = 0
-    for observation in _observations(cells, observe.observe, stream, limits):
+    for observation in _observations(cells, task, stream, limits):
         _say(stream, observation)
         count += 1
     clock.SPENT["import"], clock.SPENT["all"] = imported - started, time.monotonic() - started
@@ -47,6 +53,7 @@ def _options(arguments):
     parser = argparse.ArgumentParser(prog="python -m suite", description=__doc__)
     parser.add_argument("cells", nargs="*", metavar="APPROACH/MODE/CHECK/CASE", help="shell patterns; all by default")
     parser.add_argument("--describe", action="store_true", help="describe the environment and observe nothing")
+    parser.add_argument("--planned", type=json.loads, metavar="DEVICE", help="plan for a virtual device: see planning.py")
     parser.add_argument("--seconds", type=float, default=60, help="limit for one cell (%(default)s)")
     parser.add_argument("--memory", type=float, default=6 * GIB, help="limit for one worker, in bytes (6 GiB)")
     return parser.parse_args(arguments)
@@ -62,11 +69,10 @@ def _say(stream, line):
     stream.write(json.dumps(line, sort_keys=True).encode("utf-8") + b"\n")
 
 
-def _environment(tf, control, cells):
+def _environment(tf, cells):
     return {
         "tensorflow": tf.__version__,
         "packages": about.packages(),
-        "onednn": about.onednn(control),
         "build_info": about.build_info(tf),
         "cells": cells,
     }
@@ -78,10 +84,11 @@ def _chosen(options):
     patterns = options.cells or ["*"]
     if options.describe:
         return []
-    return [cell for cell in catalog.cells() if any(fnmatch.fnmatchcase(cell.id, pattern) for pattern in patterns)]
+    known = catalog.planned_cells() if options.planned else catalog.cells()
+    return [cell for cell in known if any(fnmatch.fnmatchcase(cell.id, pattern) for pattern in patterns)]
 
 
-def _observations(cells, observe, stream, limits):
+def _observations(cells, task, stream, limits):
     from . import runtime
 
     for lane, group in itertools.groupby(sorted(cells, key=runtime.lane), key=runtime.lane):
@@ -90,7 +97,7 @@ def _observations(cells, observe, stream, limits):
             stream.close()
             runtime.start(lane)
 
-        for observation in worker.observe_all(list(group), begin, lambda cell: observe(*cell), limits):
+        for observation in worker.observe_all(list(group), begin, task, limits):
             yield observation
 
 
