@@ -11,15 +11,17 @@ from msgspec import Meta
 
 from matrix import catalog, ids, paths
 
-Debian = Literal["bookworm", "trixie"]
+Reference = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9./:@{}_-]+$")]
+Package = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`image`: the base in a registry, with `{python}`; `debian`: what a base is made from where there is none."""
+    """`image`: the base in a registry, with `{python}`; `debian` and its `packages`: of a base made without one."""
 
     name: ids.Backend
-    image: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9./:@{}_-]+$")]
-    debian: Debian
+    image: Reference
+    debian: Literal["bookworm", "trixie"]
+    packages: tuple[Package, ...] = ()
 
     def reference(self, python: str) -> str:
         return self.image.format(python=python)

@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,24 +19,25 @@ from pathlib import Path
 from docker.errors import APIError
 from docker.models.images import Image
 
-from matrix import images, interpreters, paths
-from matrix.backends import Backend, Debian
+from matrix import backends, images, interpreters, paths
+from matrix.backends import Backend
 from matrix.engines.protocol import Say
 from matrix.errors import MachineError, NotBuilt
+from matrix.ids import Target
 
-DEBIANS_PYTHON: dict[Debian, str] = {"bookworm": "3.11", "trixie": "3.13"}
+DEBIANS_PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 REPOSITORY = f"{images.PROJECT}/base"
-RECIPE = f"{images.PROJECT}.recipe"
 
 # Of a standard library: what no target imports. Its site-packages are the host's own, and stay there.
 LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo", "config-*", "*.a")
-# Where an interpreter keeps what belongs to it, as itself says.
+# Where an interpreter keeps what belongs to it, in its own words.
 LAYOUT = """
 import json, os, sys, sysconfig
-shared = sysconfig.get_config_var("Py_ENABLE_SHARED") and os.path.join(
-    sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("INSTSONAME"))
+folders = (sysconfig.get_config_var("LIBDIR"), os.path.join(sys.base_prefix, "lib"))
+shared = [os.path.join(folder, sysconfig.get_config_var("INSTSONAME")) for folder in folders]
 print(json.dumps({"executable": os.path.realpath(sys.executable), "prefix": sys.base_prefix,
-    "library": sysconfig.get_path("stdlib"), "shared": shared or None}))
+    "library": sysconfig.get_path("stdlib"),
+    "shared": next((file for file in shared if file.endswith(".0") and os.path.isfile(file)), None)}))
 """
 
 
@@ -51,7 +53,7 @@ class Base:
 def expect(backend: Backend, python: str) -> Base:
     """The base that is there already, else the registry's, which would be tried first. Costs no network."""
     reference = backend.reference(python)
-    if (image := images.find(reference)) is None and (own := _own(backend.debian, python)) is not None:
+    if (image := images.find(reference)) is None and (own := _own(backend, python)) is not None:
         return own
     return Base(reference=reference, made_of=reference, digest=_digest(image) if image else None)
 
@@ -59,13 +61,12 @@ def expect(backend: Backend, python: str) -> Base:
 def get(backend: Backend, python: str, say: Say) -> Base:
     """The base that is there already, else the registry's, else one of our own. Raise NotBuilt."""
     base = expect(backend, python)
-    if base.digest is None:
-        if (trouble := _pull(base.reference)) is None:
-            return expect(backend, python)
+    if base.digest is not None:
+        return base
+    if trouble := _pull(base.reference):
         say(f"making a base for Python {python}: {trouble}")
-        make(backend.debian, python, say)
-        return expect(backend, python)
-    return base
+        make(backend, python, say)
+    return expect(backend, python)
 
 
 def can_be_had() -> bool:
@@ -74,61 +75,74 @@ def can_be_had() -> bool:
     return bool(there) or shutil.which("mmdebstrap") is not None or _registry_answers()
 
 
-def make(debian: Debian, python: str, say: Say) -> None:
+def make_for(targets: Iterable[Target], say: Say) -> None:
+    """Make the bases of these targets that are not there, whether a registry answers or not. Raise NotBuilt."""
+    with images.faults():
+        for name, python in sorted({(target.backend, target.python) for target in targets}):
+            if _own(backend := backends.load()[name], python) is None:
+                make(backend, python, say)
+
+
+def make(backend: Backend, python: str, say: Say) -> None:
     """Make and tag a base of our own. Raise NotBuilt with the cure."""
-    if _own(debian, DEBIANS_PYTHON[debian]) is None:
-        say(f"making a Debian {debian} base")
-        _bootstrap(debian)
-    if python != DEBIANS_PYTHON[debian]:
-        _add_interpreter(debian, python)
+    debians = DEBIANS_PYTHON[backend.debian]
+    if _own(backend, debians) is None:
+        say(f"making a Debian {backend.debian} for {backend.name}")
+        _bootstrap(backend)
+    if python != debians:
+        say(f"putting Python {python} into it")
+        _add_interpreter(backend, python)
 
 
-def _own(debian: Debian, python: str) -> Base | None:
-    tag = _tag(debian, python)
+def _own(backend: Backend, python: str) -> Base | None:
+    tag = _tag(backend, python)
     image = images.find(tag)
-    if image is None or image.labels.get(RECIPE) != _recipe(debian, python):
+    if image is None or image.labels.get(images.RECIPE) != _recipe(backend, python):
         return None
-    return Base(reference=tag, made_of=_recipe(debian, python), digest=image.id)
+    return Base(reference=tag, made_of=_recipe(backend, python), digest=image.id)
 
 
-def _tag(debian: Debian, python: str | None = None) -> str:
-    """Debian's own Python has no tag of its own: the bare Debian holds it."""
-    return f"{REPOSITORY}:{debian}" + (f"-py{python}" if python not in {None, DEBIANS_PYTHON[debian]} else "")
+def _tag(backend: Backend, python: str) -> str:
+    """A Debian with packages of a backend's own is that backend's; the plain one is anybody's."""
+    owner = f"-{backend.name}" if backend.packages else ""
+    return f"{REPOSITORY}:{backend.debian}{owner}-py{python}"
 
 
-def _recipe(debian: Debian, python: str) -> str:
+def _recipe(backend: Backend, python: str) -> str:
     """SHA-256 of how a base is made."""
-    how = [*_mmdebstrap(debian, "-")]
-    if python != DEBIANS_PYTHON[debian]:
+    how = _mmdebstrap(backend, "-")
+    if python != DEBIANS_PYTHON[backend.debian]:
         how += [(paths.DOCKERFILES / "base.Dockerfile").read_text(encoding="utf-8"), LAYOUT, *LEFT_OUT, python]
     return hashlib.sha256(json.dumps(how).encode()).hexdigest()
 
 
-def _mmdebstrap(debian: Debian, archive: str) -> list[str]:
+def _mmdebstrap(backend: Backend, archive: str) -> list[str]:
     # Debian's Python brings the libraries that any CPython is linked with.
-    return ["mmdebstrap", "--quiet", "--variant=minbase", "--include=python3-venv", debian, archive]
+    packages = ",".join(("python3-venv", *backend.packages))
+    return ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", backend.debian, archive]
 
 
-def _bootstrap(debian: Debian) -> None:
+def _bootstrap(backend: Backend) -> None:
+    debians = DEBIANS_PYTHON[backend.debian]
     with tempfile.TemporaryDirectory(prefix="matrix-base-") as folder:
-        archive = Path(folder) / "debian.tar"
+        archive = str(Path(folder) / "debian.tar")
         try:
-            made = subprocess.run(_mmdebstrap(debian, str(archive)), capture_output=True, text=True, check=False)
+            made = subprocess.run(_mmdebstrap(backend, archive), capture_output=True, text=True, check=False)
         except FileNotFoundError as fault:
             cure = "install it (apt-get install mmdebstrap), or let the Engine reach a registry"
             raise NotBuilt("no registry answers, and mmdebstrap is not installed", cure, machine=True) from fault
         if made.returncode != 0:
             raise NotBuilt(f"mmdebstrap failed: {' '.join(made.stderr.split())[-300:]}", machine=True)
-        labels = {images.PROJECT: "", RECIPE: _recipe(debian, DEBIANS_PYTHON[debian])}
+        labels = {images.PROJECT: "", images.RECIPE: _recipe(backend, debians)}
         images.connect().api.import_image_from_file(
-            str(archive),
+            archive,
             repository=REPOSITORY,
-            tag=debian,
+            tag=_tag(backend, debians).rpartition(":")[2],
             changes=[f'LABEL {key}="{value}"' for key, value in labels.items()],
         )
 
 
-def _add_interpreter(debian: Debian, python: str) -> None:
+def _add_interpreter(backend: Backend, python: str) -> None:
     try:
         interpreter = interpreters.get(python)
     except MachineError as fault:
@@ -139,9 +153,9 @@ def _add_interpreter(debian: Debian, python: str) -> None:
         _copy(interpreter, python, context / "usr" / "local")
         images.build(
             context,
-            tag=_tag(debian, python),
-            labels={RECIPE: _recipe(debian, python)},
-            arguments={"DEBIAN": _tag(debian), "PYTHON": python},
+            tag=_tag(backend, python),
+            labels={images.RECIPE: _recipe(backend, python)},
+            arguments={"DEBIAN": _tag(backend, DEBIANS_PYTHON[backend.debian]), "PYTHON": python},
         )
 
 

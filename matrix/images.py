@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ from matrix.errors import MachineError, NotBuilt
 
 PROJECT = "tf-groupconv-matrix"
 OWNER = f"{PROJECT}.owner"
+TARGET = f"{PROJECT}.target"
+RECIPE = f"{PROJECT}.recipe"
+
+# Bytes of the Engine's disk that a build must find free: the largest image twice, for the builder copies it once.
+FREE = 10 * 2**30
 
 # Seconds: until an Engine says that it is there, and until it has done the longest of its quiet works.
 TO_ANSWER = 5
@@ -104,14 +110,12 @@ def owner() -> str:
 
 def reap() -> None:
     """Remove the containers and images of orchestrators that have ended, however they ended."""
-    client = connect()
-    for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
-        if has_ended(container.labels[OWNER]):
-            with unless(404, 409):
-                container.remove(force=True, v=True)
-    for image in _newest_first(client.images.list(filters={"label": OWNER})):
-        if has_ended(image.labels[OWNER]):
-            remove(image)
+    _remove_of(has_ended)
+
+
+def leave() -> None:
+    """Remove this process's own at its end."""
+    _remove_of(lambda name: name == owner())
 
 
 def has_ended(name: str) -> bool:
@@ -123,6 +127,37 @@ def has_ended(name: str) -> bool:
         return f"{psutil.Process(int(pid)).create_time():.2f}" != started
     except psutil.NoSuchProcess:
         return True
+
+
+def make_room(needed: Container[str]) -> None:
+    """Remove targets, oldest first and none of the `needed` ids, until a build has room on the Engine's disk.
+
+    Of an Engine elsewhere the room cannot be known. Raise NotBuilt where there is not enough to remove.
+    """
+    if not is_local():
+        return
+    disk = connect().info()["DockerRootDir"]
+    targets = [image for image in connect().images.list(filters={"label": TARGET}) if OWNER not in image.labels]
+    for image in reversed(_newest_first(targets)):
+        if shutil.disk_usage(disk).free >= FREE:
+            return
+        if image.id not in needed:
+            remove(image)
+    if (free := shutil.disk_usage(disk).free) < FREE:
+        what = f"{free / 2**30:.0f} GiB free on the Engine's disk, {FREE / 2**30:.0f} needed to build an image"
+        raise NotBuilt(what, "make room there, for example with: docker image prune", machine=True)
+
+
+def _remove_of(chosen: Callable[[str], bool]) -> None:
+    """Remove the containers and images whose owner is chosen."""
+    client = connect()
+    for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
+        if chosen(container.labels[OWNER]):
+            with unless(404, 409):
+                container.remove(force=True, v=True)
+    for image in _newest_first(client.images.list(filters={"label": OWNER})):
+        if chosen(image.labels[OWNER]):
+            remove(image)
 
 
 def remove_all() -> int:

@@ -7,6 +7,7 @@ not at all, read-only by nature, and gone with the orchestrator.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -26,13 +27,11 @@ from docker.types import LogConfig, Ulimit
 from docker.utils.socket import STDOUT, frames_iter
 from uv import find_uv_bin
 
-from matrix import backends, bases, images, locks
+from matrix import backends, bases, images, locks, paths
 from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
 from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
 
-TARGET = f"{images.PROJECT}.target"
-RECIPE = f"{images.PROJECT}.recipe"
 BASE = f"{images.PROJECT}.base"
 
 PYTHON = "/opt/target/bin/python"
@@ -41,6 +40,9 @@ USER = "1000:1000"
 TMP = "/tmp"  # noqa: S108  (the container's own)
 TMP_SIZE = 512 * 2**20
 CHUNKS_AHEAD = 64
+
+# Ids of the images that this process was given, and may still run.
+_needed: set[str] = set()
 
 
 def trouble() -> str | None:
@@ -68,10 +70,11 @@ def is_built(target: Target) -> bool:
 def provision(target: Target, say: Say) -> Environment:
     try:
         with images.faults():
-            _reap()
+            _tidy()
             base = bases.get(backends.load()[target.backend], target.python, say)
             built = _recipe(target, base)
             image = _built(target, built) or _build(target, base, built, say)
+            _needed.add(str(image.id))
     except MachineError as fault:
         raise NotBuilt(str(fault), fault.cure, machine=True) from fault
     return Environment(
@@ -118,11 +121,12 @@ def _tag(target: Target) -> str:
 
 def _built(target: Target, recipe_sha256: str) -> Image | None:
     image = images.find(_tag(target))
-    return image if image and image.labels.get(RECIPE) == recipe_sha256 else None
+    return image if image and image.labels.get(images.RECIPE) == recipe_sha256 else None
 
 
 def _build(target: Target, base: bases.Base, recipe_sha256: str, say: Say) -> Image:
     """Build under the target's tag; the image that had it before goes."""
+    images.make_room(_needed)
     say(f"building {target.id} on {base.reference}")
     before = images.find(_tag(target))
     with tempfile.TemporaryDirectory(prefix="matrix-image-") as folder:
@@ -130,8 +134,8 @@ def _build(target: Target, base: bases.Base, recipe_sha256: str, say: Say) -> Im
         image = images.build(
             Path(folder),
             tag=_tag(target),
-            labels={TARGET: target.id, RECIPE: recipe_sha256, BASE: f"{base.reference} {base.digest}"},
-            arguments={"BASE": base.reference, "PYTHON": target.python},
+            labels={images.TARGET: target.id, images.RECIPE: recipe_sha256, BASE: f"{base.reference} {base.digest}"},
+            arguments={"BASE": base.reference, "PYTHON": target.python, "INSTALL": _install_command(target)},
         )
     if before is not None:
         images.remove(before)
@@ -142,11 +146,19 @@ def _lay_out(context: Path, target: Target) -> None:
     """The build's context. The site's certificates come along, and stay in a stage of which nothing is kept."""
     shutil.copy(backends.dockerfile(target.backend), context / "Dockerfile")
     shutil.copy(find_uv_bin(), context / "uv")
-    shutil.copy(locks.path(target), context / "lock.txt")
+    for lock in filter(None, (locks.path(target), locks.build_tools(target))):
+        copy = context / "locks" / lock.relative_to(paths.LOCKS)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(lock, copy)
     (context / "site.env").touch()
     if bundle := _certificates():
         shutil.copy(bundle, context / "certificates.pem")
         (context / "site.env").write_text("export SSL_CERT_FILE=/build/certificates.pem\n")
+
+
+def _install_command(target: Target) -> str:
+    command = locks.install_command(target, Path(PYTHON))
+    return " ".join(argument.replace(str(paths.LOCKS), "locks") for argument in command)
 
 
 def _certificates() -> str | None:
@@ -191,9 +203,16 @@ def _processors() -> str | None:
 
 
 @cache
-def _reap() -> None:
-    """Once a process: what orchestrators that have ended left behind."""
+def _tidy() -> None:
+    """Once a process: remove what orchestrators left that have ended, and at the end what this one leaves."""
     images.reap()
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    # An Engine that has gone keeps it; the next orchestrator reaps.
+    with contextlib.suppress(MachineError), images.faults():
+        images.leave()
 
 
 class _Process:

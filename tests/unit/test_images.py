@@ -1,0 +1,73 @@
+"""Of the Docker engine, what needs no Engine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from matrix import backends, bases, images
+from matrix.errors import BadData
+
+
+def test_a_process_knows_its_own_label_and_those_of_the_ended():
+    assert not images.has_ended(images.owner())
+    assert not images.has_ended(f"{images.owner()} build-of-its-own")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    place, _, started = images.owner().split(" ")
+    assert images.has_ended(f"{place} {ended.pid} {started}")
+
+
+def test_another_process_with_the_same_number_is_another():
+    place, pid, started = images.owner().split(" ")
+    assert int(pid) == os.getpid()
+    assert images.has_ended(f"{place} {pid} {float(started) - 100:.2f}")
+
+
+def test_nothing_is_said_of_another_machines_processes():
+    assert not images.has_ended("00000000-0000-0000-0000-000000000000/1 999999 1.00")
+
+
+def test_the_last_words_of_a_build_are_its_failed_steps():
+    log = [
+        {"stream": "Step 1/2 : RUN true\n"},
+        {"stream": " ---> Running in 0123456789ab\n"},
+        {"stream": "Step 2/2 : RUN uv pip sync\n"},
+        {"stream": " ---> Running in ba9876543210\n"},
+        {"stream": "\x1b[91merror: \x1b[0mno wheel\n"},
+        {"errorDetail": {"code": 2}, "error": "The command returned a non-zero code: 2"},
+    ]
+    assert images._last_words(log) == "error: no wheel\n"
+
+
+def test_proxies_reach_the_build_and_nothing_else_does(monkeypatch):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    assert images._proxies() == {"HTTPS_PROXY": "http://proxy.example:3128"}
+
+
+def test_a_base_of_our_own_changes_with_what_it_is_made_of():
+    cpu = backends.load()["cpu"]
+    recipes = {bases._recipe(cpu, python) for python in ("3.10", "3.11", "3.12")}
+    assert len(recipes) == 3
+    assert cpu.reference("3.10") == "python:3.10-slim"
+
+
+def test_every_backend_has_a_dockerfile_with_its_parameters():
+    for name in backends.load():
+        text = backends.dockerfile(name).read_text()
+        for parameter in ("BASE", "OWNER", "PYTHON", "INSTALL"):
+            assert f"ARG {parameter}\n" in text
+
+
+def test_a_fault_of_the_data_is_told_with_its_line(tmp_path):
+    file = tmp_path / "backends.toml"
+    file.write_text('[[backend]]\nname = "cpu"\nimage = "python:{python}-slim"\ndebian = "potato"\n')
+    with pytest.raises(BadData, match=r"backends\.toml:4: debian: .*potato"):
+        backends.load(file)
