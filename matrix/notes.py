@@ -9,7 +9,18 @@ from matrix.cells import suite
 from matrix.known_errors import KnownError, recognise
 from matrix.records import Observation, Status
 from matrix.text import plain
-from matrix.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, Need, core_case, core_cells, ways_round
+from matrix.verdicts import (
+    FAILED,
+    JUDGED,
+    NEEDS,
+    REPRESENTATIVE,
+    WORST,
+    Judgement,
+    Need,
+    core_case,
+    core_cells,
+    ways_round,
+)
 
 Cause = Callable[[Observation], str]
 
@@ -30,6 +41,7 @@ def notes(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -> tu
         *_of_needs(judgement, others, cause),
         *_beyond_the_needs(judgement, cause),
         *_of_fusion(judgement),
+        *_of_plans(judgement),
         *_not_there(judgement),
         *_not_observed(judgement),
     ]
@@ -153,6 +165,18 @@ def _of_fusion(judgement: Judgement) -> Iterator[str]:
         yield "In graph mode " + "; ".join(f"{how}: {_listed(names)}" for how, names in sorted(found.items())) + "."
 
 
+def _of_plans(judgement: Judgement) -> Iterator[str]:
+    """What is planned of `bias_relu` beyond the core: for other geometries, dtypes and layouts."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for observation in judgement.cells.values():
+        elsewhere = observation.case != core_case(judgement.approach) and _epilogue(observation) == REPRESENTATIVE
+        if elsewhere and observation.evidence == "planned" and observation.fusion:
+            geometry, _, dtype, layout = observation.case.split("/")
+            found[observation.fusion.epilogue].append(f"{geometry} {dtype} {layout}")
+    if found:
+        yield f"{REPRESENTATIVE} elsewhere: " + "; ".join(f"{how} for {_listed(of)}" for how, of in found.items()) + "."
+
+
 def _not_there(judgement: Judgement) -> Iterator[str]:
     approach = suite.APPROACHES[judgement.approach]
     if judgement.word == "absent":
@@ -173,11 +197,14 @@ def _not_there(judgement: Judgement) -> Iterator[str]:
 def _not_observed(judgement: Judgement) -> Iterator[str]:
     if judgement.witness.answers.status not in {"complete", "partial"}:
         return
+    if device := judgement.witness.answers.planned_for:
+        named = device.get("model") or device.get("type") or "a device"
+        yield f"Planned for {named}, which was not there: nothing was executed."
     skipped = [observation for observation in judgement.cells.values() if observation.outcome == "skipped"]
     for reason, count in Counter(observation.reason for observation in skipped).items():
         yield f"Not observed: {count} cells: {reason}."
     if missing := judgement.counts.get("unobserved"):
-        open_ = [need for need in NEEDS if judgement.needs[need] == "unknown"]
+        open_ = [need for need in NEEDS if judgement.needs[need] == "unknown" and judgement.evidence == "executed"]
         yield f"Not in the record: {missing} cells" + (f"; unknown: {_listed(open_)}." if open_ else ".")
 
 

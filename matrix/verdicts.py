@@ -94,7 +94,8 @@ class Judgement:
     def counts(self) -> dict[str, int]:
         """How many of the approach's cells came out how; `unobserved` are those that the run lacks."""
         counts = Counter[str](observation.outcome for observation in self.cells.values())
-        counts["unobserved"] = sum(cell not in self.cells for cell in _cells(self.approach))
+        wanted = _cells(self.approach, planned=self.witness.answers.planned_for is not None)
+        counts["unobserved"] = sum(cell not in self.cells for cell in wanted)
         return {outcome: count for outcome, count in sorted(counts.items()) if count}
 
     @property
@@ -162,7 +163,7 @@ def weigh(witness: Witness, approach: str) -> Judgement:
         approach=approach,
         cells=cells,
         needs=needs,
-        word=_word(cells, judged, needs),
+        word=_word(cells, judged, needs, plan=cells.get((approach, "graph", "fusion", core_case(approach)))),
         failing={
             need: failed
             for need, observations in judged.items()
@@ -195,7 +196,12 @@ def _fused(cells: Cells, approach: str) -> Answer:
     return INSIDE[fusion.fusion.epilogue]
 
 
-def _word(cells: Cells, judged: Mapping[Need, Sequence[Observation | None]], needs: Mapping[Need, Answer]) -> Word:
+def _word(
+    cells: Cells,
+    judged: Mapping[Need, Sequence[Observation | None]],
+    needs: Mapping[Need, Answer],
+    plan: Observation | None,
+) -> Word:
     """The worst outcome anywhere; else by the needs that the release can meet at all: all met is `works` (or `fused`),
     none met `refused`, a mixture `partial`, and what leaves that open `unknown`. Nothing in the release is `absent`.
     """
@@ -203,7 +209,7 @@ def _word(cells: Cells, judged: Mapping[Need, Sequence[Observation | None]], nee
     if worst := next((outcome for outcome in WORST if outcome in outcomes), None):
         return worst
     if cells and not any(observation.evidence == "executed" for observation in cells.values()):
-        return _planned(cells)
+        return _planned(plan)
     met = {needs[need] for need, seen in judged.items() if any(one is None or one.outcome != "absent" for one in seen)}
     if not met:
         return "absent"
@@ -214,12 +220,15 @@ def _word(cells: Cells, judged: Mapping[Need, Sequence[Observation | None]], nee
     return "partial" if "some" in met or {"yes", "no"} <= met else "unknown"
 
 
-def _planned(cells: Cells) -> Word:
-    """For a device that was not there: whether any epilogue was planned into a kernel, or only kernels were counted."""
-    epilogues = {one.fusion.epilogue for one in cells.values() if one.evidence == "planned" and one.fusion}
-    if "fused" in epilogues:
-        return "plans-fused"
-    return "plans-separate" if epilogues else "registered-only"
+def _planned(plan: Observation | None) -> Word:
+    """For a device that was not there, by what was planned of `bias_relu` in graph mode, or registered for it."""
+    if plan is None or plan.outcome == "skipped":
+        return "unknown"
+    if plan.outcome == "pass" and plan.evidence == "registered":
+        return "registered-only"
+    if plan.outcome == "pass" and plan.fusion:
+        return "plans-fused" if plan.fusion.epilogue == "fused" else "plans-separate"
+    return "absent" if plan.outcome == "absent" else "refused"
 
 
 def _doubtful(witness: Witness) -> Iterator[Observation]:
@@ -276,9 +285,10 @@ def _core(approach: str, check: Check, modes: tuple[Mode, ...]) -> tuple[CellId,
 
 
 @cache
-def _cells(approach: str) -> tuple[CellId, ...]:
+def _cells(approach: str, *, planned: bool = False) -> tuple[CellId, ...]:
     """All cells of the suite but for the control's."""
-    return tuple(tuple(cell) for cell in suite.cells() if cell.approach == approach and not is_control(cell.case))
+    cells = suite.planned_cells() if planned else suite.cells()
+    return tuple(tuple(cell) for cell in cells if cell.approach == approach and not is_control(cell.case))
 
 
 def is_control(case: str) -> bool:

@@ -52,12 +52,15 @@ IN_WORDS = {"eager": "run eagerly", "graph": "in a tf.function", "keras": "in pr
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
-    """How much of the table is observed. `unknown` counts its other cells by why they are."""
+    """How much of the table is observed; `planned` of that for a device that was not there. `unknown` counts its other
+    cells by why they are.
+    """
 
     records: int
     broken: int
     observations: int
     observed: int
+    planned: int
     unknown: dict[str, int]
     older_suite: int
     doubtful: int
@@ -120,6 +123,7 @@ def headline(support: Support, made: Sequence[Record], broken: int) -> Headline:
         broken=broken,
         observations=sum(record.header.observations for record in made),
         observed=sum(one.verdict != "unknown" for one in support.verdicts),
+        planned=sum(one.verdict != "unknown" and one.evidence != "executed" for one in support.verdicts),
         unknown={why: count for why, count in sorted(unknown.items()) if count},
         older_suite=sum(run.older_suite for run in support.runs),
         doubtful=sum(bool(run.doubtful) for run in support.runs),
@@ -135,6 +139,8 @@ def in_words(told: Headline) -> tuple[str, ...]:
         + (f", {unknown:,} unknown: {reasons}." if unknown else "."),
         f"They rest on {_count(told.observations, 'observation')} in {_count(told.records, 'record')}.",
     ]
+    if told.planned:
+        lines.append(f"{_count(told.planned, 'cell')} tell what is planned for a device that was not there.")
     faults = {
         "made by an older suite": told.older_suite,
         "doubtful, since the control without groups fails in it": told.doubtful,
@@ -199,7 +205,9 @@ def shorts(support: Support, judgements: Iterable[Judgement], catalog: Catalog) 
             one for one in judgements if _belongs(one, backend, host_class) and one.witness.asked.profile in plain
         ]
         cpus = tuple(host.gpu or host.cpu for host in support.hosts if host.host_class == host_class)
-        yield Short(backend=backend, host_class=host_class, cpus=cpus, rows=tuple(_short_rows(chosen, support)))
+        yield Short(
+            backend=backend, host_class=host_class, cpus=cpus, rows=tuple(_short_rows(chosen, support, catalog))
+        )
 
 
 def _belongs(judgement: Judgement, backend: str, host_class: str) -> bool:
@@ -208,14 +216,18 @@ def _belongs(judgement: Judgement, backend: str, host_class: str) -> bool:
     return same and not asked.same_as and judgement.approach in WAYS
 
 
-def _short_rows(judgements: Iterable[Judgement], support: Support) -> Iterator[ShortRow]:
-    """By approach, then oneDNN off before on, then the oldest release."""
+def _short_rows(judgements: Iterable[Judgement], support: Support, catalog: Catalog) -> Iterator[ShortRow]:
+    """By approach, then oneDNN off before on, then the oldest release. Where TensorFlow does not say whether oneDNN is
+    on, what was asked for is told.
+    """
+    asked = {profile.name: profile.onednn for profile in catalog.profiles}
     records = {(run.host_class, run.run): run.record for run in support.runs}
     defaults = {(run.host_class, run.same_as or run.run) for run in support.runs if run.profile == "default"}
     alike: dict[tuple[str, str, tuple[str, ...]], list[Seen]] = defaultdict(list)
     for judgement in judgements:
         header = judgement.witness.answers
-        onednn = {True: "on", False: "off", None: "unknown"}[header.onednn]
+        said = asked.get(header.profile) if header.onednn is None else header.onednn
+        onednn = {True: "on", False: "off", None: "unknown"}[said]
         answers = tuple(_answer(judgement, need) for need in NEEDS)
         key = (header.host.host_class, header.run)
         seen = Seen(release=header.release, record=records[key] or "", by_default=key in defaults)
@@ -224,8 +236,8 @@ def _short_rows(judgements: Iterable[Judgement], support: Support) -> Iterator[S
         seen_in.sort(key=lambda seen: Version(seen.release))
     order = sorted(alike, key=lambda key: (WAYS.index(key[0]), key[1], Version(alike[key][0].release)))
     for approach, onednn, answers in order:
-        said = dict(zip(NEEDS, answers, strict=True))
-        yield ShortRow(approach=approach, onednn=onednn, answers=said, seen=tuple(alike[approach, onednn, answers]))
+        by_need = dict(zip(NEEDS, answers, strict=True))
+        yield ShortRow(approach=approach, onednn=onednn, answers=by_need, seen=tuple(alike[approach, onednn, answers]))
 
 
 def _answer(judgement: Judgement, need: Need) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.fabricated import error, header, record, where
+from unit.fabricated import error, header, observe, record, where
 
 from matrix import known_errors
 from matrix.cells import suite
@@ -199,23 +199,39 @@ def test_what_a_release_lacks_is_told():
     assert told(one(old, approach="fused-kernel"), old) == "fused-kernel has no mode eager, jit or keras."
 
 
+def planned(change, approach="nn-conv2d") -> tuple[Judgement, str]:
+    """The judgement of a record of plans, and its notes."""
+    cells = [tuple(cell) for cell in suite.planned_cells()]
+    plans = tuple(observe(cell, **{"evidence": "planned"} | change(cell)) for cell in cells)
+    device = {"type": "GPU", "model": "NVIDIA A100"}
+    made = Record(header=header(planned_for=device, observations=len(plans)), observations=plans)
+    judgement = one(made, approach=approach)
+    return judgement, told(judgement, made)
+
+
 @pytest.mark.parametrize(
-    ("evidence", "epilogue", "word"),
+    ("change", "word"),
     [
-        ("planned", "fused", "plans-fused"),
-        ("planned", "separate", "plans-separate"),
-        ("registered", None, "registered-only"),
+        (lambda cell: {"epilogue": "fused"}, "plans-fused"),
+        (lambda cell: {"epilogue": "separate" if "f32" in cell[3] else "fused"}, "plans-separate"),
+        (lambda cell: {"evidence": "registered"}, "registered-only"),
+        (lambda cell: {"outcome": "absent", "reason": "this build registers no kernel"}, "absent"),
+        (lambda cell: {"outcome": "skipped", "reason": "not believed"}, "unknown"),
+        (lambda cell: error(), "refused"),
+        (lambda cell: {"outcome": "wrong"}, "wrong"),
     ],
 )
-def test_what_did_not_run_never_works(evidence, epilogue, word):
-    def change(cell):
-        if cell[2] != "fusion" or cell[1] != "graph":
-            return None
-        return {"evidence": evidence} | ({"epilogue": epilogue} if epilogue else {"fusion": None})
-
-    judgement = one(record(change))
-    assert (judgement.word, judgement.evidence) == (word, evidence)
+def test_what_did_not_run_never_works(change, word):
+    judgement, text = planned(change)
+    assert judgement.word == word
     assert judgement.needs["fused"] == "unknown"
+    assert "Planned for NVIDIA A100, which was not there: nothing was executed." in text
+
+
+def test_plans_beyond_the_core_are_told():
+    _, text = planned(lambda cell: {"epilogue": "fused" if "f16" in cell[3] else "separate"}, approach="depthwise")
+    assert "bias_relu elsewhere: separate for g16-k3-cm1 f32 nchw, " in text
+    assert "; fused for g16-k3-cm1 f16 nhwc, " in text
 
 
 OUTCOMES = st.sampled_from(["pass", "wrong", "error", "crash", "timeout", "oom", "absent", "skipped"])
