@@ -8,20 +8,22 @@ from typing import Any, Dict, Optional, Tuple
 
 import tensorflow as tf
 
-from . import reference
+from . import epilogue, reference
 from .approaches.fused_kernel import FUSED_OPS, OP
 from .catalog import Cell
 from .evidence import grappler_plan, kernel_registry, rules
 from .evidence.partition_graphs import nodes
 from .modes.session import fresh_session
 from .observe import Finding, asked, attempt
-from .programs import make_program
+from .programs import Program, make_program
 from .reference import Problem
 from .runtime import V1, tf1
 from .tensors import DTYPES, shape
 
-# Without groups: for a GPU it is fused in every build that has the fused kernel there, for a CPU in every one since 1.14.
+# Without groups: for a GPU it is fused in every build that has the fused kernel there, for a CPU in every one since 1.14,
+# if a batch norm follows. Without one Grappler does not look at shapes in the oldest releases, and fuses for no GPU.
 CONTROL = Cell("nn-conv2d", "graph", "fusion", "g1-k3/bias_relu/f32/nhwc")
+FOLLOWS = ("bn",)
 CPU = {"type": "CPU"}
 
 
@@ -54,7 +56,7 @@ class Planner:
         asked last: the first cluster that Grappler sees decides for a process about cuDNN's runtime fusion.
         """
         device = self.device if self._has_kernel("f32") else CPU
-        fusion = _plan(CONTROL.approach, reference.pose(CONTROL.approach, CONTROL.case), device)
+        fusion = _plan(CONTROL.approach, reference.pose(CONTROL.approach, CONTROL.case), device, FOLLOWS)
         if fusion["epilogue"] == "fused":
             return ""
         return "not believed: the control, {} for {}, is planned as {}".format(
@@ -74,24 +76,29 @@ class Planner:
         return DTYPES[dtype].name in self.kernels.get(OP, {}).get(self.device["type"], [])
 
 
-def _plan(approach: str, problem: Problem, device: Dict[str, str]) -> Finding:
-    graph, output = (_session_graph if V1 else _function_graph)(approach, problem)
+def _plan(approach: str, problem: Problem, device: Dict[str, str], follows: Tuple[str, ...] = ()) -> Finding:
+    graph, output = (_session_graph if V1 else _function_graph)(approach, problem, follows)
     planned = nodes([grappler_plan.optimize(graph, output, device)])
     return dict(rules.from_graphs(planned, asked(problem)), source="grappler_plan")
 
 
-def _session_graph(approach: str, problem: Problem) -> Tuple[Any, str]:
+def _session_graph(approach: str, problem: Problem, follows: Tuple[str, ...]) -> Tuple[Any, str]:
     with fresh_session() as opened:
         program = make_program(approach, problem)
         x = tf1.placeholder(DTYPES[problem.case.dtype], shape(problem.x, problem.case))
-        output = tf.identity(program(x, program.filters()))
+        output = tf.identity(_compute(program, x, follows))
         return opened.graph.as_graph_def(), output.op.name
 
 
-def _function_graph(approach: str, problem: Problem) -> Tuple[Any, str]:
+def _compute(program: Program, x: Any, follows: Tuple[str, ...]) -> Any:
+    problem = program.problem
+    return epilogue.apply(program(x, program.filters()), follows, problem.case, problem.parameters)
+
+
+def _function_graph(approach: str, problem: Problem, follows: Tuple[str, ...]) -> Tuple[Any, str]:
     program = make_program(approach, problem)
     signature = [tf.TensorSpec(shape(problem.x, problem.case), DTYPES[problem.case.dtype])]
-    function = tf.function(lambda x: program(x, program.filters()), input_signature=signature, autograph=False)
+    function = tf.function(lambda x: _compute(program, x, follows), input_signature=signature, autograph=False)
     concrete = function.get_concrete_function()
     graph = concrete.graph.as_graph_def()
     _hold_variables(graph, concrete)
