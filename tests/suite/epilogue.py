@@ -30,12 +30,12 @@ def _add(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
 
 
 def _batch_norm(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
-    """In inference. The fused operation wants two spatial dimensions and not float64, and until 1.3 its gradient was
-    that of training. Elsewhere the formula in single operations, as Keras' layer does it.
+    """In inference. The fused operation wants two spatial dimensions and not float64, and before 1.12 its gradient was
+    that of training (until 1.3) or failed (eagerly). Elsewhere the formula in single operations, as in Keras' layer.
     """
     values = [parameters[name] for name in ("scale", "offset", "mean", "variance")]
     rank = parameters["add"].ndim - 2
-    if rank == 2 and case.dtype != "f64" and RELEASE >= (1, 4):
+    if rank == 2 and case.dtype != "f64" and RELEASE >= (1, 12):
         vectors = [tf.constant(value.astype("float32")) for value in values]
         return tf1.nn.fused_batch_norm(
             y, *vectors, epsilon=BN_EPSILON, data_format=data_format(case), is_training=False

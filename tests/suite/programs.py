@@ -67,7 +67,7 @@ class LayerProgram:
         self.steps = tuple(step for step in problem.case.steps if step != "bias")
         self.made = make(problem.case)
         for layer in self.made:  # each sees the input's channels: a depthwise layer here keeps their number
-            layer.build(tuple(shape(problem.x, problem.case)))
+            layer.build(tf.TensorShape(shape(problem.x, problem.case)))
         load(self._holding())
 
     def filters(self) -> List[Any]:
@@ -145,7 +145,7 @@ def _function_layer() -> Any:
 
         def build(self, input_shape):  # type: ignore[no-untyped-def]
             self.held = [
-                self.add_weight(name="filter_{}".format(index), shape=sizes, initializer="zeros")
+                self.add_weight(name="filter_{}".format(index), shape=sizes, initializer=tf.zeros_initializer())
                 for index, sizes in enumerate(self.weight_shapes)
             ]
             super().build(input_shape)

@@ -10,22 +10,26 @@ from ..evidence import Evidence
 from ..evidence.partition_graphs import recorded
 from ..programs import HoldingLayer, load, make_program
 from ..reference import Problem
-from ..runtime import V1, api, tf1
+from ..runtime import V1, api
 from ..tensors import DTYPES, feature_map, shape
-from .session import fresh_session
+from .session import fresh_session, run_recorded
 
 if hasattr(tf, "keras"):
     tf.keras.layers.Layer  # TensorFlow imports Keras at first use: here, once, and not in every worker
 
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
-    with _surroundings():
-        model, _ = _model(approach, problem, range(len(problem.filters)))
-        x = feature_map(problem.x, problem.case)
-        if V1:
-            return _predict_in_session(model, x, evidence)
+    x, filters = feature_map(problem.x, problem.case), range(len(problem.filters))
+    if not V1:
+        model, _ = _model(approach, problem, filters)
         with recorded(evidence):
             return model.predict(x, batch_size=len(x), verbose=0)
+    with fresh_session() as session:
+        model, _ = _model(approach, problem, filters)
+        y = model.predict(x, batch_size=len(x), verbose=0)
+        # not every 1.x Keras can be asked what its predict ran: run the model's graph once more
+        run_recorded(session, model.outputs[0], {model.inputs[0]: x}, evidence)
+        return y
 
 
 def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
@@ -43,7 +47,7 @@ def _change(approach: str, problem: Problem, trained: Sequence[int]) -> List[Any
     The loss is the mean over the batch of sum(y * cotangent), and the learning rate the batch's size: the weights
     change by the gradient itself, which is larger than the weights are, so that little is lost in the difference.
     """
-    with _surroundings():
+    with _session():
         model, layers = _model(approach, problem, trained)
         x, cotangent = [feature_map(values, problem.case) for values in (problem.x, problem.cotangent)]
         model.compile(api("keras.optimizers.SGD")(float(len(x))), _weighted_sum)
@@ -53,7 +57,7 @@ def _change(approach: str, problem: Problem, trained: Sequence[int]) -> List[Any
 
 
 @contextmanager
-def _surroundings() -> Iterator[None]:
+def _session() -> Iterator[None]:
     if V1:
         with fresh_session():
             yield
@@ -70,15 +74,6 @@ def _model(approach: str, problem: Problem, trained: Sequence[int]) -> Tuple[Any
         y = held.layer(y)
     load(layers)
     return model(inputs, y), layers
-
-
-def _predict_in_session(model: Any, x: Any, evidence: Evidence) -> Any:
-    metadata = tf1.RunMetadata()
-    options = tf1.RunOptions(output_partition_graphs=True)
-    model.compile("sgd", "mse", options=options, run_metadata=metadata)
-    y = model.predict(x, batch_size=len(x), verbose=0)
-    evidence.graphs.extend(metadata.partition_graphs)
-    return y
 
 
 def _weighted_sum(cotangent: Any, y: Any) -> Any:

@@ -27,10 +27,13 @@ def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
         program = make_program(approach, problem)
         y = program(x, program.filters())
         _initialize(session, program)
-        options = tf1.RunOptions(output_partition_graphs=True)
-        metadata = tf1.RunMetadata()
-        result = session.run(y, {x: feed}, options, metadata)
-        evidence.graphs.extend(metadata.partition_graphs)
+        return run_recorded(session, y, {x: feed}, evidence)
+
+
+def run_recorded(session: Any, fetch: Any, feed: Any, evidence: Evidence) -> Any:
+    metadata = tf1.RunMetadata()
+    result = session.run(fetch, feed, tf1.RunOptions(output_partition_graphs=True), metadata)
+    evidence.graphs.extend(metadata.partition_graphs)
     return result
 
 
