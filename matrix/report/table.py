@@ -32,7 +32,7 @@ WORDS: dict[Word, str] = {
     "registered-only": "the device was not there; the build has kernels for it",
 }
 UNKNOWN: dict[Status, str] = {
-    "complete": "not in the record",
+    "complete": "not observed in its run",
     "partial": "the run ended before its end",
     "not_built": "could not be built",
     "not_imported": "could not be imported",
