@@ -15,12 +15,13 @@ from matrix import doctor as doctor_
 from matrix import engines, paths, sweep
 from matrix import update as update_
 from matrix.cells import suite
-from matrix.errors import MatrixError
+from matrix.errors import BadRecord, MatrixError
 from matrix.ids import BACKENDS
 from matrix.plan import SETS, Estimate, Selection
 from matrix.progress import by_question, in_words
 from matrix.records import EngineName
 from matrix.report import Summary, table
+from matrix.text import plain
 from matrix.verdicts import NEEDS
 
 console = Console(soft_wrap=True)
@@ -135,21 +136,25 @@ def _tell_plan(prepared: sweep.Sweep, *, whole: bool) -> None:
 
 
 def _tell_summary(summary: Summary, reports: Path) -> None:
-    for fault in summary.faults:
-        _say(f"left out: {fault}")
     for short in summary.shorts:
         _say(f"\n{short.backend}, host class {short.host_class}; * is what the release does there when nothing is set")
         console.print(_table(short))
     for line in table.in_words(summary.headline):
         _say(line)
     _say(f"the whole table: {reports / 'SUPPORT.md'}; what a word means and the ways round stand in its notes")
+    if summary.faults:
+        faults = "\n".join(plain(str(fault)) for fault in summary.faults)
+        raise BadRecord(f"these records are left out:\n{faults}", "remove them, and run the matrix again")
 
 
 def _table(short: table.Short) -> Table:
-    drawn = Table(*(Column(name, overflow="fold") for name in ("approach", "oneDNN", "TensorFlow", *NEEDS)), box=SIMPLE)
+    """Narrow enough for a terminal of 80 columns: what fails only in part is told by the notes."""
+    heads = ("approach", "oneDNN", "TensorFlow", *(need.removeprefix("infer-") for need in NEEDS))
+    drawn = Table(*(Column(name, overflow="fold") for name in heads), box=SIMPLE, padding=(0, 1, 0, 0))
     for row in short.rows:
         seen = ", ".join(f"{one.release}{'*' if one.by_default else ''}" for one in row.seen)
-        drawn.add_row(*map(Text, (row.approach, row.onednn, seen, *row.answers.values())))
+        answers = (f"some {said.partition(':')[0]}" if ":" in said else said for said in row.answers.values())
+        drawn.add_row(*map(Text, (row.approach, row.onednn, seen, *answers)))
     return drawn
 
 

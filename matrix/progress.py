@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from matrix.records import Observation, Record
+from matrix.text import plain
 
 
 class Plain:
@@ -75,7 +76,11 @@ def in_words(record: Record) -> str:
         return f"{header.run}: the same as {header.same_as} on this host class"
     counts = Counter(observation.outcome for observation in record.observations)
     told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
-    parts = [f"{header.status}" + (f" in {header.seconds:g} s" if header.seconds else ""), told, header.reason or ""]
+    parts = [
+        f"{header.status}" + (f" in {header.seconds:g} s" if header.seconds else ""),
+        told,
+        plain(header.reason or ""),
+    ]
     return f"{header.run}: " + ": ".join(part for part in parts if part)
 
 
@@ -88,4 +93,4 @@ def by_question(record: Record) -> Iterator[str]:
         counts = Counter(observation.outcome for observation in answers)
         told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
         why = next((one.error.message if one.error else one.reason for one in answers if one.error or one.reason), None)
-        yield f"{' '.join(question)}: {told}" + (f" ({why})" if why else "")
+        yield f"{' '.join(question)}: {told}" + (f" ({plain(why)})" if why else "")
