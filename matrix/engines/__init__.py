@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from matrix.engines import venv
+from matrix.engines import docker, venv
 from matrix.engines.protocol import Engine
 from matrix.errors import MachineError
 from matrix.records import EngineName
 
 # In the order of preference: the first without trouble is taken where none is named.
-ENGINES: dict[EngineName, Engine] = {"venv": venv}
+ENGINES: dict[EngineName, Engine] = {"docker": docker, "venv": venv}
 
 
 def choose(name: EngineName | None = None) -> tuple[EngineName, str]:
