@@ -20,7 +20,7 @@ CHECKS = {
     "fusion": "which kernels the execution used, and where the epilogue ran",
     "gradient": "the gradients of input and filter against the float64 reference (keras: of the filter)",
 }
-EPILOGUES = {
+EPILOGUES: Dict[str, Tuple[str, ...]] = {
     "none": (),
     "bias": ("bias",),
     "bias_relu": ("bias", "relu"),
@@ -29,7 +29,7 @@ EPILOGUES = {
     "bias_leaky_relu": ("bias", "leaky_relu"),
     "bn_relu": ("bn", "relu"),
     "bias_add_relu": ("bias", "add", "relu"),
-}  # type: Dict[str, Tuple[str, ...]]
+}
 DTYPES = ("f32", "f64", "f16", "bf16")
 LAYOUTS = ("nhwc", "nchw")
 
@@ -184,7 +184,7 @@ class Case(NamedTuple):
 
 
 # token of a geometry: what it changes; a geometry has its tokens in this order
-TOKENS = {
+TOKENS: Dict[str, Dict[str, Any]] = {
     "s2": {"stride": 2},
     "d2": {"dilation": 2},
     "valid": {"padding": "VALID"},
@@ -194,12 +194,12 @@ TOKENS = {
     "var": {"variable": True},
     "cm1": {"multiplier": 1},
     "cm2": {"multiplier": 2},
-}  # type: Dict[str, Dict[str, Any]]
+}
 
 # layers at the size that a published network has them
-NAMED_LAYERS = {
+NAMED_LAYERS: Dict[str, Dict[str, Any]] = {
     "resnext50-56": {"n": 8, "h": 56, "w": 56, "cin": 128, "cout": 128, "groups": 32, "kernel": (3, 3)},
-}  # type: Dict[str, Dict[str, Any]]
+}
 
 
 def parse_case(text: str) -> Case:
@@ -222,7 +222,7 @@ def _parse_geometry(text: str) -> Dict[str, Any]:
     if not match:
         raise ValueError("{!r} is not a geometry like g4-k3 or g4-k3-s2, nor a named layer".format(text))
     groups, height = int(match.group(1)), int(match.group(2))
-    fields = {"groups": groups, "kernel": (height, int(match.group(3) or height))}  # type: Dict[str, Any]
+    fields: Dict[str, Any] = {"groups": groups, "kernel": (height, int(match.group(3) or height))}
     for token in _parse_tokens(match.group(4), text):
         fields.update(TOKENS[token])
     multiplier = fields.pop("multiplier", None)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
+import tensorflow as tf
 
 from . import messages, reference, runtime
 from .catalog import APPROACHES, CHECKS, Cell
@@ -102,8 +103,8 @@ def attempt(action: Callable[[], Any]) -> Tuple[Any, Optional[Finding]]:
     except Exception as error:
         if _raised_here(error):
             raise
-        outcome = "oom" if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" else "error"
-        return None, {"outcome": outcome, "error": messages.describe(error)}
+        out_of_memory = isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
+        return None, {"outcome": "oom" if out_of_memory else "error", "error": messages.describe(error)}
 
 
 def _raised_here(error: BaseException) -> bool:

@@ -4,7 +4,7 @@ Make a program inside the graph and session that it is to run in, where there ar
 """
 
 from functools import lru_cache
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Union
 
 import tensorflow as tf
 
@@ -13,7 +13,6 @@ from .approaches import FUNCTIONS, LAYERS, WHOLE
 from .reference import Problem
 from .runtime import Absent, api
 from .tensors import DTYPES, array, constant, shape
-
 
 
 class HoldingLayer(NamedTuple):
@@ -134,23 +133,22 @@ def _function_layer() -> Any:
     except Absent:
         do_not_convert = lambda function: function  # noqa: E731
 
-
     # the methods have no annotations: Keras looks at their arguments, in 1.4 by a function that refuses annotations
-    class FunctionLayer(api("keras.layers.Layer")):  # type: ignore[misc]
+    class FunctionLayer(api("keras.layers.Layer")):
         """A function of input and weights."""
 
-        def __init__(self, compute, weight_shapes, **options):  # type: ignore[no-untyped-def]
+        def __init__(self, compute, weight_shapes, **options):
             super().__init__(**options)
             self.compute, self.weight_shapes = do_not_convert(compute), weight_shapes
 
-        def build(self, input_shape):  # type: ignore[no-untyped-def]
+        def build(self, input_shape):
             self.held = [
                 self.add_weight(name="filter_{}".format(index), shape=sizes, initializer=tf.zeros_initializer())
                 for index, sizes in enumerate(self.weight_shapes)
             ]
             super().build(input_shape)
 
-        def call(self, x):  # type: ignore[no-untyped-def]
+        def call(self, x):
             return self.compute(x, self.held)
 
     return FunctionLayer

@@ -38,7 +38,7 @@ def channels_last(values: Any, case: Case) -> Any:
 
 def shape(values: Any, case: Case, batch: bool = True) -> List[Optional[int]]:
     """The shape of a feature map that the program is told: None where the case leaves it open."""
-    sizes = list(feature_map(values, case).shape)  # type: List[Optional[int]]
+    sizes: List[Optional[int]] = list(feature_map(values, case).shape)
     if case.dynamic_hw:
         first = 2 if case.layout == "nchw" else 1
         sizes[first : first + len(sizes) - 2] = [None] * (len(sizes) - 2)

@@ -8,7 +8,7 @@ from tensorflow.python.framework import op_def_registry
 
 from ..catalog import Case
 from ..reference import BN_EPSILON, LEAKY_ALPHA
-from ..runtime import Absent, V1, tf1
+from ..runtime import V1, Absent, tf1
 from ..tensors import DTYPES, constant, data_format, feature_map
 from .native import spatial
 

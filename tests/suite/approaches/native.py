@@ -11,7 +11,7 @@ from ..tensors import data_format
 
 def conv2d(x: Any, filters: List[Any], case: Case) -> Any:
     """`tf.nn.conv2d` takes the number of groups from the shapes: the input's channels over the filter's."""
-    options = {}  # type: Dict[str, Any]
+    options: Dict[str, Any] = {}
     if case.dilation > 1:
         options["dilations"] = spatial(case, case.dilation)
     return tf.nn.conv2d(
@@ -36,7 +36,7 @@ def spatial(case: Case, value: int) -> List[int]:
 
 def _depthwise_options(case: Case) -> Dict[str, Any]:
     """Only what is not the default: 1.0 knows no data_format here, and 1.x calls the dilations `rate`."""
-    options = {}  # type: Dict[str, Any]
+    options: Dict[str, Any] = {}
     if case.layout == "nchw":
         options["data_format"] = data_format(case)
     if case.dilation > 1:

@@ -11,5 +11,5 @@ class Evidence:
     """
 
     def __init__(self) -> None:
-        self.graphs = []  # type: List[Any]
-        self.optimized_hlo = None  # type: Optional[Callable[[], str]]
+        self.graphs: List[Any] = []
+        self.optimized_hlo: Optional[Callable[[], str]] = None

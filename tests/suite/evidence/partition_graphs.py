@@ -40,7 +40,7 @@ def _run_an_operation() -> None:
 
 def nodes(graphs: Iterable[Any]) -> List[Node]:
     """Of all graphs, and of the functions where they call them."""
-    found = []  # type: List[Node]
+    found: List[Node] = []
     for graph in graphs:
         functions = {function.signature.name: function for function in graph.library.function}
         found += _nodes(graph.node, functions, compiled=False)
@@ -48,7 +48,7 @@ def nodes(graphs: Iterable[Any]) -> List[Node]:
 
 
 def _nodes(body: Any, functions: Dict[str, Any], compiled: bool) -> List[Node]:
-    found = []  # type: List[Node]
+    found: List[Node] = []
     by_name = {node.name: node for node in body}
     for node in body:
         called = functions.get(node.attr["f"].func.name if "f" in node.attr else node.op)

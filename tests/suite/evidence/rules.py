@@ -95,7 +95,7 @@ def _graph_epilogue(inside: Set[str], steps: Sequence[str]) -> str:
 
 
 # the arithmetic of epilogues
-ELEMENTWISE = ("add", "multiply", "subtract", "divide", "maximum", "minimum", "clamp", "select", "exponential-minus-one")
+ELEMENTWISE = frozenset("add multiply subtract divide maximum minimum clamp select exponential-minus-one".split())
 
 
 def from_hlo(instructions: Sequence[Instruction], asked: Asked) -> Dict[str, Any]:
@@ -138,7 +138,7 @@ def _hlo_epilogue(instructions: Sequence[Instruction], steps: Sequence[str]) -> 
 
 def _hlo_operations(instructions: Sequence[Instruction]) -> Dict[str, int]:
     """Products wherever they are, calls out of XLA, and arithmetic: by the fusion that holds it, or by itself."""
-    arithmetic = collections.defaultdict(set)  # type: Dict[str, Set[str]]
+    arithmetic: Dict[str, Set[str]] = collections.defaultdict(set)
     for one in instructions:
         if one.opcode in ELEMENTWISE:
             arithmetic[one.computation].add(one.opcode)
@@ -155,4 +155,4 @@ def _hlo_name(one: Instruction, arithmetic: Dict[str, Set[str]], in_entry: bool)
     if one.opcode == "fusion":
         held = arithmetic.get(one.attribute(r"calls=%?([\w.-]+)"))
         return "fusion[{}]".format(",".join(sorted(held))) if held else ""
-    return one.opcode if one.opcode in ("dot", "while") or in_entry and one.opcode in ELEMENTWISE else ""
+    return one.opcode if one.opcode in ("dot", "while") or (in_entry and one.opcode in ELEMENTWISE) else ""

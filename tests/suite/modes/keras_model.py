@@ -10,12 +10,12 @@ from ..evidence import Evidence
 from ..evidence.partition_graphs import recorded
 from ..programs import HoldingLayer, load, make_program
 from ..reference import Problem
-from ..runtime import V1, api
+from ..runtime import V1, Absent
 from ..tensors import DTYPES, feature_map, shape
 from .session import fresh_session, run_recorded
 
-if hasattr(tf, "keras"):
-    tf.keras.layers.Layer  # TensorFlow imports Keras at first use: here, once, and not in every worker
+# TensorFlow imports Keras at the first look into it: here, once, and not anew in every forked worker
+HAS_KERAS = hasattr(tf, "keras") and hasattr(tf.keras, "layers")
 
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
@@ -37,8 +37,8 @@ def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
     of another filter (Keras' variables were not resources yet).
     """
     numbers = range(len(problem.filters))
-    changes = [_change(approach, problem, trained) for trained in ([[number] for number in numbers] if V1 else [numbers])]
-    return None, [change for step in changes for change in step]
+    steps = [[number] for number in numbers] if V1 else [numbers]
+    return None, [change for trained in steps for change in _change(approach, problem, trained)]
 
 
 def _change(approach: str, problem: Problem, trained: Sequence[int]) -> List[Any]:
@@ -50,7 +50,7 @@ def _change(approach: str, problem: Problem, trained: Sequence[int]) -> List[Any
     with _session():
         model, layers = _model(approach, problem, trained)
         x, cotangent = [feature_map(values, problem.case) for values in (problem.x, problem.cotangent)]
-        model.compile(api("keras.optimizers.SGD")(float(len(x))), _weighted_sum)
+        model.compile(tf.keras.optimizers.SGD(float(len(x))), _weighted_sum)
         model.fit(x, cotangent, batch_size=len(x), epochs=1, shuffle=False, verbose=0)
         after = {number: values for held in layers for number, values in zip(held.filters, held.layer.get_weights())}
     return [problem.filters[number] - np.asarray(after[number], np.float64) for number in trained]
@@ -66,14 +66,15 @@ def _session() -> Iterator[None]:
 
 
 def _model(approach: str, problem: Problem, trained: Sequence[int]) -> Tuple[Any, List[HoldingLayer]]:
-    model = api("keras.models.Model")
+    if not HAS_KERAS:
+        raise Absent("tf.keras is not in this release")
     sizes = tuple(shape(problem.x, problem.case, batch=False))
     inputs = y = tf.keras.layers.Input(shape=sizes, dtype=DTYPES[problem.case.dtype].name)
     layers = make_program(approach, problem).layers(trained)
     for held in layers:
         y = held.layer(y)
     load(layers)
-    return model(inputs, y), layers
+    return tf.keras.models.Model(inputs, y), layers
 
 
 def _weighted_sum(cotangent: Any, y: Any) -> Any:
