@@ -59,10 +59,23 @@ def _cpu_class(flags: set[str]) -> str:
 
 def _nvidia() -> tuple[str, str, str] | None:
     """Name, driver and compute capability ("90") of the first NVIDIA GPU."""
-    query = ["nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"]
+    if (told := _nvidia_smi("name", "driver_version", "compute_cap")) is None:
+        return None
+    name, driver, capability = told
+    return name, driver, capability.replace(".", "")
+
+
+@cache
+def gpu_uuid() -> str | None:
+    """The first NVIDIA GPU, by the name that a container is given it by."""
+    told = _nvidia_smi("uuid")
+    return told[0] if told else None
+
+
+def _nvidia_smi(*fields: str) -> list[str] | None:
+    query = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
     try:
         told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    name, driver, capability = told.splitlines()[0].split(", ")
-    return name, driver, capability.replace(".", "")
+    return told.splitlines()[0].split(", ")

@@ -23,14 +23,14 @@ from typing import Any
 
 from docker.models.containers import Container
 from docker.models.images import Image
-from docker.types import LogConfig, Ulimit
+from docker.types import DeviceRequest, LogConfig, Ulimit
 from docker.utils.socket import STDOUT, frames_iter
 from uv import find_uv_bin
 
-from matrix import backends, bases, images, locks, paths
+from matrix import backends, bases, host, images, locks, paths
 from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
 from matrix.errors import MachineError, NotBuilt
-from matrix.ids import Target
+from matrix.ids import Backend, Target
 
 BASE = f"{images.PROJECT}.base"
 
@@ -100,6 +100,7 @@ def start(
             environment={"HOME": TMP, "TMPDIR": TMP, "PYTHONPATH": SUITES, **variables},
             labels={images.PROJECT: "", images.OWNER: images.owner()},
             **_confined(limits),
+            **_devices(environment.target.backend),
         )
         return _Process(container)
 
@@ -111,7 +112,7 @@ def clean() -> int:
 
 def _recipe(target: Target, base: bases.Base) -> str:
     dockerfile = backends.dockerfile(target.backend).read_text(encoding="utf-8")
-    parts = ("docker", target.id, dockerfile, base.made_of, locks.sha256(target))
+    parts = ("docker", target.id, dockerfile, base.made_of, _toolkit(target) or "", locks.sha256(target))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -135,7 +136,12 @@ def _build(target: Target, base: bases.Base, recipe_sha256: str, say: Say) -> Im
             Path(folder),
             tag=_tag(target),
             labels={images.TARGET: target.id, images.RECIPE: recipe_sha256, BASE: f"{base.reference} {base.digest}"},
-            arguments={"BASE": base.reference, "PYTHON": target.python, "INSTALL": _install_command(target)},
+            arguments={
+                "BASE": base.reference,
+                "TOOLKIT": _toolkit(target) or base.reference,
+                "PYTHON": target.python,
+                "INSTALL": _install_command(target),
+            },
         )
     if before is not None:
         images.remove(before)
@@ -195,6 +201,21 @@ def _confined(limits: Limits) -> dict[str, Any]:
         # The stream is read from the attached socket; what the suite writes must not fill the Engine's disk.
         "log_config": LogConfig(type=LogConfig.types.NONE),
     }
+
+
+def _toolkit(target: Target) -> str | None:
+    """The vendor's image that a GPU's libraries are taken from, where there is a GPU."""
+    return backends.load()[target.backend].toolkit(target.release) if _devices(target.backend) else None
+
+
+def _devices(backend: Backend) -> dict[str, Any]:
+    """What of the machine's GPU a container is given; nothing where there is none, or for a backend without."""
+    if backend == "cuda" and (uuid := host.gpu_uuid()):
+        return {"device_requests": [DeviceRequest(driver="nvidia", device_ids=[uuid], capabilities=[["gpu"]])]}
+    if backend == "rocm" and Path("/dev/kfd").exists():
+        groups = {file.stat().st_gid for file in (Path("/dev/kfd"), *Path("/dev/dri").glob("renderD*"))}
+        return {"devices": ["/dev/kfd", "/dev/dri"], "group_add": sorted(groups)}
+    return {}
 
 
 def _processors() -> str | None:

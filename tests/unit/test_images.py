@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
-from matrix import backends, bases, images
+from matrix import backends, bases, host, images
+from matrix.engines import docker
 from matrix.errors import BadData
+from matrix.ids import parse_target
 
 
 def test_a_process_knows_its_own_label_and_those_of_the_ended():
@@ -64,6 +66,23 @@ def test_every_backend_has_a_dockerfile_with_its_parameters():
         text = backends.dockerfile(name).read_text()
         for parameter in ("BASE", "OWNER", "PYTHON", "INSTALL"):
             assert f"ARG {parameter}\n" in text
+        assert ("ARG TOOLKIT\n" in text) == bool(backends.load()[name].toolkits)
+
+
+def test_a_release_that_brings_its_libraries_needs_no_toolkit():
+    cuda = backends.load()["cuda"]
+    assert cuda.toolkit("2.14.1") is None
+    assert cuda.toolkit("2.13.1") == "nvidia/cuda:11.8.0-cudnn8-devel-ubuntu22.04"
+    assert cuda.toolkit("2.22.0rc0") is None
+    assert backends.load()["cpu"].toolkit("2.8.4") is None
+
+
+def test_a_gpu_is_given_to_its_own_backend_only(monkeypatch):
+    monkeypatch.setattr(host, "gpu_uuid", lambda: "GPU-00000000-0000-0000-0000-000000000000")
+    assert docker._devices("cpu") == {}
+    (request,) = docker._devices("cuda")["device_requests"]
+    assert request.device_ids == ["GPU-00000000-0000-0000-0000-000000000000"]
+    assert docker._toolkit(parse_target("tf2.8.4-py310-cuda")) == "nvidia/cuda:11.2.2-cudnn8-devel-ubuntu20.04"
 
 
 def test_a_fault_of_the_data_is_told_with_its_line(tmp_path):
