@@ -46,4 +46,4 @@ def normalize(text: str) -> str:
         text = pattern.sub("", text)
     for pattern, replacement in REPLACED:
         text = pattern.sub(replacement, text)
-    return re.sub(r"\s+", " ", text).strip()[:LIMIT]
+    return re.sub(r"\s+", " ", text).strip()[:LIMIT].rstrip()

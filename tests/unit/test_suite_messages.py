@@ -1,0 +1,114 @@
+"""Texts as TensorFlow raised them, release by release, paths and addresses included."""
+
+from __future__ import annotations
+
+import pytest
+from suite.messages import LIMIT, describe, normalize
+
+FUSED = "Fused conv implementation does not support grouped convolutions for now."
+CONV2D = (
+    "The Conv2D op currently does not support grouped convolutions on the CPU. A grouped convolution was attempted to "
+    "be run because the input depth of 16 does not match the filter input depth of 4"
+)
+
+RAISED = {
+    "1.4.1 session": (
+        (
+            "Dimensions must be equal, but are 16 and 4 for 'Conv2D_3' (op: 'Conv2D') with input shapes: [2,9,9,16], "
+            "[3,3,4,32]."
+        ),
+        (
+            "Dimensions must be equal, but are 16 and 4 for 'Conv2D' (op: 'Conv2D') with input shapes: [2,9,9,16], "
+            "[3,3,4,32]."
+        ),
+    ),
+    "1.15.0 session": (
+        (
+            f"{FUSED}\n\t [[node Relu (defined at /opt/venv/lib/python3.7/site-packages/tensorflow_core/python/framework/"
+            "ops.py:1748) ]]\n\nOriginal stack trace for 'Relu':\n  File \"/usr/lib/python3.7/runpy.py\", line 193, in "
+            '_run_module_as_main\n    "__main__", mod_spec)\n'
+        ),
+        FUSED,
+    ),
+    "2.4.4 function": (
+        f" {FUSED}\n\t [[node Relu (defined at /srv/probe.py:22) ]] [Op:__inference_f_11]\n\nFunction call stack:\nf\n",
+        FUSED,
+    ),
+    "2.9.3 function": (
+        (
+            "Graph execution error:\n\nDetected at node 'Relu' defined at (most recent call last):\n"
+            '    File "/srv/probe.py", line 23, in <module>\n'
+            "      run('graph',tf.function(f,autograph=False),tf.constant(x))\n"
+            '    File "/srv/probe.py", line 22, in f\n'
+            "      y=tf.nn.conv2d(x,tf.constant(k),1,'SAME'); return tf.nn.relu(tf.nn.bias_add(y,tf.constant(b)))\n"
+            f"Node: 'Relu'\n{FUSED}\n\t [[{{{{node Relu}}}}]] [Op:__inference_f_11]"
+        ),
+        FUSED,
+    ),
+    "2.15.1 function": (
+        (
+            "Graph execution error:\n\nDetected at node Relu defined at (most recent call last):\n"
+            '  File "/srv/probe.py", line 23, in <module>\n\n  File "/srv/probe.py", line 22, in f\n\n'
+            f"{FUSED}\n\t [[{{{{node Relu}}}}]] [Op:__inference_f_10]"
+        ),
+        FUSED,
+    ),
+    "2.15.1 eager": (
+        (
+            "{{function_node __wrapped__Conv2D_device_/job:localhost/replica:0/task:0/device:CPU:0}} "
+            f"{CONV2D} [Op:Conv2D] name: "
+        ),
+        CONV2D,
+    ),
+    "2.8.4 Keras layer": (
+        (
+            'Exception encountered when calling layer "convolution" (type Conv3D).\n\nNumber of channels in filter (4) '
+            "must match last dimension of input (16) [Op:Conv3D]\n\nCall arguments received:\n"
+            "  • inputs=tf.Tensor(shape=(2, 9, 9, 9, 16), dtype=float32)"
+        ),
+        "Number of channels in filter (4) must match last dimension of input (16)",
+    ),
+    "2.9.3 XLA": (
+        (
+            "Detected unsupported operations when trying to compile graph __inference_<lambda>_67853[_XlaMustCompile=true,"
+            "config_proto=15030321711957917209,executor_type=11160318154034397263] on XLA_CPU_JIT: SparseTensorDenseMatMul"
+        ),
+        (
+            "Detected unsupported operations when trying to compile graph __inference_<lambda> on XLA_CPU_JIT: "
+            "SparseTensorDenseMatMul"
+        ),
+    ),
+    "1.15.0 XLA": (
+        (
+            "Detected unsupported operations when trying to compile graph cluster_14309726818920568786[] on XLA_CPU_JIT: "
+            "SparseTensorDenseMatMul"
+        ),
+        "Detected unsupported operations when trying to compile graph cluster on XLA_CPU_JIT: SparseTensorDenseMatMul",
+    ),
+}
+
+
+@pytest.mark.parametrize("release", RAISED)
+def test_what_is_kept_is_the_status(release) -> None:
+    raised, kept = RAISED[release]
+    assert normalize(raised) == kept
+
+
+@pytest.mark.parametrize("release", RAISED)
+def test_what_is_kept_stays_as_it_is(release) -> None:
+    kept = normalize(RAISED[release][0])
+    assert normalize(kept) == kept
+
+
+def test_names_of_operations_keep_their_digits() -> None:
+    text = "No OpKernel was registered to support Op 'Conv2D' with [T=DT_HALF] for 'Relu6' and MatMul_v2"
+    assert normalize(text) == text
+
+
+def test_addresses_and_paths_are_dropped() -> None:
+    text = "<keras.layers.Conv2D object at 0x7f22bb7463b0> cannot be read from /root/cache/model.h5"
+    assert normalize(text) == "<keras.layers.Conv2D object at <address>> cannot be read from <path>"
+
+
+def test_a_long_text_is_cut() -> None:
+    assert describe(ValueError("word " * 200)) == {"type": "ValueError", "message": ("word " * 200)[:LIMIT].strip()}

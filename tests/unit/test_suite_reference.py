@@ -1,0 +1,196 @@
+"""The reference against a second formulation (scipy's correlate, a channel at a time) and finite differences."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import signal
+from suite import catalog, reference
+from suite.catalog import parse_case
+
+FORMS = sorted({(approach.form, approach.rank) for approach in catalog.APPROACHES.values()})
+
+
+@st.composite
+def windows(draw, ranks=(1, 2, 3)) -> reference.Window:
+    rank = draw(st.sampled_from(ranks))
+    stride, dilation = draw(st.sampled_from([(1, 1), (2, 1), (3, 1), (1, 2), (1, 3), (2, 2)]))
+    window = reference.Window(
+        extents=tuple(draw(st.lists(st.integers(1, 7), min_size=rank, max_size=rank))),
+        kernel=tuple(draw(st.lists(st.integers(1, 4), min_size=rank, max_size=rank))),
+        stride=stride,
+        dilation=dilation,
+        padding=draw(st.sampled_from(["SAME", "VALID"])),
+        groups=draw(st.integers(1, 3)),
+    )
+    assume(window.padding == "SAME" or min(window.out) > 0)
+    return window
+
+
+def numbers(seed: int, *shapes: tuple[int, ...]) -> list:
+    random = np.random.default_rng(seed)
+    return [random.normal(size=shape) for shape in shapes]
+
+
+def arrays(window: reference.Window, seed: int) -> list:
+    """An input of two channels a group, a filter with three outputs a group, and an output's cotangent."""
+    channels, outputs = 2 * window.groups, 3 * window.groups
+    return numbers(seed, (2, *window.extents, channels), (*window.kernel, 2, outputs), (2, *window.out, outputs))
+
+
+def correlate(x, filters, window: reference.Window):
+    """The grouped convolution by scipy: pad, correlate each pair of channels with holes in the filter, take strides."""
+    spread = np.zeros([(size - 1) * window.dilation + 1 for size in window.kernel] + list(filters.shape[-2:]))
+    spread[tuple(slice(None, None, window.dilation) for _ in window.kernel)] = filters
+    padded = np.pad(x, [(0, 0), *same_padding(window), (0, 0)])
+    per_group, outputs = filters.shape[-2], filters.shape[-1] // window.groups
+    y = np.zeros((len(x), *window.out, filters.shape[-1]))
+    strides = tuple(slice(None, None, window.stride) for _ in window.kernel)
+    for image, out, channel in itertools.product(range(len(x)), range(filters.shape[-1]), range(per_group)):
+        plane = padded[image, ..., (out // outputs) * per_group + channel]
+        y[image, ..., out] += signal.correlate(plane, spread[..., channel, out], mode="valid", method="direct")[strides]
+    return y
+
+
+def same_padding(window: reference.Window) -> list[tuple[int, int]]:
+    """As TensorFlow's documentation of SAME has it, apart from the formula of the reference."""
+    if window.padding == "VALID":
+        return [(0, 0)] * len(window.kernel)
+    pads = []
+    for size, kernel in zip(window.extents, window.kernel, strict=True):
+        reach = (kernel - 1) * window.dilation + 1
+        rest = size % window.stride or window.stride
+        total = max(reach - rest, 0)
+        pads.append((total // 2, total - total // 2))
+    return pads
+
+
+@given(windows(), st.integers(0, 2**16))
+@settings(max_examples=150, deadline=None)
+def test_convolve_equals_scipy(window, seed) -> None:
+    x, filters, _ = arrays(window, seed)
+    np.testing.assert_allclose(reference.convolve(x, filters, window), correlate(x, filters, window), atol=1e-12)
+
+
+@given(windows(), st.integers(0, 2**16))
+@settings(max_examples=100, deadline=None)
+def test_gradients_are_the_transposes_of_the_convolution(window, seed) -> None:
+    """<dy, conv(x, w)> is linear in x and in w: it must equal <dx, x> and <dw, w>, for any x and w."""
+    x, filters, dy = arrays(window, seed)
+    product = np.sum(dy * correlate(x, filters, window))
+    assert np.sum(x * reference.input_gradient(dy, filters, window)) == pytest.approx(product, abs=1e-9)
+    assert np.sum(filters * reference.filter_gradient(x, dy, window)) == pytest.approx(product, abs=1e-9)
+
+
+@given(windows(ranks=(2,)), st.integers(0, 2**16))
+@settings(max_examples=20, deadline=None)
+def test_gradients_equal_finite_differences(window, seed) -> None:
+    x, filters, dy = arrays(window, seed)
+    of_x = differences(lambda at: np.sum(dy * reference.convolve(at, filters, window)), x)
+    of_filters = differences(lambda at: np.sum(dy * reference.convolve(x, at, window)), filters)
+    np.testing.assert_allclose(reference.input_gradient(dy, filters, window), of_x, atol=1e-6)
+    np.testing.assert_allclose(reference.filter_gradient(x, dy, window), of_filters, atol=1e-6)
+
+
+def differences(function, at, step=1e-5):
+    """The gradient of a scalar function, from both sides of each element."""
+    gradient = np.zeros(at.shape)
+    for index in np.ndindex(*at.shape):
+        low, high = at.copy(), at.copy()
+        low[index] -= step
+        high[index] += step
+        gradient[index] = (function(high) - function(low)) / (2 * step)
+    return gradient
+
+
+def geometry(form: str) -> str:
+    return {"depthwise": "g4-k3-cm2", "separable": "g16-k3"}.get(form, "g4-k3")
+
+
+@pytest.mark.parametrize(("form", "rank"), FORMS)
+@pytest.mark.parametrize("tokens", ["", "-s2", "-d2", "-valid"])
+def test_the_gradients_of_a_form_are_its_transposes(form, rank, tokens) -> None:
+    base, _, multiplier = geometry(form).partition("-cm")
+    case = parse_case(f"{base}{tokens}{'-cm' + multiplier if multiplier else ''}/none/f64/nhwc")._replace(h=5, w=6)
+    operation = reference.linear(form, rank, case)
+    spatial = ((5,) * (rank - 2) + (5, 6))[-rank:]
+    x, *filters = numbers(3, (2, *spatial, case.cin), *operation.filter_shapes)
+    y = operation.forward(x, filters)
+    (dy,) = numbers(4, y.shape)
+    dx, dfilters = operation.gradients(x, filters, dy)
+    assert y.shape[-1] == case.cout
+    assert [values.shape for values in dfilters] == operation.filter_shapes
+    for gradient, values in zip([dx, *dfilters], [x, *filters], strict=True):
+        assert np.sum(gradient * values) == pytest.approx(np.sum(dy * y), rel=1e-9)
+
+
+def test_depthwise_gives_each_channel_its_own_filters() -> None:
+    case = parse_case("g4-k3-cm2/none/f64/nhwc")
+    operation = reference.linear("depthwise", 2, case)
+    x, filters = numbers(5, (1, 9, 9, 4), operation.filter_shapes[0])
+    y = operation.forward(x, [filters])
+    for channel, number in itertools.product(range(4), range(2)):
+        plane = np.pad(x[0, ..., channel], 1)
+        want = signal.correlate(plane, filters[:, :, channel, number], mode="valid", method="direct")
+        np.testing.assert_allclose(y[0, ..., 2 * channel + number], want, atol=1e-12)
+
+
+def test_transpose_scatters_each_input_through_its_group() -> None:
+    """Against the definition: every input pixel adds its filter, scaled, to the output around stride times its place."""
+    case = parse_case("g2-k3-s2-valid/none/f64/nhwc")._replace(h=3, w=4, cin=4, cout=6)
+    operation = reference.linear("transpose", 2, case)
+    x, filters = numbers(6, (1, 3, 4, 4), operation.filter_shapes[0])
+    want = np.zeros((1, 7, 9, 6))
+    for row, column, channel in itertools.product(range(3), range(4), range(4)):
+        group = channel // 2
+        place = (0, slice(2 * row, 2 * row + 3), slice(2 * column, 2 * column + 3), slice(3 * group, 3 * group + 3))
+        want[place] += x[0, row, column, channel] * filters[..., channel]
+    np.testing.assert_allclose(operation.forward(x, [filters]), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", catalog.EPILOGUES)
+def test_the_slope_of_an_epilogue_equals_finite_differences(name) -> None:
+    case = parse_case(f"g4-k3/{name}/f64/nhwc")
+    problem = reference.pose("nn-conv2d", case.id)
+    z = np.linspace(-9.05, 9.05, 32 * 10).reshape(1, 2, 5, 32)
+    parameters = {key: values for key, values in problem.parameters.items() if key != "add"} | {"add": np.ones(z.shape)}
+    _, slope, distance = reference.epilogue(case, z, parameters)
+    step = 1e-6
+    high, low = (reference.epilogue(case, z + sign * step, parameters)[0] for sign in (1, -1))
+    smooth = distance > 1e-4
+    assert smooth.mean() > 0.95
+    np.testing.assert_allclose(slope[smooth], ((high - low) / (2 * step))[smooth], atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", catalog.DTYPES)
+def test_an_error_of_one_channel_is_beyond_the_tolerance_and_of_rounding_within(dtype) -> None:
+    problem = reference.pose("nn-conv2d", f"g4-k3/bias_relu/{dtype}/nhwc")
+    rounded = reference.round_to(dtype, problem.y)
+    assert reference.relative_error(rounded, problem.y) < problem.forward_tolerance
+    swapped = problem.y[..., [1, 0, *range(2, 32)]]
+    assert reference.relative_error(swapped, problem.y) > problem.forward_tolerance
+
+
+def test_the_cotangent_is_zero_where_a_rounding_would_decide_the_slope() -> None:
+    problem = reference.pose("nn-conv2d", "g4-k3/bias_relu/bf16/nhwc")
+    silenced = problem.cotangent == 0
+    assert 0 < silenced.mean() < 0.2
+    assert np.all(problem.y[silenced] < problem.forward_tolerance * np.max(problem.y))
+
+
+def test_bfloat16_rounds_to_nearest_and_ties_to_even() -> None:
+    values = np.array([1.0, 1 + 2.0**-8, 1 + 3 * 2.0**-8, 1 + 2.0**-8 + 2.0**-12, -3.14159])
+    assert reference.round_to("bf16", values).tolist() == [1.0, 1.0, 1 + 4 * 2.0**-8, 1 + 2.0**-7, -3.140625]
+
+
+def test_the_same_case_poses_the_same_numbers() -> None:
+    case = "g4-k3/bias/f32/nhwc"
+    first = reference.pose("nn-conv2d", case)
+    reference._pose.cache_clear()
+    second = reference.pose("split-concat", case)
+    assert first is not second
+    assert np.array_equal(first.x, second.x) and np.array_equal(first.y, second.y)

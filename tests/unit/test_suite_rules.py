@@ -1,0 +1,133 @@
+"""The rules on real evidence: nodes of partition graphs, and the optimized HLO that lies in data/hlo, metadata cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from suite.evidence import hlo
+from suite.evidence.rules import Asked, Node, from_graphs, from_hlo
+
+HLO = Path(__file__).parent / "data" / "hlo"
+BIAS_RELU = ("bias", "relu")
+BASE = Asked(groups=4, cin=16, taps=9, steps=BIAS_RELU)
+DEPTHWISE = Asked(groups=16, cin=16, taps=9, steps=BIAS_RELU)
+
+
+def conclude(asked: Asked, *nodes: Node) -> tuple[str, str]:
+    fusion = from_graphs(nodes, asked)
+    return fusion["kernel"], fusion["epilogue"]
+
+
+def test_one_convolution_with_the_epilogue_inside_is_fused_by_a_kernel_unknown() -> None:
+    node = Node("_MklNativeFusedConv2D", ("BiasAdd", "Relu"), filter_channels=4)
+    assert conclude(BASE, node) == ("unknown", "fused")
+
+
+def test_a_plain_convolution_says_nothing_about_its_kernel() -> None:
+    assert conclude(BASE, Node("Conv2D", (), 4), Node("BiasAdd"), Node("Relu")) == ("unknown", "separate")
+
+
+def test_what_stands_outside_makes_a_fusion_partial() -> None:
+    assert conclude(BASE, Node("_FusedConv2D", ("BiasAdd",), 4), Node("Relu")) == ("unknown", "partly")
+
+
+def test_the_layout_pass_joins_a_bias_without_fused_ops() -> None:
+    asked = BASE._replace(steps=("bias",))
+    assert conclude(asked, Node("_MklNativeConv2DWithBias")) == ("unknown", "fused")
+
+
+def test_fused_only_with_each_other_is_separate() -> None:
+    asked = BASE._replace(steps=("bn", "relu"))
+    assert conclude(asked, Node("_MklNativeConv2D"), Node("_MklNativeFusedBatchNormEx")) == ("unknown", "separate")
+
+
+def test_without_an_epilogue_there_is_none_to_fuse() -> None:
+    assert conclude(BASE._replace(steps=()), Node("Conv2D"))[1] == "none"
+
+
+def test_a_convolution_a_group() -> None:
+    parts = [Node("_MklNativeConv2D", (), 4)] * 4
+    assert conclude(BASE, *parts, Node("BiasAdd"), Node("Relu")) == ("per-group", "separate")
+
+
+def test_without_groups_one_convolution_is_not_one_a_group() -> None:
+    assert conclude(BASE._replace(groups=1), Node("Conv2D", (), 16))[0] == "unknown"
+
+
+def test_a_filter_over_all_input_channels_is_dense() -> None:
+    assert conclude(BASE, Node("_FusedConv2D", ("BiasAdd", "Relu"), 16)) == ("dense-expanded", "fused")
+
+
+def test_depthwise_operations_know_nothing_else() -> None:
+    node = Node("_MklNativeFusedDepthwiseConv2dNative", ("BiasAdd", "Relu"))
+    assert conclude(DEPTHWISE, node) == ("depthwise", "fused")
+
+
+def test_the_pointwise_half_carries_the_epilogue() -> None:
+    nodes = [Node("DepthwiseConv2dNative"), Node("_FusedConv2D", ("BiasAdd", "Relu"), 16)]
+    assert conclude(DEPTHWISE, *nodes) == ("depthwise", "fused")
+
+
+@pytest.mark.parametrize("op", ["MatMul", "BatchMatMulV2", "Einsum", "_MklBatchMatMulV2"])
+def test_without_convolutions_products_do_it(op) -> None:
+    assert conclude(BASE, Node(op), Node("BiasAdd"), Node("Relu")) == ("matmul", "separate")
+
+
+def test_what_xla_compiles_is_not_judged_by_its_nodes() -> None:
+    nodes = [Node("DepthwiseConv2dNative", compiled=True), Node("BiasAdd"), Node("Relu")]
+    assert conclude(DEPTHWISE, *nodes) == ("unknown", "separate")
+
+
+def test_only_what_tells_something_is_listed() -> None:
+    nodes = [Node("IteratorGetNext"), Node("Conv2D", compiled=True), Node("BiasAdd"), Node("BiasAdd"), Node("Identity")]
+    nodes.append(Node("_FusedConv2D", ("BiasAdd", "Relu")))
+    ops = from_graphs(nodes, BASE)["ops"]
+    assert ops == {"XLA:Conv2D": 1, "BiasAdd": 2, "_FusedConv2D[BiasAdd,Relu]": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "kernel", "convolutions"),
+    [
+        # groups became a dimension of the window, with holes in it
+        ("2.4.4-nn-conv2d", BASE, "dense-expanded", {"convolution": 1}),
+        ("2.4.4-depthwise", DEPTHWISE, "dense-expanded", {"convolution": 1}),
+        ("2.4.4-patches-einsum", BASE, "matmul", {"convolution": 1, "dot": 1}),
+        ("2.21.0-nn-conv2d", BASE, "grouped", {"convolution[feature_group_count=4]": 1}),
+        ("2.21.0-depthwise-pointwise", DEPTHWISE, "depthwise", {"convolution[feature_group_count=16]": 1, "dot": 1}),
+        ("2.21.0-split-concat", BASE, "per-group", {"convolution": 4}),
+        ("2.21.0-masked-dense", BASE, "dense-expanded", {"convolution": 1}),
+        ("2.21.0-patches-einsum", BASE, "matmul", {"convolution[feature_group_count=16]": 1, "dot": 1}),
+    ],
+)
+def test_optimized_hlo(text, asked, kernel, convolutions) -> None:
+    fusion = from_hlo(hlo.parse((HLO / f"{text}.txt").read_text(encoding="utf-8")), asked)
+    assert (fusion["kernel"], fusion["epilogue"], fusion["source"]) == (kernel, "separate", "optimized_hlo")
+    assert convolutions.items() <= fusion["ops"].items()
+    assert "fusion[add,maximum]" in fusion["ops"]
+
+
+def test_without_groups_hlo_proves_nothing_about_groups() -> None:
+    instructions = hlo.parse((HLO / "2.21.0-masked-dense.txt").read_text(encoding="utf-8"))
+    assert from_hlo(instructions, BASE._replace(groups=1))["kernel"] == "unknown"
+
+
+def test_hlo_with_the_convolution_inside_of_a_fusion() -> None:
+    """Made by hand: no XLA that was run here fuses into convolutions."""
+    text = """
+%fused_computation (p0: f32[2,9,9,16], p1: f32[3,3,4,32]) -> f32[2,9,9,32] {
+  %p0 = f32[2,9,9,16]{3,2,1,0} parameter(0)
+  %p1 = f32[3,3,4,32]{3,2,1,0} parameter(1)
+  %c = f32[2,9,9,32]{3,2,1,0} convolution(%p0, %p1), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=4
+  %z = f32[2,9,9,32]{3,2,1,0} constant({...})
+  ROOT %m = f32[2,9,9,32]{3,2,1,0} maximum(%c, %z)
+}
+
+ENTRY %main (a: f32[2,9,9,16], b: f32[3,3,4,32]) -> f32[2,9,9,32] {
+  %a = f32[2,9,9,16]{3,2,1,0} parameter(0)
+  %b = f32[3,3,4,32]{3,2,1,0} parameter(1)
+  ROOT %f = f32[2,9,9,32]{3,2,1,0} fusion(%a, %b), kind=kOutput, calls=%fused_computation
+}
+"""  # noqa: E501  a line of HLO is a line
+    fusion = from_hlo(hlo.parse(text), BASE)
+    assert (fusion["kernel"], fusion["epilogue"]) == ("grouped", "fused")
