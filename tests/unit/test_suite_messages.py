@@ -10,6 +10,7 @@ CONV2D = (
     "The Conv2D op currently does not support grouped convolutions on the CPU. A grouped convolution was attempted to "
     "be run because the input depth of 16 does not match the filter input depth of 4"
 )
+UNCOMPILED = "Detected unsupported operations when trying to compile graph {} on XLA_CPU_JIT: SparseTensorDenseMatMul"
 
 RAISED = {
     "1.4.1 session": (
@@ -24,8 +25,8 @@ RAISED = {
     ),
     "1.15.0 session": (
         (
-            f"{FUSED}\n\t [[node Relu (defined at /opt/venv/lib/python3.7/site-packages/tensorflow_core/python/framework/"
-            "ops.py:1748) ]]\n\nOriginal stack trace for 'Relu':\n  File \"/usr/lib/python3.7/runpy.py\", line 193, in "
+            f"{FUSED}\n\t [[node Relu (defined at /opt/venv/lib/python3.7/site-packages/tensorflow_core/python/"
+            "framework/ops.py:1748) ]]\n\nOriginal stack trace for 'Relu':\n  File \"/usr/lib/python3.7/runpy.py\", line 193, in "
             '_run_module_as_main\n    "__main__", mod_spec)\n'
         ),
         FUSED,
@@ -69,22 +70,13 @@ RAISED = {
         "Number of channels in filter (4) must match last dimension of input (16)",
     ),
     "2.9.3 XLA": (
-        (
-            "Detected unsupported operations when trying to compile graph __inference_<lambda>_67853[_XlaMustCompile=true,"
-            "config_proto=15030321711957917209,executor_type=11160318154034397263] on XLA_CPU_JIT: SparseTensorDenseMatMul"
+        UNCOMPILED.format(
+            "__inference_<lambda>_67853[_XlaMustCompile=true,config_proto=15030321711957917209,"
+            "executor_type=11160318154034397263]"
         ),
-        (
-            "Detected unsupported operations when trying to compile graph __inference_<lambda> on XLA_CPU_JIT: "
-            "SparseTensorDenseMatMul"
-        ),
+        UNCOMPILED.format("__inference_<lambda>"),
     ),
-    "1.15.0 XLA": (
-        (
-            "Detected unsupported operations when trying to compile graph cluster_14309726818920568786[] on XLA_CPU_JIT: "
-            "SparseTensorDenseMatMul"
-        ),
-        "Detected unsupported operations when trying to compile graph cluster on XLA_CPU_JIT: SparseTensorDenseMatMul",
-    ),
+    "1.15.0 XLA": (UNCOMPILED.format("cluster_14309726818920568786[]"), UNCOMPILED.format("cluster")),
 }
 
 

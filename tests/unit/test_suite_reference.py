@@ -140,7 +140,7 @@ def test_depthwise_gives_each_channel_its_own_filters() -> None:
 
 
 def test_transpose_scatters_each_input_through_its_group() -> None:
-    """Against the definition: every input pixel adds its filter, scaled, to the output around stride times its place."""
+    """By definition every input pixel adds its filter, scaled, to the output from stride times its place on."""
     case = parse_case("g2-k3-s2-valid/none/f64/nhwc")._replace(h=3, w=4, cin=4, cout=6)
     operation = reference.linear("transpose", 2, case)
     x, filters = numbers(6, (1, 3, 4, 4), operation.filter_shapes[0])
