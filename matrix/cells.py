@@ -24,12 +24,18 @@ def _load(file: Path) -> ModuleType:
 suite = _load(paths.SUITE / "catalog.py")
 
 
+# What plans for a device that is not there says nothing in a run that is executed.
+PLANNING = ("planning.py", "grappler_plan.py", "kernel_registry.py")
+
+
 @cache
-def suite_sha256(folder: Path = paths.SUITE) -> str:
-    """Of the correctness suite: its modules by path and content, without the pytest callers and the benchmarks."""
+def suite_sha256(folder: Path = paths.SUITE, *, planned: bool = False) -> str:
+    """Of the modules that decide what an executed run observes, or a planned one, by path and content: without the
+    pytest callers and the benchmarks.
+    """
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
-        if not file.name.startswith(("test_", "bench_")):
+        if not file.name.startswith(("test_", "bench_")) and (planned or file.name not in PLANNING):
             content = hashlib.sha256(file.read_bytes()).hexdigest()
             digest.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
     return digest.hexdigest()
