@@ -49,6 +49,25 @@ def update(session: nox.Session) -> None:
 
 
 @nox.session
+def bases(session: nox.Session) -> None:
+    """Make base images from Debian's archive, for an Engine that reaches no registry."""
+    _verb(session, "bases")
+
+
+@nox.session(name="compare-engines")
+def compare_engines(session: nox.Session) -> None:
+    """List the cells whose outcome in Docker is another than in a virtual environment."""
+    _verb(session, "compare-engines")
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """What the harness costs beside bare pytest (`-- ready`), and saves beside nox and pip by hand (`-- cold`)."""
+    _install(session, "lint")
+    session.run("python", "tests/benchmark/harness.py", *session.posargs, env={"PYTHONPATH": "."})
+
+
+@nox.session
 def clean(session: nox.Session) -> None:
     """Remove environments, images and working files; records and reports stay."""
     _verb(session, "clean")

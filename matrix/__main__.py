@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from matrix import bases as bases_
+from matrix import catalog, compare, engines, paths, records, sweep
 from matrix import doctor as doctor_
-from matrix import engines, paths, sweep
 from matrix import update as update_
 from matrix.cells import suite
 from matrix.errors import BadRecord, MatrixError
-from matrix.ids import BACKENDS
-from matrix.plan import SETS, Estimate, Selection
+from matrix.ids import BACKENDS, Backend
+from matrix.plan import SETS, Estimate, Selection, select_releases
 from matrix.progress import by_question, in_words
 from matrix.records import EngineName
 from matrix.report import Summary, table
@@ -116,6 +117,27 @@ def doctor() -> None:
 def update(releases: tuple[str, ...]) -> None:
     """Ask the package index for releases, and lock every CPU target anew, or those of RELEASES."""
     update_.update(releases, say=_say)
+
+
+@cli.command()
+@click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES)
+@click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS), show_default=True)
+def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
+    """Make the images that targets are built on from Debian's archive, where no registry can be reached."""
+    chosen = select_releases(catalog.load(), releases)
+    targets = [release.target(backend) for release in chosen for backend in backends if backend in release.wheels]
+    bases_.make_for(targets, _say)
+
+
+@cli.command()
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+def compare_engines(reports: Path) -> None:
+    """List the cells whose outcome in Docker is another than in a virtual environment; none is expected."""
+    compared = compare.pairs(records.read_all(reports))
+    found = [difference for pair in compared for difference in compare.differences(*pair)]
+    for difference in found:
+        _say(plain(str(difference), limit=500))
+    _say(f"{len(compared)} runs were made by both engines; {len(found)} of their cells differ")
 
 
 @cli.command()
