@@ -1,4 +1,4 @@
-# As cpu.Dockerfile, and in /usr/local/cuda the libraries for a GPU that the wheels do not bring (before 2.14).
+# As cpu.Dockerfile, and in /usr/local/cuda the libraries for a GPU that the wheels do not bring (before 2.15).
 ARG BASE
 # One of NVIDIA's development images; the base again where nothing is to be taken.
 ARG TOOLKIT

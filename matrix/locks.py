@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from matrix import paths
+from matrix import host, paths
 from matrix.errors import NotBuilt
 from matrix.ids import Target
 
@@ -23,10 +23,22 @@ def build_tools(target: Target) -> Path | None:
     return paths.LOCKS / "build" / f"py{target.python.replace('.', '')}.txt" if has_sources else None
 
 
+def left_out(target: Target) -> Path | None:
+    """The names of CUDA's libraries, which fill gigabytes and drive nothing where there is no GPU: what TensorFlow
+    plans and registers it says without them. None where all of the lock is installed.
+    """
+    without_gpu = target.backend == "cuda" and host.facts("cuda").gpu is None
+    return paths.LOCKS / "left-out" / "cuda.txt" if without_gpu else None
+
+
+def files(target: Target) -> list[Path]:
+    """All that decides what is installed, the lock first. Raise NotBuilt where the target has none."""
+    return [path(target), *filter(None, (build_tools(target), left_out(target)))]
+
+
 def sha256(target: Target) -> str:
-    """Of the lock, with that of its build tools. Raise NotBuilt where the target has none."""
-    tools = build_tools(target)
-    return hashlib.sha256(_read(target) + (tools.read_bytes() if tools else b"")).hexdigest()
+    """Of the files that decide what is installed. Raise NotBuilt where the target has no lock."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files(target))).hexdigest()
 
 
 def _read(target: Target) -> bytes:
@@ -40,7 +52,10 @@ def install_command(target: Target, python: Path) -> list[str]:
     """uv's arguments that make the environment of this interpreter equal to the lock."""
     tools = build_tools(target)
     building = ["--build-constraints", str(tools), "--require-build-hashes"] if tools else []
-    return ["pip", "sync", "--quiet", "--require-hashes", "--python", str(python), *building, str(path(target))]
+    command = ["pip", "sync", str(path(target))]
+    if names := left_out(target):
+        command = ["pip", "install", "--no-deps", "--excludes", str(names), "--requirements", str(path(target))]
+    return [*command, "--quiet", "--require-hashes", "--python", str(python), *building]
 
 
 def why_not(stderr: str) -> str:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 from packaging.markers import default_environment
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
@@ -59,7 +60,8 @@ def lock(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist]) ->
     """
     wheel = release.wheels[backend]
     named = {entry.name for entry in sdists if entry.holds_for(release.version)}
-    own = _compile([wheel.requirement], wheel.python, [*_wheels_but(named), *_as_of(release.date + MARGIN)])
+    options = [*_wheels_but(named), *_as_of(release.date + MARGIN), _whenever(wheel.requirement)]
+    own = _compile([wheel.requirement], wheel.python, options)
     files = _compile([*map(_pin, own), *HARNESS], wheel.python)
     if idle := named - _built(own):
         raise BadData(f"sdists.toml: {release.version} builds no {', '.join(sorted(idle))}", "narrow its `releases`")
@@ -94,6 +96,11 @@ def _pin(choice: Choice) -> str:
 def _as_of(day: datetime.date) -> list[str]:
     tools = f"{max(day, BUILD_TOOLS_SINCE)}T00:00:00Z"
     return [f"--exclude-newer={day}T00:00:00Z", f"--exclude-newer-package=setuptools={tools}"]
+
+
+def _whenever(requirement: str) -> str:
+    """AMD's builds appear weeks after the release that they are of."""
+    return f"--exclude-newer-package={Requirement(requirement).name}=9999-01-01T00:00:00Z"
 
 
 def _compile(requirements: Collection[str], python: str, options: Iterable[str] = ()) -> list[Choice]:

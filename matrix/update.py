@@ -1,4 +1,4 @@
-"""Refreshes releases.toml from the package index, and the locks of the CPU targets. `landmark` alone is kept by hand.
+"""Refreshes releases.toml from the package index, and the locks of the targets. `landmark` alone is kept by hand.
 
 In the catalog: the latest patch of every minor release, the newest pre-release where it is ahead of them, and the
 newest nightly build.
@@ -23,9 +23,12 @@ from matrix.resolve import Sdist
 
 PROJECTS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-rocm", "tf-nightly", "tf-nightly-cpu")
 OLDEST = Version("1.0")
-# From here on `tensorflow` is the GPU build; from the second on its extra brings CUDA's libraries.
+# From here on `tensorflow` is the GPU build; from the second on its extra brings CUDA's libraries. That of 2.14 wants
+# TensorRT 8.5.3.1 besides, which has no wheel for the newest Python of that release.
 GPU_BY_DEFAULT = Version("2.1")
-CUDA_AS_EXTRA = Version("2.14")
+CUDA_AS_EXTRA = Version("2.15")
+# From here on a target of the backend is locked: GPU builds before 1.15 have nothing that could be fused.
+LOCKED: Mapping[Backend, Version] = {"cpu": OLDEST, "cuda": Version("1.15"), "rocm": Version("1.15")}
 HEAD = """\
 # Written by `nox -s update` from the package index; only `landmark` is kept by hand.
 # The patch number of tensorflow-rocm is AMD's own: its newest stands with the release of the same minor.
@@ -36,10 +39,10 @@ Say = Callable[[str], object]
 
 
 def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> None:
-    """Rewrite releases.toml and the CPU locks: all, or those of the releases in `only` and those that are missing.
+    """Rewrite releases.toml and the locks: all, or those of the releases in `only` and those that are missing.
 
     A lock whose target is gone is removed. Raise BadUsage for a release that the index does not have, MachineError
-    where the index does not answer; at the end, BadData with every release that cannot be locked.
+    where the index does not answer; at the end, BadData with every target that cannot be locked.
     """
     known = catalog.load_entries(data / "releases.toml", "release", Release, key="version")
     address = index.address()
@@ -49,7 +52,13 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> 
     write_whole(data / "releases.toml", dump(releases).encode())
     _remove_idle(data / "locks", releases)
     there = {file.stem for file in (data / "locks").glob("*.txt")} if only else set()
-    due = [release for release in releases if release.version in only or release.target("cpu").id not in there]
+    due = [
+        (release, backend)
+        for release in releases
+        for backend in release.wheels
+        if LOCKED[backend] <= Version(release.version)
+        if release.version in only or release.target(backend).id not in there
+    ]
     _lock(due, data, say)
 
 
@@ -60,10 +69,10 @@ def _remove_idle(locks: Path, releases: Iterable[Release]) -> None:
             lock.unlink()
 
 
-def _lock(releases: Sequence[Release], data: Path, say: Say) -> None:
+def _lock(due: Sequence[tuple[Release, Backend]], data: Path, say: Say) -> None:
     sdists = resolve.load_sdists(data)
-    faults = [fault for release in releases if (fault := _lock_one(release, sdists, data, say))]
-    building = {r.wheels["cpu"].python for r in releases if any(sdist.holds_for(r.version) for sdist in sdists)}
+    faults = [fault for release, backend in due if (fault := _lock_one(release, backend, sdists, data, say))]
+    building = {r.wheels[backend].python for r, backend in due if any(sdist.holds_for(r.version) for sdist in sdists)}
     for python in sorted(building):
         tools = resolve.build_tools(python)
         write_whole(data / "locks" / "build" / f"py{python.replace('.', '')}.txt", tools.encode())
@@ -71,12 +80,12 @@ def _lock(releases: Sequence[Release], data: Path, say: Say) -> None:
         raise BadData("\n".join(map(str, faults)), "; ".join(sorted({fault.cure for fault in faults} - {""})))
 
 
-def _lock_one(release: Release, sdists: Collection[Sdist], data: Path, say: Say) -> BadData | None:
-    """One release that cannot be locked leaves the others as they are."""
-    target = release.target("cpu")
+def _lock_one(release: Release, backend: Backend, sdists: Collection[Sdist], data: Path, say: Say) -> BadData | None:
+    """One target that cannot be locked leaves the others as they are."""
+    target = release.target(backend)
     say(f"locking {target.id}")
     try:
-        lock = resolve.lock(release, "cpu", sdists)
+        lock = resolve.lock(release, backend, sdists)
     except BadData as fault:
         return fault
     write_whole(data / "locks" / f"{target.id}.txt", lock.encode())

@@ -10,13 +10,15 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import io
 import os
 import queue
 import shutil
 import signal
+import struct
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from typing import Any
 from docker.models.containers import Container
 from docker.models.images import Image
 from docker.types import DeviceRequest, LogConfig, Ulimit
-from docker.utils.socket import STDOUT, frames_iter
+from docker.utils.socket import STDOUT
 from uv import find_uv_bin
 
 from matrix import backends, bases, host, images, locks, paths
@@ -152,7 +154,7 @@ def _lay_out(context: Path, target: Target) -> None:
     """The build's context. The site's certificates come along, and stay in a stage of which nothing is kept."""
     shutil.copy(backends.dockerfile(target.backend), context / "Dockerfile")
     shutil.copy(find_uv_bin(), context / "uv")
-    for lock in filter(None, (locks.path(target), locks.build_tools(target))):
+    for lock in locks.files(target):
         copy = context / "locks" / lock.relative_to(paths.LOCKS)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(lock, copy)
@@ -254,7 +256,7 @@ class _Process:
 
     def _follow(self) -> None:
         try:
-            for stream, data in frames_iter(self._socket, tty=False):  # type: ignore[no-untyped-call]
+            for stream, data in _frames(self._socket):
                 self._chunks.put(("out" if stream == STDOUT else "err", data))
         finally:
             # The response that docker keeps there owns the connection; its socket alone would leave it open.
@@ -291,3 +293,17 @@ class _Process:
         """What nobody read must not hold up the reader."""
         with contextlib.suppress(queue.Empty):
             self._chunks.get(timeout=0.05)
+
+
+def _frames(attached: Any) -> Iterator[tuple[int, bytes]]:
+    """(stream, data) as it comes, until the container's end.
+
+    docker's own reader polls the socket first, and so leaves what TLS has read ahead until more comes.
+    """
+    getattr(attached, "_sock", attached).settimeout(None)
+    source = attached.makefile("rb") if hasattr(attached, "makefile") else io.BufferedReader(attached)
+    while len(header := source.read(8)) == 8:
+        stream, left = struct.unpack(">BxxxL", header)
+        while left and (data := source.read1(left)):
+            left -= len(data)
+            yield stream, data

@@ -61,6 +61,12 @@ def test_a_lock_pins_its_release_and_the_harness_by_wheels_but_for_named_sources
     assert sources(lock) <= set(pins(lock))
 
 
+def test_what_is_left_out_without_a_gpu_are_nvidias_libraries_and_all_of_them():
+    locked = {name for lock in paths.LOCKS.glob("*-cuda.txt") for name in pins(lock.read_text())}
+    names = (paths.LOCKS / "left-out" / "cuda.txt").read_text().split()
+    assert names == sorted(name for name in locked if name.startswith("nvidia-"))
+
+
 @pytest.mark.parametrize("sdist", SDISTS, ids=lambda sdist: sdist.name)
 def test_a_source_distribution_is_named_only_while_a_lock_builds_it(sdist):
     assert any(sdist.name in sources(lock_of(release)) for release in RELEASES)

@@ -50,7 +50,7 @@ wheels.rocm = { requirement = "tensorflow-rocm==2.9.4", python = "3.10" }
 version = "2.14.1"
 date = 2023-11-14
 wheels.cpu = { requirement = "tensorflow-cpu==2.14.1", python = "3.11" }
-wheels.cuda = { requirement = "tensorflow[and-cuda]==2.14.1", python = "3.11" }
+wheels.cuda = { requirement = "tensorflow==2.14.1", python = "3.11" }
 wheels.rocm = { requirement = "tensorflow-rocm==2.14.0.600", python = "3.11" }
 
 [[release]]
@@ -190,8 +190,14 @@ def test_update_writes_the_catalog_and_every_lock_and_with_no_news_the_same_byte
     update.update(data=data, say=said.append)
     assert (data / "releases.toml").read_text() == f"{update.HEAD}\n{EXPECTED}"
     releases = load_entries(data / "releases.toml", "release", Release, key="version")
-    assert said == [f"locking {release.target('cpu').id}" for release in releases]
-    assert {file.stem for file in idle.parent.glob("*.txt")} == {release.target("cpu").id for release in releases}
+    targets = [
+        release.target(backend).id
+        for release in releases
+        for backend in release.wheels
+        if backend == "cpu" or release.version != "1.0.1"
+    ]
+    assert said == [f"locking {target}" for target in targets]
+    assert {file.stem for file in idle.parent.glob("*.txt")} == set(targets)
     assert (idle.parent / "tf1.15.5-py37-cpu.txt").read_text() == "lock of 1.15.5 on cpu\n"
     assert {file.name for file in (idle.parent / "build").iterdir()} == {"py36.txt", "py37.txt"}
 
@@ -212,7 +218,7 @@ def test_update_of_one_release_locks_it_and_what_has_no_lock(data):
         lock.write_text("as before")
     update.update(["2.9.3"], data=data, say=lambda _: None)
     made = {lock.stem for lock in locks.glob("*.txt") if lock.read_text() != "as before"}
-    assert made == {"tf2.9.3-py310-cpu", "tf2.0.4-py37-cpu"}
+    assert made == {"tf2.9.3-py310-cpu", "tf2.9.3-py310-cuda", "tf2.9.3-py310-rocm", "tf2.0.4-py37-cpu"}
 
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
@@ -225,7 +231,7 @@ def test_update_of_an_unknown_release_writes_nothing(data):
 @pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_a_release_that_cannot_be_locked_is_told_after_the_others_are(data, monkeypatch):
     def lock(release, backend, sdists):
-        if release.version in {"1.0.1", "2.22.0rc0"}:
+        if (release.version, backend) in {("1.0.1", "cpu"), ("2.22.0rc0", "cpu")}:
             raise BadData(f"{release.version} has no NumPy", "wait")
         return "lock\n"
 
@@ -233,7 +239,7 @@ def test_a_release_that_cannot_be_locked_is_told_after_the_others_are(data, monk
     with pytest.raises(BadData, match=r"^1\.0\.1 has no NumPy\n2\.22\.0rc0 has no NumPy$") as told:
         update.update(data=data, say=lambda _: None)
     assert told.value.cure == "wait"
-    assert len(list((data / "locks").glob("*.txt"))) == EXPECTED.count("[[release]]") - 2
+    assert len(list((data / "locks").glob("*-cpu.txt"))) == EXPECTED.count("[[release]]") - 2
 
 
 @pytest.mark.parametrize("name", SETTINGS)
