@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from matrix import records, runner
 from matrix.catalog import Catalog, Profile, Release
-from matrix.cells import suite, suite_sha256
+from matrix.cells import suite_sha256
 from matrix.engines import ENGINES
 from matrix.errors import BadRecord, BadUsage, NotBuilt
 from matrix.ids import Backend, Run
@@ -49,12 +49,12 @@ class Selection:
         """Whether its runs observe every cell: only such are recorded."""
         return not (self.approaches or self.modes or self.checks)
 
-    def cells(self) -> tuple[CellId, ...]:
-        """Of the suite's cells, in its order."""
+    def cells(self, planned: Planned) -> tuple[CellId, ...]:
+        """Of the run's cells, in their order."""
         wanted = (self.approaches, self.modes, self.checks)
         return tuple(
-            tuple(cell)
-            for cell in suite.cells()
+            cell
+            for cell in planned.cells
             if all(not names or name in names for name, names in zip(cell, wanted, strict=False))
         )
 
@@ -145,7 +145,9 @@ def current(planned: Planned, reports: Path) -> Record | None:
     except (FileNotFoundError, BadRecord, NotBuilt):
         return None
     header = record.header
-    same = header.recipe_sha256 == recipe and header.suite_sha256 == suite_sha256()
+    same = header.recipe_sha256 == recipe and header.suite_sha256 == suite_sha256(
+        planned=planned.virtual_device is not None
+    )
     return record if same and (header.status in LASTING or header.same_as) else None
 
 

@@ -54,6 +54,11 @@ Line = Annotated[str, Meta(max_length=300)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+# operation -> device -> dtypes
+Kernels = Annotated[
+    dict[Name, Annotated[dict[Name, Annotated[list[Name], Meta(max_length=40)]], Meta(max_length=4)]],
+    Meta(max_length=40),
+]
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -128,7 +133,7 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
     onednn: bool | None = None
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None = None
     planned_for: Annotated[dict[Name, str], Meta(max_length=20)] | None = None
-    kernels: dict[Name, dict[Name, list[Name]]] | None = None
+    kernels: Kernels | None = None
     observations: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import signal
 import threading
 import time
@@ -15,9 +16,9 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
-from matrix import host, paths
+from matrix import backends, host, paths
 from matrix.catalog import Catalog, Profile, Release
-from matrix.cells import suite_sha256
+from matrix.cells import suite, suite_sha256
 from matrix.engines import ENGINES
 from matrix.engines.protocol import Ended, Environment, Limits, Process
 from matrix.errors import BadRecord, NotBuilt
@@ -47,6 +48,15 @@ class Planned:
     def host(self) -> Host:
         return host.facts(self.run.target.backend)
 
+    @property
+    def virtual_device(self) -> dict[str, str] | None:
+        """What the build plans for, for want of a device to execute on; None where the suite is executed."""
+        return None if self.host.gpu else backends.load()[self.run.target.backend].virtual_device
+
+    @property
+    def cells(self) -> tuple[CellId, ...]:
+        return tuple(map(tuple, suite.planned_cells() if self.virtual_device else suite.cells()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -67,14 +77,15 @@ def recipe_sha256(planned: Planned) -> str:
     """
     built = ENGINES[planned.engine].recipe(planned.run.target)
     variables = sorted((VARIABLES | planned.profile.environment).items())
-    return hashlib.sha256(f"{built} {variables} threads {THREADS}".encode()).hexdigest()
+    asked = f" planned for {sorted(planned.virtual_device.items())}" if planned.virtual_device else ""
+    return hashlib.sha256(f"{built} {variables} threads {THREADS}{asked}".encode()).hexdigest()
 
 
 def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     """The record of a run. Whatever the target does ends as a record with its status and reason."""
     started, began = _now(), time.monotonic()
     stream = Stream(wanted)
-    reason = _follow(job, stream, job.arguments, observed)
+    reason = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
     status = _status(stream)
     if status == "complete" and (lie := _lie(job.planned.run, stream)):
         status, reason = "partial", lie
@@ -90,6 +101,10 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     )
     ordered = tuple(stream.observations[cell] for cell in wanted if cell in stream.observations)
     return Record(header=header, observations=ordered)
+
+
+def _planned(planned: Planned) -> tuple[str, ...]:
+    return ("--planned", json.dumps(planned.virtual_device)) if planned.virtual_device else ()
 
 
 def describe(job: Job) -> Imported | None:
@@ -188,7 +203,13 @@ def _told(stream: Stream) -> dict[str, Any]:
     python = stream.opening.python if stream.opening else None
     if (told := stream.imported) is None:
         return {"python": python}
-    return {"python": python, "packages": told.packages, "onednn": told.onednn, "build_info": told.build_info}
+    return {
+        "python": python,
+        "packages": told.packages,
+        "onednn": told.onednn,
+        "build_info": told.build_info,
+        "kernels": told.kernels,
+    }
 
 
 def _in_words(ended: Ended) -> str:
@@ -206,7 +227,7 @@ def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
             "recipe_sha256": recipe_sha256(planned),
             "lock_sha256": job.environment.lock_sha256,
             "image_digest": job.environment.image_digest,
-            "suite_sha256": suite_sha256(job.suite),
+            "suite_sha256": suite_sha256(job.suite, planned=planned.virtual_device is not None),
             "threads": THREADS,
         }
     fields["python"] = fields.get("python") or run.target.python
@@ -217,6 +238,7 @@ def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
         profile=run.profile,
         engine=planned.engine,
         host=planned.host,
+        planned_for=planned.virtual_device,
         **fields,
     )
 

@@ -101,7 +101,7 @@ class _Crew:
     def __init__(self, catalog: Catalog, due: frozenset[Run], selection: Selection, progress: Progress) -> None:
         self.stop = threading.Event()
         self._catalog, self._due, self._progress = catalog, due, progress
-        self._cells, self._patterns = selection.cells(), selection.patterns()
+        self._selection = selection
         self._under_way = 0
         self._gate = threading.Lock()
 
@@ -114,7 +114,7 @@ class _Crew:
 
     def run(self, planned: Planned, environment: Environment) -> list[Record]:
         """The record of the run; for a `default` that is another profile here, also the other's, unless it is due."""
-        job = Job(planned=planned, environment=environment, arguments=self._patterns, stop=self.stop)
+        job = Job(planned=planned, environment=environment, arguments=self._selection.patterns(), stop=self.stop)
         with self._memory():
             other = runner.default_is(job, self._catalog)
             if other is None:
@@ -124,8 +124,9 @@ class _Crew:
 
     def _observe(self, job: Job) -> Record:
         run = job.planned.run.id
-        self._progress.started(run, len(self._cells))
-        return runner.observe(job, self._cells, lambda _: self._progress.observed(run))
+        wanted = self._selection.cells(job.planned)
+        self._progress.started(run, len(wanted))
+        return runner.observe(job, wanted, lambda _: self._progress.observed(run))
 
     @contextmanager
     def _memory(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from matrix.errors import BadRecord
-from matrix.records import MAX_LINE, MAX_OBSERVATIONS, CellId, Line, Name, Observation, decode_line
+from matrix.records import MAX_LINE, MAX_OBSERVATIONS, CellId, Kernels, Line, Name, Observation, decode_line
 
 MAX_STREAM = 8 * 2**20
 
@@ -36,6 +36,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     packages: Annotated[dict[Name, Name], Meta(max_length=200)]
     onednn: bool | None
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None
+    kernels: Kernels | None = None
     cells: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
 
 

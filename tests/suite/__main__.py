@@ -53,7 +53,7 @@ def _options(arguments):
     parser = argparse.ArgumentParser(prog="python -m suite", description=__doc__)
     parser.add_argument("cells", nargs="*", metavar="APPROACH/MODE/CHECK/CASE", help="shell patterns; all by default")
     parser.add_argument("--describe", action="store_true", help="describe the environment and observe nothing")
-    parser.add_argument("--planned", type=json.loads, metavar="DEVICE", help="plan for a virtual device: see planning.py")
+    parser.add_argument("--planned", type=json.loads, metavar="DEVICE", help="a virtual device: see planning.py")
     parser.add_argument("--seconds", type=float, default=60, help="limit for one cell (%(default)s)")
     parser.add_argument("--memory", type=float, default=6 * GIB, help="limit for one worker, in bytes (6 GiB)")
     return parser.parse_args(arguments)

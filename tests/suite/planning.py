@@ -4,7 +4,7 @@
 observes the catalog's planned cells. A plan is believed only where the control is planned as it must be.
 """
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Tuple
 
 import tensorflow as tf
 
@@ -20,8 +20,8 @@ from .reference import Problem
 from .runtime import V1, tf1
 from .tensors import DTYPES, shape
 
-# Without groups: for a GPU it is fused in every build that has the fused kernel there, for a CPU in every one since 1.14,
-# if a batch norm follows. Without one Grappler does not look at shapes in the oldest releases, and fuses for no GPU.
+# Without groups, and a batch norm follows: for a GPU it is fused in every build that has the fused kernel there, for a
+# CPU in every one since 1.14. Without the batch norm the oldest releases do not infer shapes, and fuse for no GPU.
 CONTROL = Cell("nn-conv2d", "graph", "fusion", "g1-k3/bias_relu/f32/nhwc")
 FOLLOWS = ("bn",)
 CPU = {"type": "CPU"}
@@ -33,7 +33,7 @@ class Planner:
     def __init__(self, device: Dict[str, str]) -> None:
         self.device = device
         self.kernels = kernel_registry.kernels()
-        self._doubt = None  # type: Optional[str]
+        self._doubt = None
 
     def __call__(self, cell: Cell) -> Finding:
         problem = reference.pose(cell.approach, cell.case)

@@ -3,17 +3,32 @@ from __future__ import annotations
 import datetime
 from fnmatch import fnmatchcase
 
+import fabricated
+import msgspec
 import pytest
 
+from matrix import host
 from matrix.catalog import Catalog, Profile, Release, Wheel
 from matrix.cells import suite
 from matrix.errors import BadUsage
+from matrix.ids import Run, Target
 from matrix.plan import Selection, plan, select_releases
+from matrix.runner import Planned
 
 
 def release(version: str, landmark: str | None = None) -> Release:
     wheel = Wheel(requirement=f"tensorflow=={version}", python="3.10")
     return Release(version=version, date=datetime.date(2022, 1, 1), wheels={"cpu": wheel}, landmark=landmark)
+
+
+def a_run(backend: str = "cpu") -> Planned:
+    target = Target(release="2.8.4", python="3.10", backend=backend)
+    return Planned(
+        run=Run(target=target, profile="default"),
+        release=CATALOG.releases[3],
+        profile=CATALOG.profiles[0],
+        engine="venv",
+    )
 
 
 VERSIONS = ("1.15.5", "2.4.4", "2.5.3", "2.8.4", "2.9.3", "2.10.1", "2.22.0rc0", "2.23.0.dev20261120")
@@ -79,11 +94,32 @@ def test_an_unknown_profile_names_the_nearest():
 
 def test_selected_cells_are_the_same_to_the_suite_and_to_the_orchestrator():
     selection = Selection(approaches=("nn-conv2d", "depthwise"), checks=("gradient",))
-    ids = {"/".join(cell) for cell in selection.cells()}
+    ids = {"/".join(cell) for cell in selection.cells(a_run())}
     matched = {"/".join(c) for c in suite.cells() if any(fnmatchcase("/".join(c), p) for p in selection.patterns())}
     assert ids == matched and ids
     assert not selection.is_whole
 
 
 def test_a_whole_selection_takes_every_cell_of_the_suite():
-    assert Selection().cells() == suite.cells() and Selection().patterns() == ()
+    assert Selection().cells(a_run()) == suite.cells() and Selection().patterns() == ()
+
+
+def test_without_its_device_a_run_is_a_plan_of_cells_that_need_none(monkeypatch):
+    monkeypatch.setattr(host, "facts", lambda _: fabricated.header().host)
+    assert a_run("cuda").virtual_device["vendor"] == "NVIDIA"
+    assert a_run("cuda").cells == suite.planned_cells()
+    assert a_run("cpu").virtual_device is None
+
+
+def test_with_its_device_the_suite_is_executed(monkeypatch):
+    monkeypatch.setattr(host, "facts", lambda _: msgspec.structs.replace(fabricated.header().host, gpu="NVIDIA H100"))
+    assert a_run("cuda").virtual_device is None
+    assert a_run("cuda").cells == suite.cells()
+
+
+def test_planned_cells_ask_what_becomes_of_graphs_and_nothing_that_is_executed():
+    cells = suite.planned_cells()
+    assert {(cell.mode, cell.check) for cell in cells} == {("graph", "fusion")}
+    assert len(set(cells)) == len(cells) <= 600
+    for cell in cells:
+        assert suite.parse_case(cell.case).id == cell.case

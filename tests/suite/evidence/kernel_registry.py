@@ -1,4 +1,4 @@
-"""Which kernels a build brings for the operations of a convolution: known without a device, and no proof that they run."""
+"""Which kernels a build has for the operations of a convolution: known without a device, and no proof that they run."""
 
 from typing import Any, Dict, List
 
