@@ -24,7 +24,7 @@ def api(name: str) -> Any:
         # 1.x fills some modules on first use and raises ImportError for what it cannot fill
         found = getattr(found, part, None)
         if found is None:
-            raise Absent("tf.{} is not in this release".format(name))
+            raise Absent("no tf.{}".format(name))
     return found
 
 

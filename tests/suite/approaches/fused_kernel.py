@@ -44,7 +44,7 @@ def _definition() -> Any:
     try:  # 1.x keeps operations without a wrapper in the C++ registry alone
         return tf.get_default_graph()._get_op_def(OP)
     except (AttributeError, tf.errors.NotFoundError):
-        raise Absent("the operation {} is not in this release".format(OP))
+        raise Absent("no operation {}".format(OP))
 
 
 def _arguments(case: Case, parameters: Dict[str, Any]) -> List[Any]:

@@ -41,7 +41,7 @@ def _grouped(name: str, case: Case, kernel: Any) -> Any:
     except (TypeError, ValueError) as error:  # the wording changed: "unexpected keyword", "Keyword argument not ..."
         if "groups" not in str(error) or "keyword" not in str(error).lower():
             raise
-        raise Absent("tf.keras.layers.{} has no argument groups in this release".format(name))
+        raise Absent("no argument groups of tf.keras.layers.{}".format(name))
 
 
 def _movement(case: Case) -> Dict[str, Any]:

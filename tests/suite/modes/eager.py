@@ -42,4 +42,4 @@ def _tensor(values: Any, problem: Problem) -> Any:
 
 def _demand_eager() -> None:
     if V1 and not hasattr(tf, "enable_eager_execution"):
-        raise Absent("tf.enable_eager_execution is not in this release")
+        raise Absent("no tf.enable_eager_execution")

@@ -58,10 +58,10 @@ def _jit_option() -> Dict[str, bool]:
         except TypeError:
             continue
         return {name: True}
-    raise Absent("tf.function has no option jit_compile in this release")
+    raise Absent("no option jit_compile of tf.function")
 
 
 def _optimized_hlo(function: Any, inputs: List[Any]) -> str:
     if not hasattr(function, "experimental_get_compiler_ir"):
-        raise Absent("tf.function has no experimental_get_compiler_ir in this release")
+        raise Absent("no experimental_get_compiler_ir of tf.function")
     return function.experimental_get_compiler_ir(*inputs)(stage="optimized_hlo")

@@ -67,7 +67,7 @@ def _session() -> Iterator[None]:
 
 def _model(approach: str, problem: Problem, trained: Sequence[int]) -> Tuple[Any, List[HoldingLayer]]:
     if not HAS_KERAS:
-        raise Absent("tf.keras is not in this release")
+        raise Absent("no tf.keras")
     sizes = tuple(shape(problem.x, problem.case, batch=False))
     inputs = y = tf.keras.layers.Input(shape=sizes, dtype=DTYPES[problem.case.dtype].name)
     layers = make_program(approach, problem).layers(trained)
