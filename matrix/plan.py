@@ -144,10 +144,8 @@ def current(planned: Planned, reports: Path) -> Record | None:
         recipe = runner.recipe_sha256(planned)
     except (FileNotFoundError, BadRecord, NotBuilt):
         return None
-    header = record.header
-    same = header.recipe_sha256 == recipe and header.suite_sha256 == suite_sha256(
-        planned=planned.virtual_device is not None
-    )
+    header, suite = record.header, suite_sha256(planned=planned.virtual_device is not None)
+    same = (header.recipe_sha256, header.suite_sha256) == (recipe, suite)
     return record if same and (header.status in LASTING or header.same_as) else None
 
 

@@ -71,7 +71,7 @@ def test_every_backend_has_a_dockerfile_with_its_parameters():
 
 def test_a_release_that_brings_its_libraries_needs_no_toolkit():
     cuda = backends.load()["cuda"]
-    assert cuda.toolkit("2.14.1") is None
+    assert cuda.toolkit("2.15.1") is None
     assert cuda.toolkit("2.13.1") == "nvidia/cuda:11.8.0-cudnn8-devel-ubuntu22.04"
     assert cuda.toolkit("2.22.0rc0") is None
     assert backends.load()["cpu"].toolkit("2.8.4") is None
