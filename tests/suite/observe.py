@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
-from . import messages, reference, runtime
+from . import clock, messages, reference, runtime
 from .catalog import APPROACHES, CHECKS, Cell
 from .evidence import Evidence, hlo, rules
 from .evidence.partition_graphs import nodes
@@ -31,7 +31,8 @@ def observe(approach: str, mode: str, check: str, case: str) -> Finding:
     """The observation of a cell. Whatever TensorFlow does is an outcome; only a fault of the suite's own raises."""
     if approach not in APPROACHES or mode not in APPROACHES[approach].modes or check not in CHECKS:
         raise ValueError("there is no cell {}".format(Cell(approach, mode, check, case).id))
-    problem = reference.pose(approach, case)
+    with clock.spending("reference"):
+        problem = reference.pose(approach, case)
     finding = _CHECKS[check](approach, mode, case, problem)
     return dict(approach=approach, mode=mode, check=check, case=case, evidence="executed", **finding)
 
@@ -46,8 +47,8 @@ class Execution(NamedTuple):
 
 @lru_cache(maxsize=1)  # forward and fusion of a cell follow each other
 def _execute(approach: str, mode: str, case: str) -> Execution:
-    evidence = Evidence()
-    y, failure = attempt(lambda: FORWARD[mode](approach, reference.pose(approach, case), evidence))
+    evidence, problem = Evidence(), reference.pose(approach, case)
+    y, failure = attempt(lambda: FORWARD[mode](approach, problem, evidence))
     return Execution(y, failure, evidence)
 
 

@@ -26,8 +26,8 @@ RAISED = {
     "1.15.0 session": (
         (
             f"{FUSED}\n\t [[node Relu (defined at /opt/venv/lib/python3.7/site-packages/tensorflow_core/python/"
-            "framework/ops.py:1748) ]]\n\nOriginal stack trace for 'Relu':\n  File \"/usr/lib/python3.7/runpy.py\", line 193, in "
-            '_run_module_as_main\n    "__main__", mod_spec)\n'
+            "framework/ops.py:1748) ]]\n\nOriginal stack trace for 'Relu':\n"
+            '  File "/usr/lib/python3.7/runpy.py", line 193, in _run_module_as_main\n    "__main__", mod_spec)\n'
         ),
         FUSED,
     ),
