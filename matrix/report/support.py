@@ -227,7 +227,7 @@ def _made(judgement: Judgement) -> RunEntry:
         reason=header.reason,
         same_as=header.same_as,
         onednn=judgement.witness.answers.onednn,
-        older_suite=header.suite_sha256 not in {None, suite_sha256()},
+        older_suite=header.suite_sha256 not in {None, suite_sha256(planned=header.planned_for is not None)},
         doubtful=["/".join(observation.cell) for observation in judgement.doubtful],
     )
 
