@@ -1,0 +1,42 @@
+"""`pytest tests/suite`, in any environment that has TensorFlow, gives the same outcomes as the matrix."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from matrix import paths, runner
+from matrix.runner import Job
+
+# One of each kind, so that pass, error, wrong and crash can all show; the rest is of the same code.
+APPROACHES = ("nn-conv2d", "keras-groups-transpose", "fused-kernel")
+MODES = ("eager", "graph")
+LINE = re.compile(r"test_cell\[([^\]]+)\] (PASSED|FAILED|SKIPPED)")
+OUTCOMES = {"pass": "PASSED", "absent": "SKIPPED", "skipped": "SKIPPED"}
+
+
+def test_bare_pytest_and_the_matrix_agree(planned, environment):
+    wanted = [cell for cell in planned.cells if cell[0] in APPROACHES and cell[1] in MODES]
+    patterns = tuple(f"{approach}/{mode}/*" for approach in APPROACHES for mode in MODES)
+    record = runner.observe(Job(planned=planned, environment=environment, arguments=patterns), wanted, lambda one: None)
+    ours = {"/".join(one.cell): OUTCOMES.get(one.outcome, "FAILED") for one in record.observations}
+    assert ours == _bare_pytest(Path(environment.where), patterns)
+    assert set(ours.values()) >= {"PASSED", "FAILED"}
+
+
+def _bare_pytest(environment: Path, patterns: tuple[str, ...]) -> dict[str, str]:
+    chosen = " or ".join(pattern.removesuffix("/*") for pattern in patterns)
+    ended = subprocess.run(
+        [environment / "bin" / "python", "-m", "pytest", "-v", "test_correctness.py", "-k", chosen],
+        cwd=paths.SUITE,
+        env={"PATH": os.defpath, "HOME": tempfile.gettempdir(), **runner.VARIABLES},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = dict(LINE.findall(ended.stdout))
+    assert told, ended.stdout[-2000:]
+    return told
