@@ -1,4 +1,5 @@
 """Fake catalog: every cell of the mini-suite misbehaves as its approach is named, and no convolution is computed."""
+
 from typing import NamedTuple
 
 FAKES = (

@@ -1,4 +1,5 @@
 """Fake observations: crashes, hangs and lies, on demand."""
+
 import inspect
 import os
 import signal

@@ -1,4 +1,5 @@
 """Fake suite: writes to standard error for ever."""
+
 import os
 
 while True:

@@ -1,4 +1,5 @@
 """Fake suite: its stream has no end."""
+
 import os
 
 while True:

@@ -1,4 +1,5 @@
 """Fake suite: dies in the middle of an observation."""
+
 import os
 
 HEAD = (

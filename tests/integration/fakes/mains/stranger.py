@@ -1,4 +1,5 @@
 """Fake suite: observes what nobody asked for."""
+
 import os
 
 os.write(1, b'{"format": "stream/1", "python": "3.0.0"}\n')

@@ -1,4 +1,5 @@
 """Fake TensorFlow: its import meets an instruction that the processor does not have."""
+
 import os
 import signal
 import time

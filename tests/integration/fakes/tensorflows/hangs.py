@@ -1,4 +1,5 @@
 """Fake TensorFlow: its import never ends."""
+
 import signal
 import time
 
