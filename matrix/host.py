@@ -22,6 +22,8 @@ CLASSES = (
     ("avx2", "avx2"),
     ("avx", "avx"),
 )
+# name, driver, architecture
+Gpu = tuple[str, str | None, str]
 KERNELS_CHOOSE_BY = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c)$")
 
 
@@ -29,9 +31,9 @@ KERNELS_CHOOSE_BY = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c)$")
 def facts(backend: Backend) -> Host:
     """Host class, processor, and for GPU backends the device and its driver."""
     cpu, flags = _cpu()
-    gpu = _nvidia() if backend == "cuda" else None
+    gpu = {"cpu": lambda: None, "cuda": _nvidia, "rocm": _amd}[backend]()
     return Host(
-        host_class=f"cuda-sm{gpu[2]}" if gpu else _cpu_class(flags),
+        host_class=f"{backend}-{gpu[2]}" if gpu else _cpu_class(flags),
         cpu=cpu,
         cpu_flags=sorted(flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)),
         cores=len(os.sched_getaffinity(0)),
@@ -57,12 +59,27 @@ def _cpu_class(flags: set[str]) -> str:
     return f"{machine}-{next((name for flag, name in CLASSES if flag in flags), 'base')}"
 
 
-def _nvidia() -> tuple[str, str, str] | None:
-    """Name, driver and compute capability ("90") of the first NVIDIA GPU."""
+def _nvidia() -> Gpu | None:
+    """The first NVIDIA GPU; its architecture by compute capability, as in "sm90"."""
     if (told := _nvidia_smi("name", "driver_version", "compute_cap")) is None:
         return None
     name, driver, capability = told
-    return name, driver, capability.replace(".", "")
+    return name, driver, f"sm{capability.replace('.', '')}"
+
+
+def _amd(topology: Path = Path("/sys/class/kfd/kfd/topology/nodes")) -> Gpu | None:
+    """The first AMD GPU that ROCm's driver shows, "gfx90a"; nodes without a gfx version are processors.
+
+    The driver is the kernel's own, and has no version but where AMD's package has replaced it.
+    """
+    for node in sorted(topology.glob("*")):
+        text = (node / "properties").read_text(encoding="utf-8", errors="replace")
+        if version := int(dict(re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE)).get("gfx_target_version", 0)):
+            name = (node / "name").read_text(encoding="utf-8", errors="replace").strip()
+            own = Path("/sys/module/amdgpu/version")
+            driver = own.read_text(encoding="utf-8").strip() if own.exists() else None
+            return name, driver, f"gfx{version // 10000}{version // 100 % 100}{version % 100:x}"
+    return None
 
 
 @cache
