@@ -5,12 +5,18 @@ from typing import Dict
 
 LIMIT = 300
 
-# from here on a text tells where, not what
-TAILS = re.compile(
-    r"\n+(Arguments received by |Call arguments received\b|Function call stack:|Original stack trace for |"
-    r"Errors may have originated from|Caused by op |Input Source operations|Node definition|Stack trace for op ).*",
-    re.DOTALL,
+# a line that begins like one of these, and all that follows, tells where and not what
+TAILS = (
+    "The op is created at: ",
+    "Arguments received by ",
+    "Call arguments received",
+    "Function call stack:",
+    "Original stack trace for ",
+    "Errors may have originated from",
+    "Caused by op ",
+    "Stack trace for op ",
 )
+TAIL = re.compile(r"\s*\n(?:" + "|".join(TAILS) + ").*", re.DOTALL)
 # lines of a traceback: the file, the source line below it, and TensorFlow's frames around them
 FRAMES = re.compile(
     r"^(in user code:|Graph execution error:|Detected at node .*|Node: .*|Traceback \(most recent call last\):)$\n?|"
@@ -40,7 +46,7 @@ def describe(error: BaseException) -> Dict[str, str]:
 
 
 def normalize(text: str) -> str:
-    text = TAILS.sub("", text)
+    text = TAIL.sub("", text)
     text = FRAMES.sub("", text)
     for pattern in DROPPED:
         text = pattern.sub("", text)

@@ -71,10 +71,32 @@ RAISED = {
     ),
     "2.9.3 XLA": (
         UNCOMPILED.format(
-            "__inference_<lambda>_67853[_XlaMustCompile=true,config_proto=15030321711957917209,"
+            "__inference_<lambda>_113[_XlaMustCompile=true,config_proto=15030321711957917209,"
             "executor_type=11160318154034397263]"
+        )
+        + " (No registered 'SparseTensorDenseMatMul' OpKernel for XLA_CPU_JIT devices compatible with node "
+        "{{node gradients/ExtractImagePatches_grad/SparseTensorDenseMatMul/SparseTensorDenseMatMul}})"
+        "{{node gradients/ExtractImagePatches_grad/SparseTensorDenseMatMul/SparseTensorDenseMatMul}}\n"
+        'The op is created at: \nFile "srv/probe.py", line 8, in <module>\n  print(gradient())\n'
+        'File "srv/probe.py", line 5, in gradient\n  return function(x) [Op:__inference_<lambda>_113]',
+        UNCOMPILED.format("__inference_<lambda>")
+        + " (No registered 'SparseTensorDenseMatMul' OpKernel for XLA_CPU_JIT devices compatible with node )",
+    ),
+    "2.9.3 fit": (
+        (
+            "Graph execution error:\n\nDetected at node 'gradient_tape/model/function_layer/Conv2DBackpropFilter' "
+            "defined at (most recent call last):\n"
+            '    File "/srv/probe.py", line 54, in <module>\n'
+            "      model.fit(x, cotangent, batch_size=len(x), epochs=1, shuffle=False, verbose=0)\n"
+            '    File "/srv/lib/keras/optimizers/optimizer_v2/optimizer_v2.py", line 537, in minimize\n'
+            "      grads_and_vars = self._compute_gradients(\n"
+            '    File "/srv/lib/keras/optimizers/optimizer_v2/optimizer_v2.py", line 471, in _get_gradients\n'
+            "      grads = tape.gradient(loss, var_list, grad_loss)\n"
+            "Node: 'gradient_tape/model/function_layer/Conv2DBackpropFilter'\n"
+            "filter_size does not have enough elements, requested 4608, got 1152\n"
+            "\t [[{{node gradient_tape/model/function_layer/Conv2DBackpropFilter}}]] [Op:__inference_train_function_254]"
         ),
-        UNCOMPILED.format("__inference_<lambda>"),
+        "filter_size does not have enough elements, requested 4608, got 1152",
     ),
     "1.15.0 XLA": (UNCOMPILED.format("cluster_14309726818920568786[]"), UNCOMPILED.format("cluster")),
 }
