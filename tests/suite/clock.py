@@ -1,4 +1,5 @@
 """Where the seconds of a process go, by what they are spent on."""
+
 import collections
 import contextlib
 import time

@@ -31,6 +31,6 @@ def optimize(graph: Any, fetch: str, device: Dict[str, str]) -> Any:
 def _cluster(device: Dict[str, str], place: str) -> Any:
     properties = device_properties_pb2.DeviceProperties(
         environment={key: value for key, value in device.items() if key not in PROPERTIES},
-        **{key: device[key] for key in PROPERTIES if key in device}
+        **{key: device[key] for key in PROPERTIES if key in device},
     )
     return cluster.Cluster(devices=[device_properties_pb2.NamedDevice(name=place, properties=properties)])
