@@ -161,6 +161,8 @@ def _tell_summary(summary: Summary, reports: Path) -> None:
     for short in summary.shorts:
         _say(f"\n{short.backend}, host class {short.host_class}; * is what the release does there when nothing is set")
         console.print(_table(short))
+        if short.unobserved:
+            _say(f"tried and not observed there: {', '.join(short.unobserved)}")
     for line in table.in_words(summary.headline):
         _say(line)
     _say(f"the whole table: {reports / 'SUPPORT.md'}; what a word means and the ways round stand in its notes")

@@ -106,12 +106,16 @@ class ShortRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Short:
-    """The short table of a backend, of the host class on which most was observed."""
+    """The short table of a backend, of the host class on which most was observed.
+
+    `unobserved`: releases that were tried there and gave no observation, each with why.
+    """
 
     backend: str
     host_class: str
     cpus: tuple[str, ...]
     rows: tuple[ShortRow, ...]
+    unobserved: tuple[str, ...]
 
 
 def headline(support: Support, made: Sequence[Record], broken: int) -> Headline:
@@ -204,10 +208,18 @@ def shorts(support: Support, judgements: Iterable[Judgement], catalog: Catalog) 
         chosen = [
             one for one in judgements if _belongs(one, backend, host_class) and one.witness.asked.profile in plain
         ]
-        cpus = tuple(host.gpu or host.cpu for host in support.hosts if host.host_class == host_class)
         yield Short(
-            backend=backend, host_class=host_class, cpus=cpus, rows=tuple(_short_rows(chosen, support, catalog))
+            backend=backend,
+            host_class=host_class,
+            cpus=tuple(host.gpu or host.cpu for host in support.hosts if host.host_class == host_class),
+            rows=tuple(_short_rows([one for one in chosen if one.cells], support, catalog)),
+            unobserved=tuple(dict.fromkeys(_in_short(one) for one in chosen if not one.cells)),
         )
+
+
+def _in_short(judgement: Judgement) -> str:
+    answers = judgement.witness.answers
+    return f"{answers.release} ({UNKNOWN[answers.status]})"
 
 
 def _belongs(judgement: Judgement, backend: str, host_class: str) -> bool:
