@@ -94,7 +94,8 @@ RAISED = {
             "      grads = tape.gradient(loss, var_list, grad_loss)\n"
             "Node: 'gradient_tape/model/function_layer/Conv2DBackpropFilter'\n"
             "filter_size does not have enough elements, requested 4608, got 1152\n"
-            "\t [[{{node gradient_tape/model/function_layer/Conv2DBackpropFilter}}]] [Op:__inference_train_function_254]"
+            "\t [[{{node gradient_tape/model/function_layer/Conv2DBackpropFilter}}]] "
+            "[Op:__inference_train_function_254]"
         ),
         "filter_size does not have enough elements, requested 4608, got 1152",
     ),
