@@ -5,10 +5,12 @@ ARG TOOLKIT
 FROM ${TOOLKIT} AS toolkit
 ARG OWNER
 LABEL tf-groupconv-matrix.owner=${OWNER}
-# With the system's libraries that ROCm's own are linked with, and a base of Debian has not.
+# With the system's libraries that ROCm's own are linked with, and a base of Debian has not. Without AMD's image HIP is
+# the base's own; TensorFlow opens it at its first operation, by a name that Debian gives it in the -dev package alone.
 RUN mkdir -p /toolkit/lib \
     && if [ -d /opt/rocm ]; then cp -aL /opt/rocm/. /toolkit/ \
-        && find /usr/lib -name 'libnuma.so*' -o -name 'libdrm*.so*' -o -name 'libelf*.so*' | xargs cp -a -t /toolkit/lib; fi
+        && find /usr/lib -name 'libnuma.so*' -o -name 'libdrm*.so*' -o -name 'libelf*.so*' | xargs cp -a -t /toolkit/lib; \
+    else ln -s /usr/lib/x86_64-linux-gnu/libamdhip64.so.5 /toolkit/lib/libamdhip64.so; fi
 
 FROM ${BASE} AS install
 ARG OWNER
