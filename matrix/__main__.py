@@ -85,7 +85,9 @@ def run(
     )
     prepared = sweep.prepare(selection, engine, reports, again=again)
     _tell_plan(prepared, whole=only_plan)
-    if only_plan:
+    if not prepared.due:
+        _say(f"the table: {reports / 'SUPPORT.md'}; to judge the records anew: nox -s report")
+    if only_plan or not prepared.due:
         return
     outcome = sweep.carry_out(prepared, reports, console)
     for record in outcome.unwritten:
