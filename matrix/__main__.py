@@ -175,8 +175,9 @@ def _tell_summary(summary: Summary, reports: Path) -> None:
 
 def _table(short: table.Short) -> Table:
     """Narrow enough for a terminal of 80 columns: what fails only in part is told by the notes."""
-    heads = ("approach", "oneDNN", "TensorFlow", *(need.removeprefix("infer-") for need in NEEDS))
-    drawn = Table(*(Column(name, overflow="fold") for name in heads), box=SIMPLE, padding=(0, 1, 0, 0))
+    heads = [Column("approach", no_wrap=True), Column("oneDNN", no_wrap=True), Column("TensorFlow", min_width=11)]
+    needs = (need.removeprefix("infer-") for need in NEEDS)
+    drawn = Table(*heads, *needs, box=SIMPLE, padding=(0, 1, 0, 0))
     for row in short.rows:
         seen = ", ".join(f"{one.release}{'*' if one.by_default else ''}" for one in row.seen)
         answers = (f"some {said.partition(':')[0]}" if ":" in said else said for said in row.answers.values())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from matrix import records, runner
+from matrix import interpreters, records, runner
 from matrix.catalog import Catalog, Profile, Release
 from matrix.cells import suite_sha256
 from matrix.engines import ENGINES
@@ -137,7 +137,10 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> BadUsage:
 
 
 def current(planned: Planned, reports: Path) -> Record | None:
-    """The record of this run, where it has one that was made from the same inputs."""
+    """The record of this run, where it has one that was made from the same inputs.
+
+    One that could not be built for want of an interpreter stands as long as there is none.
+    """
     file = records.path(reports, planned.host.host_class, planned.engine, planned.run.id)
     try:
         record = records.read(file)
@@ -145,6 +148,8 @@ def current(planned: Planned, reports: Path) -> Record | None:
     except (FileNotFoundError, BadRecord, NotBuilt):
         return None
     header, suite = record.header, suite_sha256(planned=planned.virtual_device is not None)
+    if header.status == "not_built" and planned.engine == "venv":
+        return None if interpreters.find(planned.run.target.python) else record
     same = (header.recipe_sha256, header.suite_sha256) == (recipe, suite)
     return record if same and (header.status in LASTING or header.same_as) else None
 
