@@ -47,7 +47,7 @@ def connect() -> DockerClient:
         client = docker.from_env(timeout=TO_ANSWER, use_ssh_client=True)
     except (DockerException, requests.RequestException, OSError) as fault:
         where = os.environ.get("DOCKER_HOST") or "the socket of the current Docker context"
-        raise MachineError(f"no Docker Engine answers at {where}", _cure(fault)) from fault
+        raise MachineError(f"no Docker Engine answers at {where}: {_root(fault)}", _cure(fault)) from fault
     client.api.timeout = TO_WORK
     return client
 
@@ -94,7 +94,7 @@ def build(
             forcerm=True,
         )
     except BuildError as fault:
-        words = _last_words(fault.build_log)
+        words = _last_words(fault.build_log) or str(fault)
         raise NotBuilt(locks.why_not(words), machine=locks.is_machines_fault(words)) from fault
     finally:
         client.images.prune({"dangling": True, "label": f"{OWNER}={stages}"})
@@ -210,8 +210,15 @@ def _last_words(log: Iterable[dict[str, Any]]) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", step)
 
 
+def _root(fault: BaseException) -> str:
+    """What the operating system or TLS said, beneath the libraries' layers."""
+    while fault.__context__ is not None:
+        fault = fault.__context__
+    return _in_a_line(str(fault))
+
+
 def _cure(fault: Exception) -> str:
-    if "Permission denied" in str(fault):
+    if "Permission denied" in _root(fault):
         return "join its group and log in again: sudo usermod -aG docker $USER"
     return "start one (as root: systemctl start docker), set DOCKER_HOST, or choose the engine venv"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
-import io
 import os
 import queue
 import shutil
@@ -18,7 +17,7 @@ import signal
 import struct
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -259,9 +258,9 @@ class _Process:
             for stream, data in _frames(self._socket):
                 self._chunks.put(("out" if stream == STDOUT else "err", data))
         finally:
+            self._chunks.put(None)
             # The response that docker keeps there owns the connection; its socket alone would leave it open.
             getattr(self._socket, "_response", self._socket).close()
-            self._chunks.put(None)
 
     def read(self, seconds: float) -> Chunk | None:
         try:
@@ -301,9 +300,17 @@ def _frames(attached: Any) -> Iterator[tuple[int, bytes]]:
     docker's own reader polls the socket first, and so leaves what TLS has read ahead until more comes.
     """
     getattr(attached, "_sock", attached).settimeout(None)
-    source = attached.makefile("rb") if hasattr(attached, "makefile") else io.BufferedReader(attached)
-    while len(header := source.read(8)) == 8:
+    receive = getattr(attached, "recv", None) or attached.read
+    while len(header := _exactly(8, receive)) == 8:
         stream, left = struct.unpack(">BxxxL", header)
-        while left and (data := source.read1(left)):
+        while left and (data := receive(left)):
             left -= len(data)
             yield stream, data
+
+
+def _exactly(size: int, receive: Callable[[int], bytes]) -> bytes:
+    """Less only at the end."""
+    data = b""
+    while len(data) < size and (more := receive(size - len(data))):
+        data += more
+    return data
