@@ -133,7 +133,7 @@ def test_a_container_has_the_variables_of_the_run(seen, monkeypatch):
 def test_a_bad_cell_costs_one_cell(planned, image, tmp_path):
     """The same fakes as in the engine venv give the same record."""
     record = observe(
-        planned, image, mini_suite(tmp_path), fake_cells(), "--seconds=3", "--memory=1600000000", silence=10
+        planned, image, mini_suite(tmp_path), fake_cells(), "--seconds=8", "--memory=1600000000", silence=20
     )
     first, *rest = records.encode(record).decode().splitlines()
     telling = {key: value for key, value in json.loads(first).items() if key in TELLING}
@@ -143,7 +143,7 @@ def test_a_bad_cell_costs_one_cell(planned, image, tmp_path):
 
 def test_a_fork_bomb_and_a_memory_hog_cost_a_cell_each(planned, image, tmp_path):
     suite = mini_suite(tmp_path, fakes=GREEDY)
-    record = observe(planned, image, suite, fake_cells(GREEDY), "--seconds=5", "--memory=64e9", memory=3 * 2**29)
+    record = observe(planned, image, suite, fake_cells(GREEDY), "--seconds=10", "--memory=64e9", memory=3 * 2**29)
     outcomes = {one.approach: one.outcome for one in record.observations}
     fakes = {name: outcome for name, outcome in outcomes.items() if not name.endswith(("-before", "-after"))}
     assert record.header.status == "complete"
