@@ -133,7 +133,7 @@ def test_a_container_has_the_variables_of_the_run(seen, monkeypatch):
 def test_a_bad_cell_costs_one_cell(planned, image, tmp_path):
     """The same fakes as in the engine venv give the same record."""
     record = observe(
-        planned, image, mini_suite(tmp_path), fake_cells(), "--seconds=8", "--memory=1600000000", silence=20
+        planned, image, mini_suite(tmp_path), fake_cells(), "--seconds=8", "--memory=1600000000", silence=60
     )
     first, *rest = records.encode(record).decode().splitlines()
     telling = {key: value for key, value in json.loads(first).items() if key in TELLING}

@@ -20,7 +20,7 @@ from matrix.runner import Job, Planned
 GOLDEN = Path(__file__).parent / "golden"
 # Of line 1, what a fault decides; the rest is of the machine and the day.
 TELLING = ("status", "reason", "observations")
-LIMITS = Limits(seconds=120, silence=10)
+LIMITS = Limits(seconds=240, silence=20)
 
 
 def observe(planned: Planned, environment: Environment, suite: Path, *arguments: str) -> Record:
@@ -40,7 +40,7 @@ def check_golden(name: str, record: Record, *, write: bool) -> None:
 
 def test_a_bad_cell_costs_one_cell(planned, environment, tmp_path, request):
     """Every fake between two bystanders, on a real TensorFlow: crashes, a hang, a memory hog, lies."""
-    record = observe(planned, environment, mini_suite(tmp_path), "--seconds=3", "--memory=1600000000")
+    record = observe(planned, environment, mini_suite(tmp_path), "--seconds=8", "--memory=1600000000")
     check_golden("cells", record, write=request.config.getoption("--golden"))
     bystanders = [one for one in record.observations if one.approach.endswith(("-before", "-after"))]
     assert bystanders and all(one.outcome == "pass" for one in bystanders)
@@ -63,6 +63,6 @@ def test_an_import_that_does_not_come_back(tensorflow, planned, environment, tmp
 def test_a_target_that_is_not_what_it_was_built_to_be(planned, environment, data, tmp_path):
     other = next(entry for entry in data.releases if entry.version != planned.release.version)
     other_run = replace(planned, release=other, run=replace(planned.run, target=other.target("cpu")))
-    record = observe(other_run, environment, mini_suite(tmp_path), "--seconds=3", "--memory=1600000000")
+    record = observe(other_run, environment, mini_suite(tmp_path), "--seconds=8", "--memory=1600000000")
     assert record.header.status == "partial"
     assert f"says that it is TensorFlow {planned.release.version}" in (record.header.reason or "")

@@ -52,7 +52,7 @@ def _endless_output():
 
 def _frames():
     """The worker's pipe to its parent: the one descriptor above the standard ones that it writes its words to."""
-    return next(frame.frame.f_locals["frames"] for frame in inspect.stack() if "frames" in frame.frame.f_locals)
+    return next(frame.frame.f_locals["frames"] for frame in inspect.stack(0) if "frames" in frame.frame.f_locals)
 
 
 def _write(data):
@@ -64,8 +64,9 @@ def _write(data):
 
 
 def _endless_line():
+    frames = _frames()
     while True:
-        os.write(_frames(), b"x" * 4096)
+        os.write(frames, b"x" * 4096)
 
 
 def _suite_fault():
