@@ -211,10 +211,13 @@ def _last_words(log: Iterable[dict[str, Any]]) -> str:
 
 
 def _root(fault: BaseException) -> str:
-    """What the operating system or TLS said, beneath the libraries' layers."""
-    while fault.__context__ is not None:
-        fault = fault.__context__
-    return _in_a_line(str(fault))
+    """What the operating system or TLS said, beneath the libraries' layers; where neither did, the library."""
+    said: BaseException = fault
+    beneath = fault.__context__
+    while beneath is not None:
+        said = beneath if isinstance(beneath, OSError) else said
+        beneath = beneath.__context__
+    return _in_a_line(str(said))
 
 
 def _cure(fault: Exception) -> str:

@@ -259,8 +259,10 @@ class _Process:
                 self._chunks.put(("out" if stream == STDOUT else "err", data))
         finally:
             self._chunks.put(None)
-            # The response that docker keeps there owns the connection; its socket alone would leave it open.
-            getattr(self._socket, "_response", self._socket).close()
+            # The response that docker keeps there owns the connection; its socket alone would leave it open. Over ssh
+            # closing fails when the other end has gone first.
+            with contextlib.suppress(OSError):
+                getattr(self._socket, "_response", self._socket).close()
 
     def read(self, seconds: float) -> Chunk | None:
         try:

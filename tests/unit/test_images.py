@@ -10,7 +10,7 @@ import pytest
 
 from matrix import backends, bases, host, images
 from matrix.engines import docker
-from matrix.errors import BadData
+from matrix.errors import BadData, MachineError
 from matrix.ids import parse_target
 
 
@@ -90,3 +90,12 @@ def test_a_fault_of_the_data_is_told_with_its_line(tmp_path):
     file.write_text('[[backend]]\nname = "cpu"\nimage = "python:{python}-slim"\ndebian = "potato"\n')
     with pytest.raises(BadData, match=r"backends\.toml:4: debian: .*potato"):
         backends.load(file)
+
+
+def test_why_no_engine_answers_is_said_in_the_systems_words(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    images.connect.cache_clear()
+    with pytest.raises(MachineError, match=r"tcp://127\.0\.0\.1:1: \[Errno 111\] Connection refused") as caught:
+        images.connect()
+    assert "DOCKER_HOST" in caught.value.cure
+    assert (docker.trouble() or "").startswith("no Docker Engine answers at tcp://127.0.0.1:1")
