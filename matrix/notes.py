@@ -180,7 +180,10 @@ def _of_plans(judgement: Judgement) -> Iterator[str]:
 def _not_there(judgement: Judgement) -> Iterator[str]:
     approach = suite.APPROACHES[judgement.approach]
     if judgement.word == "absent":
-        yield f"Not in this release: its API came with {approach.since}."
+        reasons = dict.fromkeys(
+            one.reason for one in judgement.cells.values() if one.outcome == "absent" and one.reason
+        )
+        yield f"Not in this release: {_listed([*reasons]) or 'no reason given'} (in others from {approach.since} on)."
         return
     if lacking := [mode for mode in suite.MODES if mode not in approach.modes]:
         yield f"{judgement.approach} has no mode {_listed(lacking, 'or')}."
