@@ -56,7 +56,7 @@ def _forward(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     execution = _execute(approach, mode, case)
     if execution.failure:
         return execution.failure
-    return _judge([Answer("output", channels_last(execution.y, problem.case), problem.y, problem.forward_tolerance)])
+    return _judge([("output", channels_last(execution.y, problem.case), problem.y, problem.forward_tolerance)])
 
 
 def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
@@ -65,12 +65,10 @@ def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
         return failure
     dx, dfilters = gradients
     of_input, of_filter = problem.gradient_tolerances
-    answers = []
-    if mode != "keras":  # fit differentiates by weights alone
-        answers.append(Answer("input gradient", channels_last(dx, problem.case), problem.dx, of_input))
+    answers = [] if mode == "keras" else [("input gradient", channels_last(dx, problem.case), problem.dx, of_input)]
     for number, (got, want) in enumerate(zip(dfilters, problem.dfilters), 1):
         name = "filter gradient" if len(dfilters) == 1 else "gradient of filter {}".format(number)
-        answers.append(Answer(name, got, want, of_filter))
+        answers.append((name, got, want, of_filter))
     return _judge(answers)
 
 
@@ -118,41 +116,30 @@ def _raised_here(error: BaseException) -> bool:
     return os.path.abspath(innermost[0]).startswith(HERE + os.sep)
 
 
-class Answer(NamedTuple):
-    name: str
-    got: Any
-    want: Any
-    tolerance: float
-
-
-def _judge(answers: List[Answer]) -> Finding:
-    """The error is told from a tenth of the tolerance on."""
+def _judge(answers: List[Tuple[str, Any, Any, float]]) -> Finding:
+    """`answers` are (name, got, want, tolerance). The error is told from a tenth of the tolerance on."""
     errors = []
-    for answer in answers:
-        wrong, error = _compare(answer)
+    for name, got, want, tolerance in answers:
+        wrong, error = _compare(got, want)
         if wrong:
-            return {"outcome": "wrong", "reason": "{}: {}".format(answer.name, wrong)}
-        if error > answer.tolerance:
-            reason = "{}: relative error {:.1e}, tolerance {:.1e}".format(answer.name, error, answer.tolerance)
+            return {"outcome": "wrong", "reason": "{}: {}".format(name, wrong)}
+        if error > tolerance:
+            reason = "{}: relative error {:.1e}, tolerance {:.1e}".format(name, error, tolerance)
             return {"outcome": "wrong", "reason": reason, "rel_err": _two_digits(error)}
-        errors.append(error if error > answer.tolerance / 10 else 0.0)
+        errors.append(error if error > tolerance / 10 else 0.0)
     return {"outcome": "pass", "rel_err": _two_digits(max(errors))} if any(errors) else {"outcome": "pass"}
 
 
-def _compare(answer: Answer) -> Tuple[str, float]:
-    """What is wrong without a number, else the relative error. An answer that is nothing like the reference may have
-    come from memory that was never written: the digits of its error would be others in every run.
-    """
-    if answer.got is None:
+def _compare(got: Any, want: Any) -> Tuple[str, float]:
+    """What is wrong beyond numbers, and the relative error."""
+    if got is None:
         return "TensorFlow gives none", 0.0
-    got = np.asarray(answer.got, np.float64)
-    if got.shape != answer.want.shape:
-        return "its shape is {} and should be {}".format(got.shape, answer.want.shape), 0.0
-    with np.errstate(all="ignore"):
-        error = reference.relative_error(got, answer.want)
-    if not error <= max(0.1, answer.tolerance):
-        return "nothing like the reference (relative error above 0.1, or not finite)", 0.0
-    return "", error
+    got = np.asarray(got, np.float64)
+    if got.shape != want.shape:
+        return "its shape is {} and should be {}".format(got.shape, want.shape), 0.0
+    if not np.all(np.isfinite(got)):
+        return "it is not finite everywhere", 0.0
+    return "", reference.relative_error(got, want)
 
 
 def _two_digits(value: float) -> float:
