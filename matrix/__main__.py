@@ -89,8 +89,7 @@ def run(
         _say(f"the table: {reports / 'SUPPORT.md'}; to judge the records anew: nox -s report")
     if only_plan or not prepared.due:
         return
-    outcome = sweep.carry_out(prepared, reports, console)
-    for record in outcome.unwritten:
+    for record in sweep.carry_out(prepared, reports, console):
         _say(f"not recorded: {in_words(record)}")
         for line in by_question(record):
             _say(f"  {line}")
@@ -117,7 +116,7 @@ def doctor() -> None:
 @cli.command()
 @click.argument("releases", nargs=-1)
 def update(releases: tuple[str, ...]) -> None:
-    """Ask the package index for releases, and lock every CPU target anew, or those of RELEASES."""
+    """Ask the package index for releases, and lock every target anew, or those of RELEASES."""
     update_.update(releases, say=_say)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matrix import catalog, engines, host, interpreters, paths
+from matrix.engines.docker import CA_VARIABLES
 
 FREE_BYTES = 15 * 2**30
-CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")
 
 

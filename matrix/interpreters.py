@@ -16,7 +16,7 @@ UV_DOWNLOADS_FROM = (3, 8)
 
 def uv(*arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run uv; its interpreters are also looked for among pyenv's, whose shims do not answer for every version."""
-    environment = os.environ | {"PATH": _search_path()} | (variables or {})
+    environment = os.environ | {"PATH": search_path()} | (variables or {})
     environment.pop("VIRTUAL_ENV", None)
     return subprocess.run([find_uv_bin(), *arguments], env=environment, capture_output=True, text=True, check=False)
 
@@ -43,7 +43,8 @@ def cure(version: str) -> str:
     return f"put a python{version} on the PATH, for example with: pyenv install {version}"
 
 
-def _search_path() -> str:
+def search_path() -> str:
+    """The PATH, with pyenv's interpreters before it."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     bins = sorted((root / "versions").glob("3.*/bin"))
     return os.pathsep.join([*map(str, bins), os.environ.get("PATH", os.defpath)])

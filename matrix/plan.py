@@ -92,7 +92,9 @@ def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> 
         if profile.holds_for(release.version, backend)
     )
     if not planned:
-        raise BadUsage("no release of the catalog has these profiles on these backends", "see: python -m matrix plan")
+        raise BadUsage(
+            "no release of the catalog has these profiles on these backends", "see: python -m matrix run --help"
+        )
     return planned
 
 
@@ -144,7 +146,7 @@ def current(planned: Planned, reports: Path) -> Record | None:
     file = records.path(reports, planned.host.host_class, planned.engine, planned.run.id)
     try:
         record = records.read(file)
-        recipe = runner.recipe_sha256(planned)
+        recipe = runner.recipe_sha256(planned, ENGINES[planned.engine].recipe(planned.run.target))
     except (FileNotFoundError, BadRecord, NotBuilt):
         return None
     header, suite = record.header, suite_sha256(planned=planned.virtual_device is not None)

@@ -70,12 +70,10 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-def recipe_sha256(planned: Planned) -> str:
-    """Of all that decides what runs, but for the host class and the suite: what is built, and the variables.
-
-    Raises NotBuilt where the target has no recipe.
+def recipe_sha256(planned: Planned, built: str) -> str:
+    """Of all that decides what runs, but for the host class and the suite: what is built, by the engine's own recipe,
+    and the variables.
     """
-    built = ENGINES[planned.engine].recipe(planned.run.target)
     variables = sorted((VARIABLES | planned.profile.environment).items())
     asked = f" planned for {sorted(planned.virtual_device.items())}" if planned.virtual_device else ""
     return hashlib.sha256(f"{built} {variables} threads {THREADS}{asked}".encode()).hexdigest()
@@ -224,7 +222,7 @@ def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
     run = planned.run
     if job is not None:
         fields |= {
-            "recipe_sha256": recipe_sha256(planned),
+            "recipe_sha256": recipe_sha256(planned, job.environment.recipe_sha256),
             "lock_sha256": job.environment.lock_sha256,
             "image_digest": job.environment.image_digest,
             "suite_sha256": suite_sha256(job.suite, planned=planned.virtual_device is not None),

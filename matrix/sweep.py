@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -31,14 +33,6 @@ class Sweep:
     estimate: Estimate
 
 
-@dataclass(kw_only=True)
-class Outcome:
-    """What came of a sweep. `unwritten`: of selected cells only, or this machine's fault where a record stands."""
-
-    written: list[Record] = field(default_factory=list)
-    unwritten: list[Record] = field(default_factory=list)
-
-
 def prepare(selection: Selection, engine: EngineName | None, reports: Path, *, again: bool = False) -> Sweep:
     """Raise BadUsage for a selector that names nothing, BadData for a faulty catalog."""
     data = catalog.load()
@@ -58,22 +52,24 @@ def prepare(selection: Selection, engine: EngineName | None, reports: Path, *, a
     )
 
 
-def carry_out(sweep: Sweep, reports: Path, console: Console) -> Outcome:
-    """Make the due runs; each record is written, and the report refreshed, as it comes."""
-    outcome = Outcome()
+def carry_out(sweep: Sweep, reports: Path, console: Console) -> list[Record]:
+    """Make the due runs; each record is written, and the report refreshed, as it comes.
+
+    Answers what was not written: records of selected cells only, or of this machine's fault where a record stands.
+    """
+    unwritten: list[Record] = []
 
     def finish(record: Record) -> None:
         if sweep.selection.is_whole and _may_stand(record, reports):
             records.write(reports, record)
-            outcome.written.append(record)
             report(reports, readme(reports))
         else:
-            outcome.unwritten.append(record)
+            unwritten.append(record)
         progress.finished(record)
 
     with holding(reports), showing(console, len(sweep.due)) as progress:
         execute(sweep.due, sweep.selection, sweep.catalog, progress=progress, finish=finish)
-    return outcome
+    return unwritten
 
 
 def refresh(reports: Path) -> Summary:
@@ -86,15 +82,19 @@ def readme(reports: Path) -> Path | None:
     return paths.README if reports.resolve() == paths.REPORTS else None
 
 
-def holding(reports: Path) -> FileLock:
+@contextmanager
+def holding(reports: Path) -> Iterator[None]:
     """One orchestrator at a time writes to a folder. Raise Busy where another does."""
-    paths.WORK.mkdir(parents=True, exist_ok=True)
     reports.mkdir(parents=True, exist_ok=True)
     lock = FileLock(reports / ".lock")
     try:
-        return lock.acquire(timeout=0).lock
+        lock.acquire(timeout=0)
     except Timeout:
         raise Busy(f"another run of the matrix holds {reports}", "wait for it, or name another --reports") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _may_stand(record: Record, reports: Path) -> bool:

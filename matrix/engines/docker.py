@@ -35,6 +35,9 @@ from matrix.ids import Backend, Target
 
 BASE = f"{images.PROJECT}.base"
 
+# Where a site says which certificates it trusts: the variables that uv, pip and requests know, in this order.
+CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+
 PYTHON = "/opt/target/bin/python"
 SUITES = "/suites"
 USER = "1000:1000"
@@ -170,7 +173,7 @@ def _install_command(target: Target) -> str:
 
 def _certificates() -> str | None:
     """The site's own CA bundle, where it has one: by the variables that uv, pip and requests know."""
-    named = (os.environ.get(name) for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"))
+    named = (os.environ.get(name) for name in CA_VARIABLES)
     return next((file for file in named if file and Path(file).is_file()), None)
 
 

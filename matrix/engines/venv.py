@@ -77,7 +77,7 @@ def _folder(target: Target) -> Path:
 
 
 def _build(target: Target, folder: Path, say: Say) -> None:
-    """Build under another name and rename: a folder with its right name is whole."""
+    """A folder is whole once it holds the mark that is put there last."""
     try:
         python = interpreters.get(target.python)
     except MachineError as fault:

@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from matrix import catalog, paths, plan
+from matrix import catalog, interpreters, paths, plan
 from matrix.catalog import Release
 from matrix.engines import venv
 
@@ -112,7 +112,11 @@ def _cold_matrix(releases: Sequence[Release], folder: Path) -> float:
 
 def _cold_by_hand(releases: Sequence[Release], folder: Path) -> float:
     targets = " ".join(release.target("cpu").id for release in releases)
-    variables = os.environ | {"PIP_CACHE_DIR": str(folder / "pip"), "TARGETS": targets, "PATH": venv.search_path()}
+    variables = os.environ | {
+        "PIP_CACHE_DIR": str(folder / "pip"),
+        "TARGETS": targets,
+        "PATH": interpreters.search_path(),
+    }
     command = [sys.executable, "-m", "nox", "-f", str(BY_HAND), "--envdir", str(folder / "nox")]
     began = time.perf_counter()
     subprocess.run(command, env=variables, check=False, capture_output=True)

@@ -33,11 +33,6 @@ def test_what_python_and_javascript_could_read_differently_is_refused(pattern):
     assert not re.search(PATTERN, pattern)
 
 
-def test_every_pattern_compiles():
-    for error in KNOWN:
-        re.compile(error.pattern)
-
-
 def test_a_pattern_outside_the_subset_is_told_with_its_line(tmp_path):
     (tmp_path / "known_errors.toml").write_text(
         '[[error]]\nid = "x"\npattern = "a.*b"\nname = "n"\nmeaning = "m"\n'

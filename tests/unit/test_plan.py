@@ -10,6 +10,7 @@ import pytest
 from matrix import host, interpreters, records, runner
 from matrix.catalog import Catalog, Profile, Release, Wheel
 from matrix.cells import suite
+from matrix.engines import venv
 from matrix.errors import BadUsage, NotBuilt
 from matrix.ids import Run, Target
 from matrix.plan import Selection, current, plan, select_releases
@@ -128,7 +129,7 @@ def test_planned_cells_ask_what_becomes_of_graphs_and_nothing_that_is_executed()
 def test_what_had_no_interpreter_stands_until_there_is_one(tmp_path, monkeypatch):
     (planned,) = plan(CATALOG, Selection(releases=("2.4",)), "venv")
     record = runner.not_built(planned, NotBuilt("CPython 3.10 is not on this machine", machine=True))
-    monkeypatch.setattr(runner, "recipe_sha256", lambda planned: "0" * 64)
+    monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
     records.write(tmp_path, record)
     monkeypatch.setattr(interpreters, "find", lambda version: None)
     assert current(planned, tmp_path) == record
