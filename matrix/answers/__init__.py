@@ -1,0 +1,1 @@
+"""Questions asked of the published records: what an error means, what to use, what changed."""

@@ -1,0 +1,175 @@
+"""The verbs that make and judge records: `run`, `report`, `update` and what serves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from matrix import bases as bases_
+from matrix import catalog, compare, engines, paths, records, sweep
+from matrix import doctor as doctor_
+from matrix import update as update_
+from matrix.cells import suite
+from matrix.errors import BadRecord
+from matrix.ids import BACKENDS, Backend
+from matrix.plan import SETS, Estimate, Selection, select_releases
+from matrix.progress import by_question, in_words
+from matrix.records import EngineName
+from matrix.report import Summary, table
+from matrix.text import plain
+from matrix.verdicts import NEEDS
+
+console = Console(soft_wrap=True)
+
+RELEASES = f"A release: 2.15.1, a minor: 2.15, a range: 2.5..2.9, or {', '.join(SETS)}. May be repeated."
+LOOK = "Observe only these cells, and show what came of them; only whole runs are recorded."
+
+
+@click.group()
+def cli() -> None:
+    """Holds the verbs; `matrix/__main__.py` is the command line."""
+
+
+@cli.command()
+@click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES)
+@click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS), show_default=True)
+@click.option("--profile", "profiles", multiple=True, help="Of matrix/data/profiles.toml; all by default.")
+@click.option("--approach", "approaches", multiple=True, type=click.Choice(list(suite.APPROACHES)), help=LOOK)
+@click.option("--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="Likewise.")
+@click.option("--check", "checks", multiple=True, type=click.Choice(list(suite.CHECKS)), help="Likewise.")
+@click.option("--engine", type=click.Choice(sorted(engines.ENGINES)), help="The first that answers, by default.")
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+@click.option("--again", is_flag=True, help="Make runs again whose records are current.")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would be done, and do nothing.")
+def run(
+    releases: tuple[str, ...],
+    backends: tuple[str, ...],
+    profiles: tuple[str, ...],
+    approaches: tuple[str, ...],
+    modes: tuple[str, ...],
+    checks: tuple[str, ...],
+    engine: EngineName | None,
+    reports: Path,
+    again: bool,
+    only_plan: bool,
+) -> None:
+    """Make the runs that are due, record them, refresh the table."""
+    chosen = tuple(backend for backend in BACKENDS if backend in backends)
+    selection = Selection(
+        releases=releases, backends=chosen, profiles=profiles, approaches=approaches, modes=modes, checks=checks
+    )
+    prepared = sweep.prepare(selection, engine, reports, again=again)
+    _tell_plan(prepared, whole=only_plan)
+    if not prepared.due:
+        _say(f"the table: {reports / 'SUPPORT.md'}; to judge the records anew: nox -s report")
+    if only_plan or not prepared.due:
+        return
+    for record in sweep.carry_out(prepared, reports, console):
+        _say(f"not recorded: {in_words(record)}")
+        for line in by_question(record):
+            _say(f"  {line}")
+    _tell_summary(sweep.refresh(reports), reports)
+
+
+@cli.command()
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+def report(reports: Path) -> None:
+    """Judge the records anew: support.json, SUPPORT.md and the README's table."""
+    _tell_summary(sweep.refresh(reports), reports)
+
+
+@cli.command()
+def doctor() -> None:
+    """What this machine has and lacks for the matrix, each missing piece with its cure."""
+    for finding in doctor_.examine():
+        _say(
+            f"{'ok     ' if finding.ok else 'missing'} {finding.what}"
+            + (f"\n        {finding.cure}" if finding.cure else "")
+        )
+
+
+@cli.command()
+@click.argument("releases", nargs=-1)
+def update(releases: tuple[str, ...]) -> None:
+    """Ask the package index for releases, and lock every target anew, or those of RELEASES."""
+    update_.update(releases, say=_say)
+
+
+@cli.command()
+@click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES)
+@click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS), show_default=True)
+def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
+    """Make the images that targets are built on from Debian's archive, where no registry can be reached."""
+    chosen = select_releases(catalog.load(), releases)
+    targets = [release.target(backend) for release in chosen for backend in backends if backend in release.wheels]
+    bases_.make_for(targets, _say)
+
+
+@cli.command()
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+def compare_engines(reports: Path) -> None:
+    """List the cells whose outcome in Docker is another than in a virtual environment; none is expected."""
+    compared = compare.pairs(records.read_all(reports))
+    found = [difference for pair in compared for difference in compare.differences(*pair)]
+    for difference in found:
+        _say(plain(str(difference), limit=500))
+    _say(f"{len(compared)} runs were made by both engines; {len(found)} of their cells differ")
+
+
+@cli.command()
+def clean() -> None:
+    """Remove the environments and working files; records and reports stay."""
+    freed = sum(engine.clean() for engine in engines.ENGINES.values() if engine.trouble() is None)
+    _say(f"{freed / 2**30:.1f} GiB removed")
+
+
+def _tell_plan(prepared: sweep.Sweep, *, whole: bool) -> None:
+    _say(f"engine {prepared.engine} ({prepared.engine_why})")
+    if whole:
+        for planned in prepared.due:
+            _say(f"  due      {planned.run.id}")
+        for record in prepared.current:
+            _say(f"  current  {record.header.run} ({record.header.started[:10]})")
+    _say(f"{len(prepared.due)} runs due, {len(prepared.current)} current: {_in_words(prepared.estimate)}")
+
+
+def _tell_summary(summary: Summary, reports: Path) -> None:
+    for short in summary.shorts:
+        _say(f"\n{short.backend}, host class {short.host_class}; * is what the release does there when nothing is set")
+        console.print(_table(short))
+        if short.unobserved:
+            _say(f"tried and not observed there: {', '.join(short.unobserved)}")
+    for line in table.in_words(summary.headline):
+        _say(line)
+    _say(f"the whole table: {reports / 'SUPPORT.md'}; what a word means and the ways round stand in its notes")
+    if summary.faults:
+        faults = "\n".join(plain(str(fault)) for fault in summary.faults)
+        raise BadRecord(f"these records are left out:\n{faults}", "remove them, and run the matrix again")
+
+
+def _table(short: table.Short) -> Table:
+    """Narrow enough for a terminal of 80 columns: what fails only in part is told by the notes."""
+    heads = [Column("approach", no_wrap=True), Column("oneDNN", no_wrap=True), Column("TensorFlow", min_width=11)]
+    needs = (need.removeprefix("infer-") for need in NEEDS)
+    drawn = Table(*heads, *needs, box=SIMPLE, padding=(0, 1, 0, 0))
+    for row in short.rows:
+        seen = ", ".join(f"{one.release}{'*' if one.by_default else ''}" for one in row.seen)
+        answers = (f"some {said.partition(':')[0]}" if ":" in said else said for said in row.answers.values())
+        drawn.add_row(*map(Text, (row.approach, row.onednn, seen, *answers)))
+    return drawn
+
+
+def _in_words(estimate: Estimate) -> str:
+    if not estimate.runs:
+        return "nothing to do (--again makes them all the same)"
+    builds = f"{estimate.environments} environments to install (up to 0.6 GB of downloads each), "
+    return f"{builds if estimate.environments else ''}about {max(1, round(estimate.seconds / 60))} min"
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False)
