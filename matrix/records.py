@@ -178,6 +178,17 @@ def read_all(reports: Path) -> Iterator[Record]:
         yield read(file)
 
 
+def readable(reports: Path) -> tuple[list[Record], tuple[BadRecord, ...]]:
+    """The records that can be read, and why the others cannot."""
+    made, faults = [], []
+    for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
+        try:
+            made.append(read(file))
+        except BadRecord as fault:
+            faults.append(fault)
+    return made, tuple(faults)
+
+
 def headers(reports: Path) -> Iterator[Header]:
     """Line 1 of every record that can be read; for questions to which a broken record has no answer."""
     for file in sorted((reports / "runs").glob("*/*/*.jsonl")):

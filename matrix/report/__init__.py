@@ -9,7 +9,6 @@ from matrix import catalog, known_errors, records
 from matrix.cells import suite
 from matrix.errors import BadData, BadRecord
 from matrix.files import write_whole
-from matrix.records import Record
 from matrix.report import support as support_json
 from matrix.report.markdown import render
 from matrix.report.support import Support
@@ -33,7 +32,7 @@ class Summary:
 def report(reports: Path, readme: Path | None) -> Summary:
     """Raise BadData where the README has no place for the table, or data/ is faulty. A broken record is left out."""
     data, known = catalog.load(), known_errors.load()
-    made, faults = _read(reports)
+    made, faults = records.readable(reports)
     judgements = judge(made)
     support = support_json.build(data, made, judgements, known)
     told = headline(support, made, broken=len(faults))
@@ -47,16 +46,6 @@ def report(reports: Path, readme: Path | None) -> Summary:
         files[readme] = _with_block(readme, render("README.md.jinja", **context))
     written = tuple(path for path, content in files.items() if _write(path, content))
     return Summary(support=support, headline=told, shorts=short, faults=faults, written=written)
-
-
-def _read(reports: Path) -> tuple[list[Record], tuple[BadRecord, ...]]:
-    made, faults = [], []
-    for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
-        try:
-            made.append(records.read(file))
-        except BadRecord as fault:
-            faults.append(fault)
-    return made, tuple(faults)
 
 
 def _with_block(readme: Path, block: str) -> bytes:

@@ -120,7 +120,7 @@ class Short:
 
 def headline(support: Support, made: Sequence[Record], broken: int) -> Headline:
     runs = {question_of(run): run for run in support.runs}
-    unknown = Counter(_why_unknown(runs[question_of(one)]) for one in support.verdicts if one.verdict == "unknown")
+    unknown = Counter(why_unknown(runs[question_of(one)]) for one in support.verdicts if one.verdict == "unknown")
     unknown[UNKNOWN["not_run"]] += sum(run.engine is None for run in support.runs) * len(suite.APPROACHES)
     return Headline(
         records=len(made),
@@ -309,5 +309,5 @@ def _releases(runs: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({parse_run(run).target.release for run in runs}, key=Version))
 
 
-def _why_unknown(run: RunEntry) -> str:
+def why_unknown(run: RunEntry) -> str:
     return UNKNOWN["complete"] if run.same_as else UNKNOWN[run.status]
