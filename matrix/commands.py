@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -11,8 +12,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from matrix import bases as bases_
-from matrix import catalog, compare, engines, paths, records, sweep
+from matrix import catalog, compare, engines, paths, records, shards, sweep
 from matrix import doctor as doctor_
+from matrix import plan as plan_
 from matrix import update as update_
 from matrix.cells import suite
 from matrix.errors import BadRecord
@@ -30,15 +32,26 @@ RELEASES = f"A release: 2.15.1, a minor: 2.15, a range: 2.5..2.9, or {', '.join(
 LOOK = "Observe only these cells, and show what came of them; only whole runs are recorded."
 
 
+def _chosen(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that select runs; shards are made of the same ones everywhere, from the same variables."""
+    for option in (
+        click.option("--profile", "profiles", multiple=True, help="Of matrix/data/profiles.toml; all by default."),
+        click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS),
+                     show_default=True, envvar="MATRIX_BACKENDS", show_envvar=True),
+        click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES,
+                     envvar="MATRIX_RELEASES", show_envvar=True),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @click.group()
 def cli() -> None:
     """Holds the verbs; `matrix/__main__.py` is the command line."""
 
 
 @cli.command()
-@click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES)
-@click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS), show_default=True)
-@click.option("--profile", "profiles", multiple=True, help="Of matrix/data/profiles.toml; all by default.")
+@_chosen
 @click.option("--approach", "approaches", multiple=True, type=click.Choice(list(suite.APPROACHES)), help=LOOK)
 @click.option("--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="Likewise.")
 @click.option("--check", "checks", multiple=True, type=click.Choice(list(suite.CHECKS)), help="Likewise.")
@@ -46,6 +59,8 @@ def cli() -> None:
 @click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
 @click.option("--again", is_flag=True, help="Make runs again whose records are current.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--shard", metavar="I/N", help="Only the I-th of N shards, and into a folder of its own; see `plan`.")
+@click.option("--into", type=click.Path(path_type=Path), help="The shard's folder.  [default: shards/I-of-N]")
 def run(
     releases: tuple[str, ...],
     backends: tuple[str, ...],
@@ -57,23 +72,69 @@ def run(
     reports: Path,
     again: bool,
     only_plan: bool,
+    shard: str | None,
+    into: Path | None,
 ) -> None:
     """Make the runs that are due, record them, refresh the table."""
-    chosen = tuple(backend for backend in BACKENDS if backend in backends)
     selection = Selection(
-        releases=releases, backends=chosen, profiles=profiles, approaches=approaches, modes=modes, checks=checks
+        releases=releases,
+        backends=_in_order(backends),
+        profiles=profiles,
+        approaches=approaches,
+        modes=modes,
+        checks=checks,
     )
-    prepared = sweep.prepare(selection, engine, reports, again=again)
+    part = shards.parse(shard, into) if shard else None
+    prepared = sweep.prepare(selection, engine, reports, again=again, shard=part)
     _tell_plan(prepared, whole=only_plan)
-    if not prepared.due:
+    if not prepared.due and not part:
         _say(f"the table: {reports / 'SUPPORT.md'}; to judge the records anew: nox -s report")
-    if only_plan or not prepared.due:
+    if only_plan or not (prepared.due or part):
         return
     for record in sweep.carry_out(prepared, reports, console):
         _say(f"not recorded: {in_words(record)}")
         for line in by_question(record):
             _say(f"  {line}")
-    _tell_summary(sweep.refresh(reports), reports)
+    if part:
+        _say(f"the shard's records: {part.folder}; to put shards together: python -m matrix merge")
+    else:
+        _tell_summary(sweep.refresh(reports), reports)
+
+
+@cli.command()
+@_chosen
+@click.option(
+    "--shards",
+    "number",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    envvar="MATRIX_SHARDS",
+    show_envvar=True,
+    help="How many machines share the work; each makes one with `run --shard I/N`.",
+)
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: plan/1, with a job matrix for each backend.")
+@click.option("--github-output", type=click.Path(path_type=Path), help="Append `plan=JSON` to this file as well.")
+def plan(
+    releases: tuple[str, ...],
+    backends: tuple[str, ...],
+    profiles: tuple[str, ...],
+    number: int,
+    reports: Path,
+    as_json: bool,
+    github_output: Path | None,
+) -> None:
+    """Divide the runs into shards, by what they were recorded to take; all of them, also those that are current."""
+    selection = Selection(releases=releases, backends=_in_order(backends), profiles=profiles)
+    made = shards.plan(plan_.plan(catalog.load(), selection, "docker"), number, shards.seconds_of(reports))
+    if github_output:
+        with github_output.open("ab") as stream:
+            stream.write(b"plan=" + shards.encode(made) + b"\n")
+    if as_json:
+        click.echo(shards.encode(made))
+    else:
+        _tell_shards(made)
 
 
 @cli.command()
@@ -126,6 +187,26 @@ def clean() -> None:
     """Remove the environments and working files; records and reports stay."""
     freed = sum(engine.clean() for engine in engines.ENGINES.values() if engine.trouble() is None)
     _say(f"{freed / 2**30:.1f} GiB removed")
+
+
+def _in_order(backends: Iterable[str]) -> tuple[Backend, ...]:
+    return tuple(backend for backend in BACKENDS if backend in backends)
+
+
+def _tell_shards(made: shards.Plan) -> None:
+    for shard in made.every():
+        targets = len({run.partition("+")[0] for run in shard.runs})
+        _say(
+            f"{shard.name:>7} {shard.backend:4}  {len(shard.runs):3} runs of {targets} targets, {_time(shard.seconds)}"
+        )
+    runs = sum(len(shard.runs) for shard in made.every())
+    _say(f"{runs} runs, {_time(sum(shard.seconds for shard in made.every()))}, where one goes after the other")
+    for shard in made.too_long():
+        _say(f"GitHub would end shard {shard.name} on a runner of its own: it takes more than 6 h")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{max(1, round(seconds / 60))} min"
 
 
 def _tell_plan(prepared: sweep.Sweep, *, whole: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from matrix import catalog, engines, paths, records
+from matrix import catalog, engines, paths, records, shards
 from matrix.errors import Busy
 from matrix.plan import Estimate, Selection, current, estimate, plan
 from matrix.progress import showing
@@ -18,6 +18,7 @@ from matrix.records import EngineName, Record
 from matrix.report import Summary, report
 from matrix.runner import Planned
 from matrix.scheduler import execute, slots
+from matrix.shards import Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +32,21 @@ class Sweep:
     due: tuple[Planned, ...]
     current: tuple[Record, ...]
     estimate: Estimate
+    shard: Part | None
 
 
-def prepare(selection: Selection, engine: EngineName | None, reports: Path, *, again: bool = False) -> Sweep:
+def prepare(
+    selection: Selection, engine: EngineName | None, reports: Path, *, again: bool = False, shard: Part | None = None
+) -> Sweep:
     """Raise BadUsage for a selector that names nothing, BadData for a faulty catalog."""
     data = catalog.load()
     name, why = engines.choose(engine)
     planned = plan(data, selection, name)
+    if shard:
+        planned = shards.take(planned, shard, shards.seconds_of(reports))
     asked_anew = again or not selection.is_whole
-    made = {entry.run: None if asked_anew else current(entry, reports) for entry in planned}
+    kept = (shard.folder, reports) if shard else (reports,)
+    made = {entry.run: None if asked_anew else _current(entry, kept) for entry in planned}
     due = tuple(entry for entry in planned if made[entry.run] is None)
     return Sweep(
         catalog=data,
@@ -49,25 +56,37 @@ def prepare(selection: Selection, engine: EngineName | None, reports: Path, *, a
         due=due,
         current=tuple(record for record in made.values() if record is not None),
         estimate=estimate(due, reports, slots()),
+        shard=shard,
     )
+
+
+def _current(planned: Planned, kept: Iterable[Path]) -> Record | None:
+    return next((record for reports in kept if (record := current(planned, reports))), None)
 
 
 def carry_out(sweep: Sweep, reports: Path, console: Console) -> list[Record]:
     """Make the due runs; each record is written, and the report refreshed, as it comes.
 
-    Answers what was not written: records of selected cells only, or of this machine's fault where a record stands.
+    A shard writes to its own folder, and to nothing else: the record of every run of its own, also of those that are
+    current. Answers what was not written: records of selected cells only, or of this machine's fault where a record
+    stands.
     """
     unwritten: list[Record] = []
+    folder = sweep.shard.folder if sweep.shard else reports
 
     def finish(record: Record) -> None:
-        if sweep.selection.is_whole and _may_stand(record, reports):
-            records.write(reports, record)
-            report(reports, readme(reports))
+        if sweep.selection.is_whole and _may_stand(record, folder):
+            records.write(folder, record)
+            if not sweep.shard:
+                report(reports, readme(reports))
         else:
             unwritten.append(record)
         progress.finished(record)
 
-    with holding(reports), showing(console, len(sweep.due)) as progress:
+    with holding(folder), showing(console, len(sweep.due)) as progress:
+        if sweep.shard:
+            for record in sweep.current:
+                records.write(folder, record)
         execute(sweep.due, sweep.selection, sweep.catalog, progress=progress, finish=finish)
     return unwritten
 
