@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from matrix.cells import suite
-from matrix.known_errors import KnownError, recognise
+from matrix.known_errors import KnownError, recognise, spoken
 from matrix.records import Observation, Status
 from matrix.text import plain
 from matrix.verdicts import (
@@ -56,19 +56,13 @@ def causes(known: Sequence[KnownError]) -> Cause:
     named: dict[str, str] = {}
 
     def cause(observation: Observation) -> str:
-        text = _words(observation)
+        text = spoken(observation)
         if text not in named:
             error = recognise(known, text)
             named[text] = f"{error.name} ({error.id})" if error else plain(text, CAUSE_SHOWN)
         return named[text]
 
     return cause
-
-
-def _words(observation: Observation) -> str:
-    if observation.error:
-        return f"{observation.error.type}: {observation.error.message}"
-    return f"{observation.outcome}: {_how(observation)}"
 
 
 def _how(observation: Observation) -> str:

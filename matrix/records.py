@@ -172,16 +172,20 @@ def read(file: Path) -> Record:
     return record
 
 
+def files(reports: Path) -> list[Path]:
+    return sorted((reports / "runs").glob("*/*/*.jsonl"))
+
+
 def read_all(reports: Path) -> Iterator[Record]:
     """Every record under `reports`, in the order of their paths."""
-    for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
+    for file in files(reports):
         yield read(file)
 
 
 def readable(reports: Path) -> tuple[list[Record], tuple[BadRecord, ...]]:
     """The records that can be read, and why the others cannot."""
     made, faults = [], []
-    for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
+    for file in files(reports):
         try:
             made.append(read(file))
         except BadRecord as fault:
@@ -191,7 +195,7 @@ def readable(reports: Path) -> tuple[list[Record], tuple[BadRecord, ...]]:
 
 def headers(reports: Path) -> Iterator[Header]:
     """Line 1 of every record that can be read; for questions to which a broken record has no answer."""
-    for file in sorted((reports / "runs").glob("*/*/*.jsonl")):
+    for file in files(reports):
         with file.open("rb") as stream, contextlib.suppress(BadRecord):
             yield decode_line(_header_decoder, stream.readline(MAX_LINE))
 

@@ -253,7 +253,7 @@ def ways_round(judgement: Judgement, need: Need, others: Iterable[Judgement]) ->
         if other.approach == approach and header.profile not in {asked.profile, judgement.witness.answers.profile}:
             ways["profile"].append(header.profile)
         elif other.approach != approach and header.profile == judgement.witness.answers.profile:
-            ways["approach"] += [other.approach] if _replaces(other.approach, approach, modes) else []
+            ways["approach"] += [other.approach] if replaces(other.approach, approach, modes) else []
     return ways
 
 
@@ -263,7 +263,7 @@ def _passes(judgement: Judgement, mode: Mode, check: Check) -> bool:
     return bool(seen) and all(one is not None and one.outcome == "pass" for one in seen)
 
 
-def _replaces(one: str, other: str, modes: Sequence[Mode]) -> bool:
+def replaces(one: str, other: str, modes: Iterable[str]) -> bool:
     """Whether an approach computes the same as another, and can be used in all of these modes."""
     this, that = suite.APPROACHES[one], suite.APPROACHES[other]
     return (this.form, this.rank) == (that.form, that.rank) and set(modes) <= set(this.modes)

@@ -1,4 +1,4 @@
-"""Report: support.json, SUPPORT.md and the README's table, from the records. Written only where they change."""
+"""Report: support.json, errors.json, SUPPORT.md and the README's table, from the records; written where they change."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matrix import catalog, known_errors, records
+from matrix.answers import index
 from matrix.cells import suite
 from matrix.errors import BadData, BadRecord
 from matrix.files import write_whole
@@ -42,6 +43,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
     whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=suite.APPROACHES, support=support,
                    words=WORDS, profiles=data.profiles, errors=meanings(support, known), **context)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
+    files[reports / index.NAME] = index.build(reports, made, known)
     if readme:
         files[readme] = _with_block(readme, render("README.md.jinja", **context))
     written = tuple(path for path, content in files.items() if _write(path, content))

@@ -1,0 +1,308 @@
+"""What an error means, where it holds and what was measured to go round it: as plain data, for page and terminal alike.
+
+`error_answers(records, known)` computes all that is the same whoever asks, an `Answers` that `matrix.answers.index`
+publishes as reports/errors.json:
+
+- `places`: every run that has a record, with what `default` comes to there;
+- `errors`: one `ErrorAnswer` a known error: its pattern, meaning and sources from known_errors.toml, and `where`, the
+  places in which records show it, each with its ways round as measured there.
+
+`explain(text, answers)` finds the errors that a text names. A page does the same with three rules:
+1. Whitespace is collapsed: `text.split(/\\s+/).join(" ")`.
+2. An error is meant where its `pattern` is found, ASCII letters in either case: `new RegExp(pattern, "i")`. All that
+   are found count, in the order of `errors`, the special before the general.
+3. Where none is found, the nearest is the error with the largest share of an example's `words` in the text, from
+   `NEAR` on; it is shown as near, never as meant. `words` are `text.toLowerCase().match(/[a-z_]{3,}/g)`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+from packaging.version import Version
+
+from matrix.answers.ways import Way, measure
+from matrix.cells import suite
+from matrix.ids import Backend
+from matrix.known_errors import KnownError, found_in, recognise, searched, spoken
+from matrix.records import Check, Header, Mode, Observation, Record, Status
+from matrix.verdicts import FAILED, Witness, is_control, witnesses
+
+NEAR = 0.5
+OF_RELEASES = ("releases", "runs", "default_in")
+WORD = re.compile(r"[a-z_]{3,}")
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Unknown keys are refused; keys without a value are left out."""
+
+
+class Place(_Strict, frozen=True, kw_only=True):
+    """A run with a record on a host class. `same_as` names the run that answers for it, as for `default`."""
+
+    run: str
+    release: str
+    backend: Backend
+    profile: str
+    host_class: str
+    status: Status
+    observations: int
+    record: str
+    date: str
+    same_as: str | None = None
+    onednn: bool | None = None
+    planned: bool = False
+    reason: str | None = None
+
+
+class Where(_Strict, frozen=True, kw_only=True):
+    """Releases in which an approach raises the error in the same cells, with the same ways round.
+
+    `releases` and `runs` belong together; `default_in` are those releases in which it happens there with nothing set.
+    `variants` are cases without their epilogue, `geometry/dtype/layout`; `cells` counts the failing cells a release,
+    `cell` is one of them, `approach/mode/check/case`. `misuse`: what is wrong with the program itself in these cases,
+    so that no way round is to be expected.
+    """
+
+    backend: Backend
+    host_class: str
+    profile: str
+    approach: str
+    check: Check
+    modes: list[Mode]
+    variants: list[str]
+    cells: int
+    cell: str
+    releases: list[str]
+    runs: list[str]
+    default_in: list[str] = []
+    misuse: str | None = None
+    ways: list[Way] = []
+
+
+class ErrorAnswer(_Strict, frozen=True, kw_only=True):
+    """A known error and what the records show of it. `seen` counts observations; with none it is known from public
+    reports alone, the `links`. `reported` are ways round that those reports tell and no record has measured.
+    """
+
+    id: str
+    pattern: str
+    name: str
+    meaning: str
+    otherwise: list[str]
+    mend: list[str]
+    reported: list[str]
+    links: list[str]
+    examples: list[str]
+    seen: int
+    where: list[Where]
+
+
+class Unnamed(_Strict, frozen=True, kw_only=True):
+    """An error text in the records that no known error's pattern is found in."""
+
+    text: str
+    seen: int
+    cell: str
+
+
+class Answers(_Strict, frozen=True, kw_only=True):
+    """Everything that can be said of errors from the published records."""
+
+    places: list[Place]
+    errors: list[ErrorAnswer]
+    unnamed: list[Unnamed]
+
+
+class Named(_Strict, frozen=True, kw_only=True):
+    """The errors that a text names, the special before the general; else those whose examples come `near` it."""
+
+    meant: list[ErrorAnswer]
+    near: list[ErrorAnswer]
+
+
+def explain(text: str, answers: Answers) -> Named:
+    text = searched(text)
+    meant = [error for error in answers.errors if found_in(text, error.pattern)]
+    return Named(meant=meant, near=[] if meant else _near(text, answers.errors))
+
+
+def _near(text: str, errors: Sequence[ErrorAnswer]) -> list[ErrorAnswer]:
+    """At most three, the nearest first."""
+    told = set(WORD.findall(text.lower()))
+    shares = {error.id: max(_share(example, told) for example in error.examples) for error in errors}
+    near = [error for error in errors if shares[error.id] >= NEAR]
+    return sorted(near, key=lambda error: -shares[error.id])[:3]
+
+
+def _share(example: str, told: set[str]) -> float:
+    words = set(WORD.findall(example.lower()))
+    return len(words & told) / len(words) if words else 0.0
+
+
+def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Answers:
+    found = witnesses(records)
+    named: dict[str, list[_Seen]] = {error.id: [] for error in known}
+    counts: dict[str, int] = dict.fromkeys(named, 0)
+    unnamed: dict[str, Unnamed] = {}
+    texts: dict[str, KnownError | None] = {}
+    for witness in found:
+        for observation in _failures(witness):
+            text = spoken(observation)
+            if text not in texts:
+                texts[text] = recognise(known, searched(text))
+            if error := texts[text]:
+                counts[error.id] += 1
+                named[error.id].append((witness, observation))
+            elif observation.outcome != "wrong":
+                unnamed[text] = _once_more(unnamed.get(text), text, witness, observation)
+    beside = _beside(found)
+    return Answers(
+        places=[_place(witness) for witness in found],
+        errors=[_error(error, counts[error.id], list(_where(named[error.id], beside))) for error in known],
+        unnamed=sorted(unnamed.values(), key=lambda one: -one.seen),
+    )
+
+
+_Seen = tuple[Witness, Observation]
+_Beside = Mapping[tuple[str, str], Sequence[Witness]]
+
+
+def _failures(witness: Witness) -> Iterator[Observation]:
+    """What went wrong in a run, once: a run that is the same as another has no observations of its own."""
+    if not witness.asked.same_as:
+        for cells in witness.cells.values():
+            yield from (one for one in cells.values() if one.outcome in FAILED or one.error)
+
+
+def _once_more(before: Unnamed | None, text: str, witness: Witness, observation: Observation) -> Unnamed:
+    if before:
+        return msgspec.structs.replace(before, seen=before.seen + 1)
+    return Unnamed(text=text, seen=1, cell="/".join((witness.answers.run, *observation.cell)))
+
+
+def _place(witness: Witness) -> Place:
+    asked = witness.asked
+    return Place(
+        run=asked.run,
+        release=asked.release,
+        backend=asked.backend,
+        profile=asked.profile,
+        host_class=asked.host.host_class,
+        status=asked.status,
+        observations=asked.observations,
+        record=f"runs/{asked.host.host_class}/{asked.engine}/{asked.run}.jsonl",
+        date=asked.started[:10],
+        same_as=asked.same_as,
+        onednn=witness.answers.onednn,
+        planned=asked.planned_for is not None,
+        reason=asked.reason,
+    )
+
+
+def _error(error: KnownError, seen: int, where: list[Where]) -> ErrorAnswer:
+    return ErrorAnswer(seen=seen, where=where, **{name: getattr(error, name) for name in error.__struct_fields__})
+
+
+def _beside(found: Iterable[Witness]) -> _Beside:
+    """Witnesses by backend and host class."""
+    beside: dict[tuple[str, str], list[Witness]] = defaultdict(list)
+    for witness in found:
+        beside[witness.place[1:]].append(witness)
+    return beside
+
+
+def _where(seen: Iterable[_Seen], beside: _Beside) -> list[Where]:
+    """Failing cells of a run that differ in nothing but their variant are one; so are releases that differ in nothing.
+
+    A fused operation that fails fails in its forward pass too: evidence is told of only where nothing else is.
+    """
+    groups: dict[tuple[int, str, str, str], list[Observation]] = defaultdict(list)
+    runs: dict[int, Witness] = {}
+    for witness, one in seen:
+        if not is_control(one.case) and one.check != "fusion":
+            runs[id(witness)] = witness
+            groups[id(witness), one.approach, one.check, variant(one.case)].append(one)
+    wheres = [_single(runs[key[0]], group, beside) for key, group in groups.items()]
+    return list(_over_releases(_over_variants(wheres)))
+
+
+def _over_variants(wheres: Iterable[Where]) -> Iterator[Where]:
+    groups: dict[object, list[Where]] = defaultdict(list)
+    for one in wheres:
+        groups[*one.runs, one.host_class, one.approach, one.check, *one.modes, one.misuse, _ways(one)].append(one)
+    for group in groups.values():
+        yield msgspec.structs.replace(
+            group[0],
+            variants=[variant for one in group for variant in one.variants],
+            cells=sum(one.cells for one in group),
+            ways=[_summed(ways) for ways in zip(*(one.ways for one in group), strict=True)],
+        )
+
+
+def _over_releases(wheres: Iterable[Where]) -> Iterator[Where]:
+    groups: dict[object, list[Where]] = defaultdict(list)
+    for one in wheres:
+        place = (one.backend, one.host_class, one.profile)
+        groups[*place, one.approach, one.check, *one.modes, *one.variants, one.cells, one.misuse, _ways(one)].append(
+            one
+        )
+    for group in groups.values():
+        group.sort(key=lambda one: Version(one.releases[0]))
+        joined = {name: [item for one in group for item in getattr(one, name)] for name in OF_RELEASES}
+        yield msgspec.structs.replace(group[0], **joined)
+
+
+def _ways(where: Where) -> tuple[object, ...]:
+    """What makes two places alike, for someone who looks for a way round."""
+    return tuple((way.kind, way.name, way.whole, way.trains) for way in where.ways)
+
+
+def _summed(ways: Sequence[Way]) -> Way:
+    passed, of = sum(way.passed for way in ways), sum(way.of for way in ways)
+    return msgspec.structs.replace(ways[0], passed=passed, of=of)
+
+
+def _single(witness: Witness, failing: Sequence[Observation], beside: _Beside) -> Where:
+    others = beside[witness.place[1:]]
+    first, header = failing[0], witness.answers
+    misuse = misused(first.case)
+    by_default = any(_is_default(other.asked, header) for other in others)
+    return Where(
+        backend=header.backend,
+        host_class=header.host.host_class,
+        profile=header.profile,
+        approach=first.approach,
+        check=first.check,
+        modes=[mode for mode in suite.MODES if mode in {one.mode for one in failing}],
+        variants=[variant(first.case)],
+        cells=len(failing),
+        cell="/".join(first.cell),
+        releases=[header.release],
+        runs=[header.run],
+        default_in=[header.release] if by_default else [],
+        misuse=misuse,
+        ways=[] if misuse else list(measure(failing, witness, others)),
+    )
+
+
+def _is_default(asked: Header, answers: Header) -> bool:
+    return asked.release == answers.release and asked.profile == "default" and answers.run in {asked.run, asked.same_as}
+
+
+def variant(case: str) -> str:
+    """A case without its epilogue, `geometry/dtype/layout`."""
+    geometry, _, dtype, layout = case.split("/")
+    return f"{geometry}/{dtype}/{layout}"
+
+
+def misused(case: str) -> str | None:
+    """What is wrong with the program in a case of misuse, where every answer but an error would be a fault."""
+    try:
+        misuse = suite.parse_case(case).misuse
+    except ValueError:  # a case of another suite
+        return None
+    return suite.MISUSE[misuse] if misuse else None

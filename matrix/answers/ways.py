@@ -1,0 +1,105 @@
+"""Ways round a failure, as they were measured: the same cells under another profile, mode, approach or release.
+
+Nothing is concluded from a rule: a way is one because counterparts of the very cells that fail were observed to pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, get_args
+
+import msgspec
+from packaging.version import Version
+
+from matrix.cells import suite
+from matrix.records import CellId, Observation
+from matrix.verdicts import FAILED, Answer, Witness, replaces
+
+Kind = Literal["profile", "mode", "approach", "release"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+# Modes that a person can change to in the same program, the one that costs least first.
+OTHER_MODES = ("jit", "graph", "eager")
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What passes where something else fails: `passed` of the `of` cells that correspond to the failing ones.
+
+    `name` is a profile, mode, approach or release id. `trains`, for a failing forward pass, says whether the gradients
+    of the same cells pass this way too. `cell` is one that passed, `approach/mode/check/case`, of the run of that way.
+    """
+
+    kind: Kind
+    name: str
+    passed: int
+    of: int
+    cell: str
+    trains: Answer | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self.passed == self.of
+
+
+def measure(failing: Sequence[Observation], witness: Witness, others: Iterable[Witness]) -> tuple[Way, ...]:
+    """Ways round these cells, of one approach and check: what passes wherever they fail comes first.
+
+    `others` are witnesses of the same backend and host class, of this release and of others.
+    """
+    found = [
+        way for kind, name, at, cells in _candidates(failing, witness, others) if (way := _way(kind, name, at, cells))
+    ]
+    return tuple(sorted(found, key=lambda way: (not way.whole, KINDS.index(way.kind))))
+
+
+Candidate = tuple[Kind, str, Witness, list[CellId]]
+
+
+def _candidates(failing: Sequence[Observation], witness: Witness, others: Iterable[Witness]) -> Iterator[Candidate]:
+    cells = [one.cell for one in failing]
+    approach, check = cells[0][0], cells[0][2]
+    others = list(others)
+    for other in others:
+        if other.place == witness.place and not other.asked.same_as and other.answers.run != witness.answers.run:
+            yield "profile", other.asked.profile, other, cells
+    modes = {cell[1] for cell in cells}
+    for mode in OTHER_MODES if modes <= {*OTHER_MODES, "keras"} else ():
+        if mode not in modes:
+            yield "mode", mode, witness, list(dict.fromkeys((approach, mode, check, cell[3]) for cell in cells))
+    for other_approach in suite.APPROACHES:
+        if other_approach != approach and replaces(other_approach, approach, modes):
+            yield "approach", other_approach, witness, [(other_approach, *cell[1:]) for cell in cells]
+    yield from _later(cells, witness, others)
+
+
+def _later(cells: list[CellId], witness: Witness, others: Sequence[Witness]) -> Iterator[Candidate]:
+    """The first later release in which all of the cells pass under the same profile, and so under no other setting."""
+    released, profile = Version(witness.asked.release), witness.asked.profile
+    later = [one for one in others if one.asked.profile == profile and Version(one.asked.release) > released]
+    for other in sorted(later, key=lambda one: Version(one.asked.release)):
+        way = _way("release", other.asked.release, other, cells)
+        if way and way.whole:
+            yield "release", other.asked.release, other, cells
+            return
+
+
+def _way(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Way | None:
+    passed = [cell for cell in cells if _outcome(at, cell) == "pass"]
+    if not passed:
+        return None
+    gradients = [(approach, mode, "gradient", case) for approach, mode, _, case in cells]
+    trains = _answer([_outcome(at, cell) for cell in gradients]) if cells[0][2] == "forward" else None
+    return Way(kind=kind, name=name, passed=len(passed), of=len(cells), cell="/".join(passed[0]), trains=trains)
+
+
+def _outcome(at: Witness, cell: CellId) -> str | None:
+    observed = at.cells.get(cell[0], {}).get(cell)
+    return observed.outcome if observed else None
+
+
+def _answer(outcomes: Sequence[str | None]) -> Answer:
+    passed, failed = outcomes.count("pass"), sum(outcome in FAILED for outcome in outcomes)
+    if passed and failed:
+        return "some"
+    if passed == len(outcomes):
+        return "yes"
+    return "no" if failed == len(outcomes) else "unknown"
