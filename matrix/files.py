@@ -1,10 +1,12 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all; published JSON is written so that git shows what changed in it."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+import msgspec
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -21,3 +23,17 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def encode(document: msgspec.Struct) -> bytes:
+    """JSON with one entry a line and keys sorted, so that a change in git is a change of an entry."""
+    fields: dict[str, object] = msgspec.json.decode(_encoder.encode(document))
+    parts = []
+    for name, value in fields.items():
+        lines = [_encoder.encode(entry) for entry in value] if isinstance(value, list) else []
+        text = b"[\n" + b",\n".join(lines) + b"\n]" if lines else _encoder.encode(value)
+        parts.append(b'"' + name.encode() + b'":' + text)
+    return b"{\n" + b",\n".join(parts) + b"\n}\n"
+
+
+_encoder = msgspec.json.Encoder(order="sorted")

@@ -11,12 +11,14 @@ from matrix import paths
 from matrix.files import write_whole
 from matrix.records import Header, Observation
 from matrix.report.support import Support
+from matrix.statements import Statements
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # A record is checked line by line: the first is a Header, every other an Observation.
 FORMATS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "run-1.json": (Header, Observation),
     "support-1.json": (Support,),
+    "statements-1.json": (Statements,),
 }
 
 

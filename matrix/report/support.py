@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 import msgspec
 from packaging.version import Version
 
-from matrix import records
+from matrix import files, records
 from matrix.catalog import Catalog
 from matrix.cells import suite_sha256
 from matrix.ids import BACKENDS, Backend, Run
@@ -141,14 +141,7 @@ def build(
 
 
 def encode(support: Support) -> bytes:
-    """One entry a line, keys sorted, so that a change in git is a change of an entry."""
-    fields: dict[str, object] = msgspec.json.decode(_encoder.encode(support))
-    parts = []
-    for name, value in fields.items():
-        lines = [_encoder.encode(entry) for entry in value] if isinstance(value, list) else []
-        text = b"[\n" + b",\n".join(lines) + b"\n]" if lines else _encoder.encode(value)
-        parts.append(b'"' + name.encode() + b'":' + text)
-    return b"{\n" + b",\n".join(parts) + b"\n}\n"
+    return files.encode(support)
 
 
 def decode(data: bytes) -> Support:
@@ -269,5 +262,4 @@ def _error(error: Error, runs: Counter[str], named: KnownError | None) -> ErrorE
     )
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder(Support)

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
+from unit.fabricated import error, header, observe, record, where
+
+from matrix import catalog, statements
+from matrix.catalog import Release, Wheel
+from matrix.records import Fusion, Record
+from matrix.statements import Change, Statement, Statements
+from matrix.verdicts import NEEDS, Judgement, Witness, core_case, judge
+
+CATALOG = catalog.load()
+RELEASES = [release.version for release in CATALOG.releases]
+PYTHONS = {release.version: release.wheels["cpu"].python for release in CATALOG.releases}
+
+
+def run(release, profile="default", backend="cpu") -> str:
+    return f"tf{release}-py{PYTHONS[release].replace('.', '')}-{backend}+{profile}"
+
+
+def at(release, change=lambda cell: {}, profile="default", **changes) -> Record:
+    return record(change, release=release, profile=profile, **{"run": run(release, profile)} | changes)
+
+
+def built(*records: Record) -> Statements:
+    return statements.build(CATALOG, judge(records))
+
+
+def stated(found: Statements, need, approach="nn-conv2d", profile="default") -> Statement:
+    (one,) = (one for one in found.statements if (one.need, one.approach, one.profile) == (need, approach, profile))
+    return one
+
+
+def changed(found: Statements, what, approach="nn-conv2d") -> list[Change]:
+    return [change for change in found.changes if (change.what, change.approach) == (what, approach)]
+
+
+def judged(release, answer) -> Judgement:
+    """A judgement that was observed and gives one answer for every need."""
+    head = header("default", release=release, run=run(release))
+    cell = ("nn-conv2d", "graph", "forward", core_case("nn-conv2d"))
+    seen = observe(cell, outcome="pass" if answer == "yes" else "error")
+    return Judgement(
+        witness=Witness(asked=head, answers=head, cells={}, engines=("venv",)),
+        approach="nn-conv2d",
+        cells={cell: seen},
+        needs=dict.fromkeys(NEEDS, answer),
+        word={"yes": "works", "no": "refused", "unknown": "unknown"}.get(answer, "partial"),
+        failing={} if answer == "yes" else dict.fromkeys(NEEDS, (seen,)),
+    )
+
+
+ANSWERS = st.dictionaries(st.sampled_from(RELEASES), st.sampled_from(["yes", "some", "no", "unknown"]), max_size=12)
+
+
+def of_answers(answers, data=CATALOG) -> Statement | None:
+    found = statements.build(data, [judged(*one) for one in answers.items()]).statements
+    return next((one for one in found if one.need == "train"), None)
+
+
+def is_within(release, span) -> bool:
+    return Version(span.first) <= Version(release) <= Version(span.last)
+
+
+@given(ANSWERS)
+def test_each_recorded_answer_lies_in_a_span_of_its_own_and_in_no_other(answers):
+    known = {release: answer for release, answer in answers.items() if answer != "unknown"}
+    found = of_answers(answers)
+    assert (found is None) == (not known)
+    for release, answer in known.items():
+        assert [span.answer for span in found.spans if is_within(release, span)] == [answer]
+    assert not found or set(found.untried) == set(RELEASES) - set(known)
+
+
+@given(ANSWERS)
+def test_the_ends_of_a_span_are_recorded_neighbours_that_answer_otherwise(answers):
+    known = {release: answer for release, answer in answers.items() if answer != "unknown"}
+    found = of_answers(answers)
+    for span in found.spans if found else ():
+        assert known[span.first] == known[span.last] == span.answer
+        older = [release for release in known if Version(release) < Version(span.first)]
+        newer = [release for release in known if Version(release) > Version(span.last)]
+        assert span.after == max(older, key=Version, default=None)
+        assert span.until == min(newer, key=Version, default=None)
+        assert {known[end] for end in (span.after, span.until) if end}.isdisjoint({span.answer})
+
+
+@given(ANSWERS, st.integers(0, 30), st.integers(6, 9))
+def test_a_release_that_nobody_ran_changes_no_span_and_opens_only_the_ends_it_lies_in(answers, minor, patch):
+    wheel = Wheel(requirement="tensorflow==2.0.0", python="3.10")
+    new = Release(version=f"2.{minor}.{patch}", date=datetime.date(2026, 1, 1), wheels={"cpu": wheel})
+    releases = sorted((*CATALOG.releases, new), key=lambda release: Version(release.version))
+    before, after = of_answers(answers), of_answers(answers, dataclasses.replace(CATALOG, releases=tuple(releases)))
+    if before is None:
+        assert after is None
+        return
+    assert after.spans == before.spans
+    for span in before.spans:
+        if span.after:
+            lies_in = Version(span.after) < Version(new.version) < Version(span.first)
+            opened = sorted([*before.between(span.after, span.first), *([new.version] * lies_in)], key=Version)
+            assert after.between(span.after, span.first) == opened
+
+
+def test_what_a_release_lacks_is_told_from_what_it_refuses():
+    gone = where(outcome="absent", reason="no such API")
+    found = built(at("2.4.4", gone), at("2.5.3", where("gradient", **error())), at("2.6.5"))
+    assert [span.answer for span in stated(found, "train").spans] == ["absent", "no", "yes"]
+    assert [span.answer for span in stated(found, "infer-eager").spans] == ["absent", "yes"]
+    assert [span.answer for span in stated(found, "fused").spans] == ["absent", "no"]
+
+
+def test_no_statement_is_made_of_a_need_that_an_approach_has_no_mode_for():
+    found = built(at("2.4.4"))
+    assert {one.need for one in found.statements if one.approach == "fused-kernel"} == {"infer-graph", "train", "fused"}
+
+
+def test_untried_are_the_releases_that_have_the_profile():
+    found = built(at("2.8.4", profile="onednn-on"), at("2.6.5", where(outcome="skipped"), profile="onednn-on"))
+    untried = stated(found, "train", profile="onednn-on").untried
+    assert untried[:3] == ["2.5.3", "2.6.5", "2.7.4"]
+    assert "2.8.4" not in untried
+
+
+def test_default_is_stated_by_the_profile_that_it_comes_to_and_told_once():
+    records = [
+        Record(header=header("default", release=release, run=run(release), status="not_run",
+                             same_as=run(release, "onednn-on")))
+        for release in ("2.9.3", "2.10.1")
+    ]  # fmt: skip
+    failing = at("2.9.3", where("gradient", **error()), profile="onednn-on")
+    found = built(*records, failing, at("2.10.1", profile="onednn-on"))
+    assert stated(found, "train").spans == stated(found, "train", profile="onednn-on").spans
+    (change,) = changed(found, "need")
+    assert change.profiles == ("default", "onednn-on")
+    assert (change.need, change.was, change.now, change.count) == ("train", "no", "yes", 24)
+    cell = "nn-conv2d/eager/gradient/g4-k3/bias_relu/f32/nhwc"
+    assert change.deciding == (f"{run('2.9.3', 'onednn-on')}/{cell}", f"{run('2.10.1', 'onednn-on')}/{cell}")
+
+
+def test_only_like_is_compared_with_like():
+    slow = where("gradient", **error())
+    found = built(
+        at("2.8.4", slow, profile="onednn-off"),
+        at("2.9.3", profile="onednn-on"),
+        at("2.9.3", engine="docker", profile="onednn-off"),
+        at("2.10.1", profile="onednn-off", host=msgspec.structs.replace(header().host, host_class="x86-amx")),
+    )
+    assert found.changes == []
+    assert [span.answer for span in stated_on(found, "x86-avx2").spans] == ["no", "yes"]
+
+
+def stated_on(found, host_class) -> Statement:
+    (one,) = (one for one in found.statements if one.host_class == host_class and one.profile == "onednn-off"
+              and (one.approach, one.need) == ("nn-conv2d", "train"))  # fmt: skip
+    return one
+
+
+def test_changes_name_word_errors_and_what_lies_beyond_the_needs():
+    before = at("2.8.4", where("gradient", "graph", **error("old words")))
+    after = at("2.9.3", where("gradient", "jit", **error()), suite_sha256="a" * 64)
+    later = at("2.10.1", where("gradient", "jit", **error("new words")), suite_sha256="a" * 64)
+    found = built(before, after, later)
+    assert [(one.was, one.now, one.release) for one in changed(found, "need")] == [("some", "yes", "2.9.3")]
+    assert [(one.was, one.now) for one in changed(found, "verdict")] == [("partial", "works")]
+    (beyond,) = changed(found, "cells")
+    assert (beyond.was, beyond.now, beyond.count, beyond.suites_differ) == ("pass", "error", 8, True)
+    assert beyond.deciding[1] == f"{run('2.9.3')}/nn-conv2d/jit/gradient/g4-k3/bias_relu/f32/nhwc"
+    (words,) = changed(found, "error")
+    texts = ("InvalidArgumentError: does not compute", "InvalidArgumentError: new words")
+    assert ((words.was, words.now), words.before, words.release) == (texts, "2.9.3", "2.10.1")
+    assert not words.suites_differ
+
+
+def test_a_crash_anywhere_decides_its_own_change():
+    crash = where("gradient", "jit", "bias", outcome="crash", signal="SIGSEGV")
+    (change,) = changed(built(at("2.8.4"), at("2.9.3", crash)), "verdict")
+    assert (change.was, change.now, change.count) == ("works", "crash", 1)
+    assert change.deciding[1] == f"{run('2.9.3')}/nn-conv2d/jit/gradient/g4-k3/bias/f32/nhwc"
+
+
+def planned(release, epilogue) -> Record:
+    cell = ("nn-conv2d", "graph", "fusion", core_case("nn-conv2d"))
+    fusion = Fusion(kernel="unknown", epilogue=epilogue, ops={}, source="grappler_plan")
+    head = header("default", release=release, run=run(release, backend="cuda"), backend="cuda", observations=1)
+    return Record(header=head, observations=(observe(cell, evidence="planned", fusion=fusion),))
+
+
+def test_what_is_planned_is_stated_of_fusion_alone_and_apart():
+    found = built(planned("2.8.4", "separate"), planned("2.10.1", "fused"))
+    (one,) = found.statements
+    assert (one.evidence, one.need, one.backend) == ("planned", "fused", "cuda")
+    assert [span.answer for span in one.spans] == ["no", "yes"]
+    assert one.between("2.8.4", "2.10.1") == ["2.9.3"]
+    assert [(one.what, one.was, one.now) for one in found.changes] == [
+        ("need", "no", "yes"),
+        ("verdict", "plans-separate", "plans-fused"),
+    ]
+
+
+def test_a_run_without_observations_is_untried():
+    found = built(at("2.8.4"), Record(header=header("default", release="2.9.3", run=run("2.9.3"), status="not_built",
+                                                    reason="no wheel")))  # fmt: skip
+    assert "2.9.3" in stated(found, "train").untried
+    assert found.changes == []
+
+
+@pytest.mark.parametrize("found", [built(), built(at("2.8.4"), at("2.9.3", where("forward", **error())))])
+def test_what_is_published_is_read_back(found):
+    data = statements.encode(found)
+    assert statements.decode(data) == found
+    assert statements.encode(statements.decode(data)) == data
+    assert all(b"\n" + msgspec.json.encode(one, order="sorted") in data for one in (*found.statements, *found.changes))
+
+
+def test_what_is_no_statement_is_refused():
+    with pytest.raises(msgspec.ValidationError):
+        statements.decode(b'{"format":"statements/2","statements":[],"changes":[]}')
