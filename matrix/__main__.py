@@ -12,8 +12,8 @@ from matrix.errors import MatrixError
 INTERRUPTED = 130
 # Modules that hold verbs in a group `cli`. Questions are answered at once because the other module, which takes a
 # second to import for all that it can do, is imported only for its own verbs.
-ANSWERS: tuple[str, ...] = ()
-HOLDERS = ("matrix.commands",)
+ANSWERS = ("explain",)
+HOLDERS = ("matrix.answers.commands", "matrix.commands")
 
 
 class _Verbs(click.Group):

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 from packaging.version import Version
 
+from matrix.answers.asked import find
 from matrix.answers.ways import Way, measure
 from matrix.cells import suite
 from matrix.ids import Backend
@@ -117,17 +118,61 @@ class Answers(_Strict, frozen=True, kw_only=True):
     unnamed: list[Unnamed]
 
 
-class Named(_Strict, frozen=True, kw_only=True):
-    """The errors that a text names, the special before the general; else those whose examples come `near` it."""
+class Standing(_Strict, frozen=True, kw_only=True):
+    """A run, and in it the places that raise an error; with none it was not seen in the run's observations.
 
-    meant: list[ErrorAnswer]
+    `by_default`: the release does so there when nothing is set.
+    """
+
+    place: Place
+    by_default: bool
+    raised: list[Where]
+
+
+class Explained(_Strict, frozen=True, kw_only=True):
+    """An error that a text names, and where it holds in the runs that were asked for."""
+
+    error: ErrorAnswer
+    here: list[Standing]
+
+
+class Explanation(_Strict, frozen=True, kw_only=True):
+    """What a text means, the special before the general; else `near`, the errors whose examples come near it.
+
+    `asked` are the recorded releases that `here` is told of, with a `note` where they are not the one that was named.
+    """
+
+    meant: list[Explained]
     near: list[ErrorAnswer]
+    asked: list[str]
+    note: str
+    runs: int
+    observations: int
 
 
-def explain(text: str, answers: Answers) -> Named:
+def explain(text: str, answers: Answers, *, release: str | None = None, backend: Backend | None = None) -> Explanation:
+    """Raise BadUsage where `release` is no version."""
     text = searched(text)
     meant = [error for error in answers.errors if found_in(text, error.pattern)]
-    return Named(meant=meant, near=[] if meant else _near(text, answers.errors))
+    places = [place for place in answers.places if backend in {None, place.backend} and not place.planned]
+    found = find(release, [place.release for place in places if place.observations]) if release and places else None
+    here = [place for place in places if found and place.release in found.releases and not place.same_as]
+    return Explanation(
+        meant=[Explained(error=error, here=[_standing(error, place, places) for place in here]) for error in meant],
+        near=[] if meant else _near(text, answers.errors),
+        asked=list(found.releases) if found else [],
+        note=found.note if found else "",
+        runs=sum(not place.same_as and place.observations > 0 for place in answers.places),
+        observations=sum(place.observations for place in answers.places),
+    )
+
+
+def _standing(error: ErrorAnswer, place: Place, places: Sequence[Place]) -> Standing:
+    by_default = place.profile == "default" or any(
+        other.same_as == place.run and other.host_class == place.host_class for other in places
+    )
+    raised = [one for one in error.where if place.run in one.runs and place.host_class == one.host_class]
+    return Standing(place=place, by_default=by_default, raised=raised)
 
 
 def _near(text: str, errors: Sequence[ErrorAnswer]) -> list[ErrorAnswer]:

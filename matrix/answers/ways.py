@@ -25,7 +25,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     """What passes where something else fails: `passed` of the `of` cells that correspond to the failing ones.
 
     `name` is a profile, mode, approach or release id. `trains`, for a failing forward pass, says whether the gradients
-    of the same cells pass this way too. `cell` is one that passed, `approach/mode/check/case`, of the run of that way.
+    of the same cells pass this way too. `cell` is one that passed, `approach/mode/check/case`, in the same run, in that
+    of the profile, or for another release in `run`.
     """
 
     kind: Kind
@@ -33,6 +34,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     passed: int
     of: int
     cell: str
+    run: str | None = None
     trains: Answer | None = None
 
     @property
@@ -88,7 +90,10 @@ def _way(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Way | N
         return None
     gradients = [(approach, mode, "gradient", case) for approach, mode, _, case in cells]
     trains = _answer([_outcome(at, cell) for cell in gradients]) if cells[0][2] == "forward" else None
-    return Way(kind=kind, name=name, passed=len(passed), of=len(cells), cell="/".join(passed[0]), trains=trains)
+    run = at.answers.run if kind == "release" else None
+    return Way(
+        kind=kind, name=name, passed=len(passed), of=len(cells), cell="/".join(passed[0]), run=run, trains=trains
+    )
 
 
 def _outcome(at: Witness, cell: CellId) -> str | None:

@@ -1,0 +1,148 @@
+"""How answers are told to a person: settings, modes and approaches in the words that one types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from packaging.version import Version
+
+from matrix.answers.explain import ErrorAnswer, Explanation, Place, Standing, Where
+from matrix.answers.ways import Way
+from matrix.catalog import Catalog
+from matrix.cells import suite
+from matrix.text import plain
+
+SHOWN_WAYS = 6
+SHOWN_PLACES = 3
+
+
+def mode_in_words(mode: str, release: str) -> str:
+    """What to write for a mode in that release."""
+    version = Version(release)
+    if mode == "jit":
+        if version < Version("2.0"):
+            return "compile it with XLA: tf.xla.experimental.compile"
+        option = "jit_compile" if version >= Version("2.5") else "experimental_compile"
+        return f"compile it with XLA: tf.function({option}=True)"
+    if mode == "graph":
+        return "put it into a tf.function" if version >= Version("2.0") else "run it in a session"
+    return "call it eagerly, outside of any tf.function and of predict"
+
+
+def profile_in_words(name: str, catalog: Catalog) -> str:
+    """The variables to set for a profile, as a shell takes them."""
+    profile = next((one for one in catalog.profiles if one.name == name), None)
+    if profile is None:
+        return f"the profile {name}"
+    variables = " ".join(f"{variable}={value}" for variable, value in profile.environment.items())
+    return f"set {variables}" if variables else f"{name}: {profile.why}"
+
+
+def way_in_words(way: Way, release: str, catalog: Catalog) -> str:
+    return {
+        "profile": lambda: profile_in_words(way.name, catalog),
+        "mode": lambda: mode_in_words(way.name, release),
+        "approach": lambda: f"write it as {way.name}: {suite.APPROACHES[way.name].summary}",
+        "release": lambda: f"TensorFlow {way.name}",
+    }[way.kind]()
+
+
+def explained(explanation: Explanation, catalog: Catalog) -> Iterator[str]:
+    """The answer of `explain`, line by line."""
+    if explanation.note:
+        yield f"{explanation.note}\n"
+    for one in explanation.meant:
+        yield from _error(one.error)
+        yield from _seen_in(one.error)
+        for standing in one.here:
+            yield from _standing(standing, catalog)
+        yield ""
+    if not explanation.meant:
+        yield f"Not seen: none of {explanation.observations:,} observations in {explanation.runs} runs has this text, and"
+        yield "none of the public reports that this project knows."
+        yield from _near(explanation.near)
+
+
+def _error(error: ErrorAnswer) -> Iterator[str]:
+    yield f"{error.name} ({error.id})"
+    yield f"  What it means: {error.meaning}"
+    yield from (f"  Or: {cause}" for cause in error.otherwise)
+    yield from (f"  What to change: {mend}" for mend in error.mend)
+    yield from (f"  Reported elsewhere, not measured here: {way}" for way in error.reported)
+    yield from (f"  See: {link}" for link in error.links)
+
+
+def _seen_in(error: ErrorAnswer) -> Iterator[str]:
+    if not error.seen:
+        yield "  No record of ours shows it: what is said here comes from public reports."
+        return
+    yield f"  Seen in {error.seen:,} observations:"
+    by_profile: dict[tuple[str, str, str], dict[str, None]] = {}
+    for where in error.where:
+        key = (where.backend, where.host_class, where.profile)
+        by_profile.setdefault(key, {}).update(dict.fromkeys(where.releases))
+    for (backend, host_class, profile), releases in by_profile.items():
+        yield f"    {profile} ({backend}, {host_class}): {', '.join(sorted(releases, key=Version))}"
+
+
+def _standing(standing: Standing, catalog: Catalog) -> Iterator[str]:
+    place = standing.place
+    default = ", what happens there with nothing set" if standing.by_default and place.profile != "default" else ""
+    head = f"  TensorFlow {place.release}, {place.profile} ({place.host_class}{default})"
+    if not place.observations:
+        yield f"{head}: not observed: {plain(place.reason or place.status)}"
+    elif not standing.raised:
+        yield f"{head}: not seen in {place.observations:,} observations"
+    else:
+        yield f"{head}:"
+        usual = [where for where in standing.raised if not where.misuse]
+        for where in usual[:SHOWN_PLACES]:
+            yield from _where(where, place, catalog)
+        yield from _also(usual[SHOWN_PLACES:], [where for where in standing.raised if where.misuse])
+
+
+def _where(where: Where, place: Place, catalog: Catalog) -> Iterator[str]:
+    run = f"{place.run}/"
+    yield f"    {where.approach}, {where.check} in {', '.join(where.modes)} ({', '.join(where.variants)})"
+    yield f"      {where.cells} cells, the first {run}{where.cell}"
+    whole = [way for way in where.ways if way.whole]
+    if not whole:
+        yield "      No way round was measured to work in all of these cells."
+    for number, way in enumerate(whole[:SHOWN_WAYS], 1):
+        yield f"      {number}. {way_in_words(way, place.release, catalog)}"
+        yield f"         passes in {way.passed} of {way.of} cells{_training(way)}"
+        yield f"         as in {_run_of(way, place)}/{way.cell}"
+    if partly := [way for way in where.ways if not way.whole]:
+        told = (f"{way.kind} {way.name} ({way.passed} of {way.of})" for way in partly)
+        yield f"      only in part: {', '.join(told)}"
+
+
+def _training(way: Way) -> str:
+    return {
+        None: "",
+        "yes": "; gradients too",
+        "no": "; gradients do not",
+        "some": "; gradients only in part",
+        "unknown": "; gradients were not observed in all of them",
+    }[way.trains]
+
+
+def _run_of(way: Way, place: Place) -> str:
+    if way.kind == "profile":
+        return f"{place.run.partition('+')[0]}+{way.name}"
+    return way.run or place.run
+
+
+def _also(rest: Sequence[Where], misuse: Sequence[Where]) -> Iterator[str]:
+    if rest:
+        told = dict.fromkeys(f"{where.approach} ({where.check})" for where in rest)
+        yield f"    as well: {', '.join(told)}"
+    for reason in dict.fromkeys(where.misuse for where in misuse):
+        yield f"    the same text comes where {reason}"
+
+
+def _near(near: Sequence[ErrorAnswer]) -> Iterator[str]:
+    if near:
+        yield "Nearest, and not the same:"
+    for error in near:
+        yield f"  {error.name} ({error.id}): {error.examples[0]}"
