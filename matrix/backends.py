@@ -12,14 +12,14 @@ from packaging.specifiers import SpecifierSet
 
 from matrix import catalog, ids, paths
 
-Reference = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9./:@{}_-]+$")]
-Package = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
+Reference = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9./:@_-]+(?:{python}[a-z0-9./:@_-]*)?"))]
+Package = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9.+-]+"))]
 
 
 class Toolkit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The vendor's image with a GPU's libraries, for a range of releases (PEP 440)."""
 
-    releases: str
+    releases: catalog.Releases
     image: Reference
 
 

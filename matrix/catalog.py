@@ -19,6 +19,10 @@ from matrix.errors import BadData
 
 Entry = TypeVar("Entry", bound=msgspec.Struct)
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
+# Releases as in PEP 440, as far as it is needed: `>=2.5,<2.12`, `==2.6.*`; nothing means all.
+NUMBERS = r"[0-9]{1,3}(?:\.[0-9]{1,9}){0,3}"
+CLAUSE = rf"(?:(?:[<>=!]=|[<>]){NUMBERS}(?:(?:a|b|rc)[0-9]{{1,8}})?|[=!]={NUMBERS}\.\*)"
+Releases = Annotated[str, Meta(pattern=ids.exactly(rf"(?:{CLAUSE}(?:,{CLAUSE})*)?"))]
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,14 +32,14 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Wheel(_Entry, frozen=True, kw_only=True):
     """What pip would be asked for, and the newest CPython that its wheels support, read from the wheels' tags."""
 
-    requirement: Annotated[str, Meta(pattern=r"^[a-z-]+(\[[a-z-]+\])?==[0-9a-z.]+$")]
-    python: Annotated[str, Meta(pattern=rf"^{ids.PYTHON}$")]
+    requirement: Annotated[str, Meta(pattern=ids.exactly(rf"[a-z-]+(\[[a-z-]+\])?=={ids.RELEASE}"))]
+    python: Annotated[str, Meta(pattern=ids.exactly(ids.PYTHON))]
 
 
 class Release(_Entry, frozen=True, kw_only=True):
     """A TensorFlow version and what it needs. `date`: the day (UTC) its wheels appeared on the index."""
 
-    version: Annotated[str, Meta(pattern=rf"^{ids.RELEASE}$")]
+    version: Annotated[str, Meta(pattern=ids.exactly(ids.RELEASE))]
     date: datetime.date
     wheels: Annotated[dict[ids.Backend, Wheel], Meta(min_length=1)]
     landmark: Text | None = None
@@ -50,11 +54,11 @@ class Profile(_Entry, frozen=True, kw_only=True):
     `onednn`: `default` comes to this profile where TensorFlow says that oneDNN is on (or off).
     """
 
-    name: Annotated[str, Meta(pattern=rf"^{ids.PROFILE}$")]
-    environment: dict[Annotated[str, Meta(pattern=r"^[A-Z0-9_]+$")], str]
+    name: Annotated[str, Meta(pattern=ids.exactly(ids.PROFILE))]
+    environment: dict[Annotated[str, Meta(pattern=ids.exactly("[A-Z0-9_]+"))], str]
     backends: Annotated[list[ids.Backend], Meta(min_length=1)]
     why: Text
-    releases: str = ""
+    releases: Releases = ""
     onednn: bool | None = None
 
     def holds_for(self, release: str, backend: ids.Backend) -> bool:
@@ -91,11 +95,12 @@ def load_entries(file: Path, table: str, kind: type[Entry], *, key: str) -> tupl
         for number, entry in enumerate(entries)
         for name, fault in _faults(entry, kind)
     ]
-    seen: set[object] = set()
+    seen: set[str] = set()
     for number, entry in enumerate(entries):
-        if (value := entry.get(key)) in seen:
+        value = entry.get(key)
+        if isinstance(value, str) and value in seen:
             faults.append(f"{file}:{_line(text, table, number, key)}: {key} {value!r} is there twice; remove one")
-        seen.add(value if isinstance(value, str) else number)
+        seen |= {value} if isinstance(value, str) else set()
     if faults:
         raise BadData("\n".join(faults))
     return tuple(msgspec.convert(entry, kind) for entry in entries)
@@ -111,7 +116,7 @@ def _text(file: Path) -> str:
 def _tables(file: Path, text: str, table: str) -> list[Mapping[str, Any]]:
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+    except (ValueError, RecursionError) as fault:  # of the wrong form, or a number too long for Python
         raise BadData(f"{file}: is not TOML: {fault}") from fault
     entries = document.pop(table, [])
     if document or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

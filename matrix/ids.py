@@ -16,6 +16,11 @@ TARGET_ID = rf"tf(?P<release>{RELEASE})-py(?P<python>3[0-9]{{1,2}})-(?P<backend>
 RUN_ID = rf"{TARGET_ID}\+(?P<profile>{PROFILE})"
 
 
+def exactly(pattern: str) -> str:
+    """As a schema's pattern, for all of a text. Python's `$` alone would let a line break by behind it."""
+    return rf"^(?:{pattern})$(?!\n)"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """One environment, built once: release x Python x backend, `tf2.15.1-py311-cpu`."""

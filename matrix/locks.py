@@ -19,7 +19,7 @@ def path(target: Target) -> Path:
 
 def build_tools(target: Target) -> Path | None:
     """The lock of what its sources are built with; None where the target takes wheels only."""
-    has_sources = "--no-binary" in _read(target).decode()
+    has_sources = b"--no-binary" in _read(target)
     return paths.LOCKS / "build" / f"py{target.python.replace('.', '')}.txt" if has_sources else None
 
 

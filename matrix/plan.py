@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from matrix import interpreters, records, runner
 from matrix.catalog import Catalog, Profile, Release
@@ -126,7 +126,7 @@ def _is_within(version: str, first: str, last: str) -> bool:
     try:
         low, high = Version(first).release, Version(last).release
         own = Version(version).release
-    except InvalidVersion:
+    except ValueError:  # no version, or a number too long for Python
         return False
     if first == last and Version(first).is_prerelease:
         return version == first

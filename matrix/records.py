@@ -7,7 +7,9 @@ is checked against the types below, from which `matrix/data/schema/run-1.json` i
 from __future__ import annotations
 
 import contextlib
+import datetime
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +50,12 @@ Source = Literal[
     "profiler",
 ]
 
-Word = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-CaseId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_./-]{0,119}$")]
+Word = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,39}"))]
+# geometry / epilogue / dtype / layout
+CaseId = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,59}(?:/[a-z0-9][a-z0-9_]{0,19}){3}"))]
+RunId = Annotated[str, Meta(pattern=ids.exactly(re.sub(r"[?]P<[a-z]+>", "?:", ids.RUN_ID)))]
 Line = Annotated[str, Meta(max_length=300)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{64}"))]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 # operation -> device -> dtypes
@@ -89,7 +93,7 @@ class Observation(_Strict, frozen=True, kw_only=True):
     error: Error | None = None
     fusion: Fusion | None = None
     rel_err: Annotated[float, Meta(ge=0)] | None = None
-    signal: Annotated[str, Meta(pattern=r"^SIG[A-Z0-9+]{2,12}$")] | None = None
+    signal: Annotated[str, Meta(pattern=ids.exactly("SIG[A-Z0-9+]{2,12}"))] | None = None
     reason: Line | None = None
 
     @property
@@ -102,7 +106,7 @@ class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
 
     host_class: Word
     cpu: Name
-    cpu_flags: list[Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}$")]]
+    cpu_flags: list[Annotated[str, Meta(pattern=ids.exactly("[a-z0-9_]{1,40}"))]]
     cores: Count
     kernel: Name
     gpu: Name | None = None
@@ -112,16 +116,16 @@ class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
 class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
     """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time."""
 
-    run: Annotated[str, Meta(pattern=rf"^{re.sub(r'[?]P<[a-z]+>', '?:', ids.RUN_ID)}$")]
+    run: RunId
     release: Name
     python: Name
     backend: ids.Backend
     profile: Word
     engine: EngineName
     status: Status
-    started: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    started: Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
     reason: Line | None = None
-    same_as: Name | None = None
+    same_as: RunId | None = None
     seconds: Annotated[float, Meta(ge=0)] | None = None
     packages: Annotated[dict[Name, Name], Meta(max_length=200)] | None = None
     recipe_sha256: Sha256 | None = None
@@ -162,8 +166,7 @@ def write(reports: Path, record: Record) -> Path:
 def read(file: Path) -> Record:
     """Raise BadRecord where the file is too large, truncated, foreign, newer, or lies about its place."""
     try:
-        with file.open("rb") as stream:
-            record = decode(stream.read(MAX_RECORD + 1))
+        record = decode(_begin(file, MAX_RECORD + 1))
     except BadRecord as fault:
         raise BadRecord(f"{file}: {fault}") from None
     place = (record.header.host.host_class, record.header.engine, f"{record.header.run}.jsonl")
@@ -196,8 +199,19 @@ def readable(reports: Path) -> tuple[list[Record], tuple[BadRecord, ...]]:
 def headers(reports: Path) -> Iterator[Header]:
     """Line 1 of every record that can be read; for questions to which a broken record has no answer."""
     for file in files(reports):
-        with file.open("rb") as stream, contextlib.suppress(BadRecord):
-            yield decode_line(_header_decoder, stream.readline(MAX_LINE))
+        with contextlib.suppress(BadRecord):
+            yield decode_line(_header_decoder, _begin(file, MAX_LINE).partition(b"\n")[0])
+
+
+def _begin(file: Path, size: int) -> bytes:
+    """Of a plain file: a link could lead anywhere, and a pipe has no end. Raise FileNotFoundError without one."""
+    if not stat.S_ISREG(file.lstat().st_mode):
+        raise BadRecord("is not a plain file")
+    try:
+        with file.open("rb") as stream:
+            return stream.read(size)
+    except OSError as fault:
+        raise BadRecord(f"cannot be read: {fault.strerror}") from fault
 
 
 def encode(record: Record) -> bytes:
@@ -236,8 +250,14 @@ def _check(header: Header, observations: tuple[Observation, ...]) -> None:
     said = (header.release, header.backend, header.profile)
     if said != (run.target.release, run.target.backend, run.profile):
         raise BadRecord(f"line 1: the run {header.run} is not of {' '.join(said)}")
+    if header.same_as and ids.parse_run(header.same_as).target != run.target:
+        raise BadRecord(f"line 1: {header.same_as} is not of the same target")
     if header.status != "complete" and not (header.reason or header.same_as):
         raise BadRecord(f"line 1: status {header.status} has no reason")
+    try:
+        datetime.datetime.fromisoformat(header.started)
+    except ValueError as fault:
+        raise BadRecord(f"line 1: it started at no time: {fault}") from None
     if len({observation.cell for observation in observations}) != len(observations):
         raise BadRecord("a cell is observed twice")
 

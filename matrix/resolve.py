@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
-from matrix import catalog, index, interpreters, paths
+from matrix import catalog, ids, index, interpreters, paths
 from matrix.errors import BadData
 from matrix.ids import Backend
 
@@ -41,8 +41,8 @@ Choice = tuple[Package, PackageWheel | PackageSdist]
 class Sdist(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A package that has no wheel in the time of these releases (each a PEP 440 range) and is built from source."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-    releases: Annotated[list[str], Meta(min_length=1)]
+    name: Annotated[str, Meta(pattern=ids.exactly("[a-z0-9]+(-[a-z0-9]+)*"))]
+    releases: Annotated[list[catalog.Releases], Meta(min_length=1)]
     why: catalog.Text
 
     def holds_for(self, release: str) -> bool:
