@@ -13,7 +13,8 @@ INTERRUPTED = 130
 # Modules that hold verbs in a group `cli`. Questions are answered at once because the other module, which takes a
 # second to import for all that it can do, is imported only for its own verbs.
 ANSWERS = ("explain",)
-HOLDERS = ("matrix.answers.commands", "matrix.commands")
+SITE = ("site",)
+HOLDERS = ("matrix.answers.commands", "matrix.report.pages.commands", "matrix.commands")
 
 
 class _Verbs(click.Group):
@@ -23,7 +24,7 @@ class _Verbs(click.Group):
         return [name for holder in HOLDERS for name in _held(holder).list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        holder = HOLDERS[0] if cmd_name in ANSWERS else HOLDERS[-1]
+        holder = HOLDERS[0] if cmd_name in ANSWERS else HOLDERS[1] if cmd_name in SITE else HOLDERS[-1]
         return _held(holder).get_command(ctx, cmd_name)
 
 

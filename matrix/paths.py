@@ -12,6 +12,7 @@ SCHEMAS = DATA / "schema"
 SUITE = ROOT / "tests" / "suite"
 DOCKERFILES = ROOT / "dockerfiles"
 REPORTS = ROOT / "reports"
+SITE = ROOT / "site"
 README = ROOT / "README.md"
 
 # Environments and working files: on the checkout's own disk, so that uv can link wheels instead of copying them.

@@ -1,0 +1,199 @@
+"""A page for each release and approach: every run that observed it, cell by cell, with what was said and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+
+from matrix.cells import suite
+from matrix.records import Error, Fusion, Observation
+from matrix.report.pages.content import Content
+from matrix.report.support import RunEntry, Verdict, question_of
+from matrix.verdicts import Judgement, Question, is_control
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """What several cells of a section have in common, told once, below the grid."""
+
+    number: int
+    error: Error | None = None
+    known: str | None = None
+    fusion: Fusion | None = None
+    told: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """An observation in the grid; `deciding`: the verdict rests on it."""
+
+    observation: Observation
+    remark: int | None
+    deciding: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A case; by column what was seen, None where the suite does not ask or the run has no answer."""
+
+    case: str
+    cells: tuple[Seen | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Cases down, (mode, check) across."""
+
+    columns: tuple[tuple[str, str], ...]
+    lines: tuple[Line, ...]
+    remarks: tuple[Remark, ...]
+
+    @property
+    def modes(self) -> list[tuple[str, int]]:
+        """Each mode with the number of its columns."""
+        return [(mode, len(list(group))) for mode, group in groupby(mode for mode, _ in self.columns)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Neighbouring releases with the same verdict; `here`: the page's own release is one of them."""
+
+    verdict: Verdict
+    first: str
+    last: str
+    here: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One run of the page's release and approach. Without a `grid` nothing was observed, or another run answers."""
+
+    run: RunEntry
+    verdict: Verdict
+    judgement: Judgement
+    grid: Grid | None
+    spans: tuple[Span, ...]
+    before: Verdict | None
+    after: Verdict | None
+
+    @property
+    def example(self) -> str | None:
+        """`mode check case` of a cell that the verdict rests on and that can be run again."""
+        cells = [cell.split("/", 4)[2:] for cell in self.verdict.deciding]
+        return next((" ".join(cell) for cell in cells if self.verdict.evidence == "executed"), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    release: str
+    approach: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """The verdicts of one backend, profile, host class and approach, oldest release first."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        return {verdict.release: number for number, verdict in enumerate(self.verdicts)}
+
+    def beside(self, release: str, step: int) -> Verdict | None:
+        place = self.places[release] + step
+        return self.verdicts[place] if 0 <= place < len(self.verdicts) else None
+
+    def spans(self, release: str) -> Iterator[Span]:
+        for _, group in groupby(self.verdicts, key=lambda one: (one.verdict, one.evidence)):
+            alike = list(group)
+            releases = [one.release for one in alike]
+            yield Span(verdict=alike[0], first=releases[0], last=releases[-1], here=release in releases)
+
+
+def pages(content: Content) -> Iterator[Page]:
+    """Oldest release first, approaches in the suite's order."""
+    series = dict(_series(content))
+    for release in content.releases:
+        asked = [question for question in content.verdicts if question[0] == release]
+        for number, approach in enumerate(suite.APPROACHES):
+            sections = (
+                _section(content, content.verdicts[question][number], series[*question[1:], approach])
+                for question in asked
+            )
+            yield Page(release=release, approach=approach, sections=tuple(sections))
+
+
+def _series(content: Content) -> Iterator[tuple[tuple[str, ...], Series]]:
+    found: dict[tuple[str, ...], list[Verdict]] = {}
+    for verdict in content.support.verdicts:
+        found.setdefault((*question_of(verdict)[1:], verdict.approach), []).append(verdict)
+    for key, verdicts in found.items():
+        yield key, Series(verdicts=tuple(verdicts))
+
+
+def _section(content: Content, verdict: Verdict, series: Series) -> Section:
+    question: Question = question_of(verdict)
+    judgement = content.judged[question, verdict.approach]
+    run = content.runs[question]
+    # the control stands with its own approach, since it tells whether groups are at fault
+    observations = [] if run.same_as else content.observed(judgement.witness.answers, verdict.approach)
+    return Section(
+        run=run,
+        verdict=verdict,
+        judgement=judgement,
+        grid=grid(content, observations, verdict.deciding) if observations else None,
+        spans=tuple(series.spans(verdict.release)),
+        before=series.beside(verdict.release, -1),
+        after=series.beside(verdict.release, 1),
+    )
+
+
+@dataclass
+class _Remarks:
+    """Numbers what is said, in the order in which it is first said."""
+
+    named: dict[tuple[str, str], str]
+    numbers: dict[object, int] = field(default_factory=dict)
+    made: list[Remark] = field(default_factory=list)
+
+    def of(self, one: Observation) -> int | None:
+        key = (one.error, _said(one), _shown(one.fusion))
+        if not any(key):
+            return None
+        if key not in self.numbers:
+            self.numbers[key] = len(self.made) + 1
+            known = self.named.get((one.error.type, one.error.message)) if one.error else None
+            self.made.append(
+                Remark(number=self.numbers[key], error=one.error, known=known, fusion=one.fusion, told=_said(one))
+            )
+        return self.numbers[key]
+
+
+def grid(content: Content, observations: Sequence[Observation], deciding: Iterable[str]) -> Grid:
+    """Columns in the suite's order of modes and checks; what a newer or older suite asked besides comes after."""
+    columns = sorted({(one.mode, one.check) for one in observations}, key=_column)
+    decides = {tuple(cell.split("/", 4)[1:]) for cell in deciding}
+    remarks = _Remarks(named=content.named)
+    by_case: dict[str, dict[tuple[str, str], Seen]] = {}
+    for one in sorted(observations, key=lambda one: is_control(one.case)):
+        seen = Seen(observation=one, remark=remarks.of(one), deciding=one.cell in decides)
+        by_case.setdefault(one.case, {})[one.mode, one.check] = seen
+    lines = (Line(case=case, cells=tuple(seen.get(column) for column in columns)) for case, seen in by_case.items())
+    return Grid(columns=tuple(columns), lines=tuple(lines), remarks=tuple(remarks.made))
+
+
+def _column(column: tuple[str, str]) -> tuple[int, str, int]:
+    mode, check = column
+    modes, checks = list(suite.MODES), ["forward", "fusion", "gradient"]
+    return (modes.index(mode) if mode in modes else len(modes), mode, checks.index(check))
+
+
+def _said(one: Observation) -> str:
+    return ", ".join(filter(None, (one.signal, one.reason)))
+
+
+def _shown(fusion: Fusion | None) -> object:
+    return fusion and (fusion.kernel, fusion.epilogue, fusion.source, tuple(fusion.ops.items()))

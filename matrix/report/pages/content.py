@@ -1,0 +1,91 @@
+"""What the pages are made of: the records, read and judged once, and looked up by what a page asks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from packaging.version import Version
+
+from matrix import catalog, known_errors, records
+from matrix.catalog import Catalog
+from matrix.errors import BadRecord
+from matrix.known_errors import KnownError
+from matrix.records import Header, Observation, Record
+from matrix.report import support as support_json
+from matrix.report.support import RunEntry, Support, Verdict, question_of
+from matrix.verdicts import Judgement, Question, judge, question
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """`faults` are the records that could not be read; they are on no page, and the front page says how many."""
+
+    catalog: Catalog
+    known: tuple[KnownError, ...]
+    records: tuple[Record, ...]
+    faults: tuple[BadRecord, ...]
+    judgements: tuple[Judgement, ...]
+    support: Support
+
+    @cached_property
+    def runs(self) -> dict[Question, RunEntry]:
+        return {question_of(run): run for run in self.support.runs}
+
+    @cached_property
+    def verdicts(self) -> dict[Question, list[Verdict]]:
+        """In the order of the suite's approaches."""
+        found: dict[Question, list[Verdict]] = defaultdict(list)
+        for verdict in self.support.verdicts:
+            found[question_of(verdict)].append(verdict)
+        return dict(found)
+
+    @cached_property
+    def judged(self) -> dict[tuple[Question, str], Judgement]:
+        return {(question(one.witness.asked), one.approach): one for one in self.judgements}
+
+    @cached_property
+    def _observations(self) -> dict[tuple[str, str, str], dict[str, list[Observation]]]:
+        """By host class, engine and run, then by approach."""
+        found = {}
+        for record in self.records:
+            by_approach: dict[str, list[Observation]] = defaultdict(list)
+            for one in record.observations:
+                by_approach[one.approach].append(one)
+            found[_record(record.header)] = by_approach
+        return found
+
+    def observed(self, header: Header, approach: str) -> list[Observation]:
+        """In the order of the record."""
+        return self._observations[_record(header)].get(approach, [])
+
+    @cached_property
+    def named(self) -> dict[tuple[str, str], str]:
+        """(type, message) of an error to the id that it is known by."""
+        return {(entry.type, entry.message): entry.known for entry in self.support.errors if entry.known}
+
+    @cached_property
+    def releases(self) -> list[str]:
+        """Those that have a record, oldest first."""
+        return sorted({run.release for run in self.support.runs if run.engine}, key=Version)
+
+
+def load(reports: Path) -> Content:
+    """Raise BadData where data/ is faulty."""
+    data, known = catalog.load(), known_errors.load()
+    made, faults = records.readable(reports)
+    judgements = judge(made)
+    return Content(
+        catalog=data,
+        known=known,
+        records=tuple(made),
+        faults=faults,
+        judgements=tuple(judgements),
+        support=support_json.build(data, made, judgements, known),
+    )
+
+
+def _record(header: Header) -> tuple[str, str, str]:
+    return (header.host.host_class, header.engine, header.run)
