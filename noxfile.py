@@ -31,6 +31,18 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def plan(session: nox.Session) -> None:
+    """Divide the runs into shards for many machines: `-- --shards 20`; one makes its own by `matrix -- --shard 3/20`."""
+    _verb(session, "plan")
+
+
+@nox.session
+def merge(session: nox.Session) -> None:
+    """Put the records of shards together: `-- DIR...`."""
+    _verb(session, "merge")
+
+
+@nox.session
 def report(session: nox.Session) -> None:
     """Judge the records anew: support.json, SUPPORT.md and the README's table."""
     _verb(session, "report")

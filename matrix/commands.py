@@ -14,6 +14,7 @@ from rich.text import Text
 from matrix import bases as bases_
 from matrix import catalog, compare, engines, paths, records, shards, sweep
 from matrix import doctor as doctor_
+from matrix import merge as merge_
 from matrix import plan as plan_
 from matrix import update as update_
 from matrix.cells import suite
@@ -138,6 +139,28 @@ def plan(
 
 
 @cli.command()
+@click.argument(
+    "folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option(
+    "--plan",
+    "file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="What `plan --json` said: runs that no shard brought are shown as not run.",
+)
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where they are put together.")
+def merge(folders: tuple[Path, ...], file: Path | None, reports: Path) -> None:
+    """Put the records of shards together, each DIR a shard's folder or one of such folders, and judge them."""
+    planned = shards.read(file) if file else None
+    with sweep.holding(reports):
+        merged = merge_.merge(folders, reports, planned)
+    _tell_merged(merged)
+    _tell_summary(sweep.refresh(reports), reports)
+    if merged.faults:
+        raise BadRecord("\n  ".join(["these are no records, and were left out:", *map(str, merged.faults)]))
+
+
+@cli.command()
 @click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
 def report(reports: Path) -> None:
     """Judge the records anew: support.json, SUPPORT.md and the README's table."""
@@ -203,6 +226,16 @@ def _tell_shards(made: shards.Plan) -> None:
     _say(f"{runs} runs, {_time(sum(shard.seconds for shard in made.every()))}, where one goes after the other")
     for shard in made.too_long():
         _say(f"GitHub would end shard {shard.name} on a runner of its own: it takes more than 6 h")
+
+
+def _tell_merged(merged: merge_.Merged) -> None:
+    _say(f"{merged.found} records in {merged.folders} folders, {len(merged.written)} of them new or better than before")
+    for one in merged.absent:
+        _say(f"  not run: {one.header.run}: {one.header.reason}")
+    for shard in merged.unplaced:
+        _say(
+            f"  shard {shard.name}: nothing of backend {shard.backend} came; its {len(shard.runs)} runs stay as they were"
+        )
 
 
 def _time(seconds: float) -> str:
