@@ -25,11 +25,11 @@ from matrix.catalog import Catalog
 from matrix.cells import suite
 from matrix.ids import BACKENDS, Backend
 from matrix.records import CellId, EngineName, Evidence, Observation
-from matrix.verdicts import NEEDS, WORST, Judgement, Need, Word, core_case, core_cells
+from matrix.verdicts import NEEDS, WORST, Cells, Judgement, Need, Word, core_case, core_cells
 
 # `some`: part of the core, as with one epilogue but not another; `absent`: the release has no API to fail
 Answer = Literal["yes", "some", "no", "absent"]
-What = Literal["need", "verdict", "cells", "error"]
+What = Literal["need", "verdict", "outcome", "error", "fusion"]
 Series = tuple[Backend, str, str, Evidence, str]
 
 # For a device that was not there only fusion can be planned.
@@ -55,7 +55,10 @@ class Span(_Strict, frozen=True, kw_only=True):
 
 
 class Statement(_Strict, frozen=True, kw_only=True):
-    """Since when a need is met. `untried`: releases that could be asked and have no answer; they count neither way."""
+    """Since when a need is met. `untried`: releases that could be asked and have no answer; they count neither way.
+
+    `doubtful`: releases in which the control, without groups, fails too, so that groups need not be at fault.
+    """
 
     backend: Backend
     host_class: str
@@ -65,6 +68,7 @@ class Statement(_Strict, frozen=True, kw_only=True):
     need: Need
     spans: list[Span]
     untried: list[str] = []
+    doubtful: list[str] = []
 
     def between(self, after: str, before: str) -> list[str]:
         """The untried releases that lie strictly between two others."""
@@ -76,8 +80,8 @@ class Change(_Strict, frozen=True, kw_only=True):
     """What is otherwise in `release` than in `before`, its nearest observed neighbour, under these profiles.
 
     `was` and `now` are answers (`need`), words (`verdict`), texts (`error`) or, for what no need's change tells,
-    outcomes and where epilogues ran (`cells`). `deciding`: one cell in both runs, as `run/approach/mode/check/case`;
-    `count`: how many cells changed so. `suites_differ`: the runs were made by different suites.
+    outcomes (`outcome`) and where the epilogue ran (`fusion`). `deciding`: one cell in both runs, as
+    `run/approach/mode/check/case`; `count`: how many cells changed so. `suites_differ`: of the two runs.
     """
 
     release: str
@@ -216,6 +220,7 @@ def _statements(key: Series, judgements: Sequence[Judgement], catalog: Catalog) 
                 need=need,
                 spans=spans(answers),
                 untried=[release for release in _askable(catalog, backend, profile) if release not in tried],
+                doubtful=[_release(one) for one in judgements if one.doubtful and _release(one) in tried],
             )
 
 
@@ -249,7 +254,7 @@ def _changes(judgements: Iterable[Judgement]) -> Iterator[Change]:
         yield from _of_words(line)
         for before, after in pairwise(line):
             pair = Pair(before=before, after=after)
-            yield from _of_cells(pair)
+            yield from _beyond_needs(pair)
             yield from _of_errors(pair)
 
 
@@ -271,17 +276,25 @@ def _of_words(line: Iterable[Judgement]) -> Iterator[Change]:
             yield pair.change("verdict", before.word, after.word, pair.differing(named))
 
 
-def _of_cells(pair: Pair) -> Iterator[Change]:
-    """What no need's change tells: outcomes within the same answer and beyond the core, and where epilogues run."""
+def _beyond_needs(pair: Pair) -> Iterator[Change]:
+    """Outcomes within the same answer and beyond the core, and where epilogues run."""
     before, after = pair.before, pair.after
     changed = [need for need in NEEDS if answer_of(before, need) != answer_of(after, need)]
     told = {cell for need in changed for cell in need_cells(before.approach, need)}
-    alike: dict[tuple[str, str], list[CellId]] = defaultdict(list)
-    for cell in pair.differing(before.cells):
-        if cell in after.cells and cell not in told:
-            alike[_said(before.cells[cell]), _said(after.cells[cell])].append(cell)
-    for (was, now), cells in alike.items():
-        yield pair.change("cells", was, now, cells)
+    alike: dict[tuple[What, str, str], list[CellId]] = defaultdict(list)
+    for cell in pair.differing(cell for cell in before.cells if cell in after.cells and cell not in told):
+        if what := _what(cell, before.cells, after.cells):
+            alike[what, _said(before.cells[cell]), _said(after.cells[cell])].append(cell)
+    for (what, was, now), cells in alike.items():
+        yield pair.change(what, was, now, cells)
+
+
+def _what(cell: CellId, before: Cells, after: Cells) -> What | None:
+    """The outcome of a fusion says no more than that of its forward, where there is one: in a plan there is none."""
+    approach, mode, check, case = cell
+    if check == "fusion" and before[cell].fusion and after[cell].fusion:
+        return "fusion"
+    return None if check == "fusion" and (approach, mode, "forward", case) in before else "outcome"
 
 
 def _of_errors(pair: Pair) -> Iterator[Change]:

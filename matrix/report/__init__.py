@@ -1,4 +1,7 @@
-"""Report: support.json, errors.json, SUPPORT.md and the README's table, from the records; written where they change."""
+"""Report, from the records: support.json, statements.json, errors.json, SUPPORT.md, CHANGES.md and the README's table.
+
+Written only where they change.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matrix import catalog, known_errors, records
+from matrix import statements as statements_json
 from matrix.answers import index
 from matrix.cells import suite
 from matrix.errors import BadData, BadRecord
 from matrix.files import write_whole
+from matrix.report import statements
 from matrix.report import support as support_json
 from matrix.report.markdown import render
 from matrix.report.support import Support
@@ -40,9 +45,14 @@ def report(reports: Path, readme: Path | None) -> Summary:
     short = tuple(shorts(support, judgements, data))
     context = {"headline": in_words(told), "shorts": short}
     tables, notes = sections(support)
+    found = statements_json.build(data, judgements)
     whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=suite.APPROACHES, support=support,
-                   words=WORDS, profiles=data.profiles, errors=meanings(support, known), **context)  # fmt: skip
+                   words=WORDS, profiles=data.profiles, errors=meanings(support, known),
+                   since=statements.since(found.statements), evidence=statements.EVIDENCE, **context)  # fmt: skip
+    changes = render("CHANGES.md.jinja", changed=statements.changed(found.changes), evidence=statements.EVIDENCE,
+                     what=statements.CHANGES)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
+    files |= {reports / "statements.json": statements_json.encode(found), reports / "CHANGES.md": changes.encode()}
     files[reports / index.NAME] = index.build(reports, made, known)
     if readme:
         files[readme] = _with_block(readme, render("README.md.jinja", **context))
