@@ -1,4 +1,5 @@
-"""A plan in shards, one a job of one machine: balanced by what runs were recorded to take, no target in two of them.
+"""A plan in shards, one a job of one machine: balanced by what runs were recorded to take. While there are targets
+enough none is in two shards, so that one image serves many runs.
 
 The same selection, catalog and records give the same shards on every machine: what is due is each shard's own question,
 for it depends on the host class.
@@ -31,7 +32,6 @@ MOST_SECONDS = 6 * 3600
 MOST_BYTES = 16 * 2**20
 
 Seconds = Callable[[Run], float]
-Job = tuple[Backend, float, list[Planned]]
 RunId = Annotated[str, Meta(pattern=rf"^{re.sub(r'[?]P<[a-z]+>', '?:', ids.RUN_ID)}$")]
 
 
@@ -76,6 +76,14 @@ class Part:
     folder: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Load:
+    """Runs that one machine makes, and the seconds that they and their environments take."""
+
+    seconds: float
+    runs: tuple[Planned, ...]
+
+
 def parse(text: str, folder: Path | None) -> Part:
     """`I/N`, by default with a folder of this name below `shards/`. Raise BadUsage where there is no such shard."""
     match = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,2})", text, re.ASCII)
@@ -101,16 +109,14 @@ def seconds_of(reports: Path) -> Seconds:
 
 
 def plan(planned: Sequence[Planned], shards: int, seconds: Seconds) -> Plan:
-    """At most so many shards: never more than there are targets. Raise BadUsage for a number that cannot be."""
+    """At most so many shards: never more than there are runs. Raise BadUsage for a number that cannot be."""
     _check_number(shards, planned, seconds)
     jobs = _jobs(planned, shards, seconds)
     made: dict[Backend, list[Shard]] = defaultdict(list)
-    for number, (backend, load, runs) in enumerate(jobs, 1):
-        made[backend].append(
-            Shard(
-                number=number, of=len(jobs), backend=backend, seconds=round(load), runs=[entry.run.id for entry in runs]
-            )
-        )
+    for number, (backend, job) in enumerate(jobs, 1):
+        runs = [entry.run.id for entry in job.runs]
+        shard = Shard(number=number, of=len(jobs), backend=backend, seconds=round(job.seconds), runs=runs)
+        made[backend].append(shard)
     return Plan(suite_sha256=(suite_sha256(), suite_sha256(planned=True)), shards=dict(made))
 
 
@@ -119,8 +125,8 @@ def take(planned: Sequence[Planned], part: Part, seconds: Seconds) -> tuple[Plan
     _check_number(part.of, planned, seconds)
     jobs = _jobs(planned, part.of, seconds)
     if part.number > len(jobs):
-        raise BadUsage(f"there is no shard {part.number}", f"these runs make {len(jobs)} shards, one a target at most")
-    return tuple(jobs[part.number - 1][2])
+        raise BadUsage(f"there is no shard {part.number}", f"these runs make {len(jobs)} shards at most")
+    return jobs[part.number - 1][1].runs
 
 
 def encode(made: Plan) -> bytes:
@@ -139,41 +145,62 @@ def read(file: Path) -> Plan:
         raise BadRecord(f"{file}: {fault}", "make it anew: python -m matrix plan --json") from None
 
 
-def _jobs(planned: Sequence[Planned], shards: int, seconds: Seconds) -> list[Job]:
-    """Whole targets, the longest first, each to the job of its backend that has least to do so far."""
-    targets = _targets(planned, seconds)
-    jobs: list[Job] = []
-    for backend, number in _apportion(targets, shards).items():
-        heap: list[tuple[float, int, list[Planned]]] = [(0.0, index, []) for index in range(number)]
-        for load, runs in sorted(targets[backend], key=lambda target: -target[0]):
-            least, index, taken = heap[0]
-            heapq.heapreplace(heap, (least + load, index, [*taken, *runs]))
-        jobs += [(backend, load, runs) for load, _, runs in sorted(heap, key=lambda job: job[1])]
+def _jobs(planned: Sequence[Planned], shards: int, seconds: Seconds) -> list[tuple[Backend, _Load]]:
     order = {entry.run: number for number, entry in enumerate(planned)}
-    return [(backend, load, sorted(runs, key=lambda entry: order[entry.run])) for backend, load, runs in jobs]
+    targets = _by_target(planned, seconds)
+    jobs = []
+    for backend, number in _apportion(targets, shards).items():
+        for job in _balance(_divide(targets[backend], number, seconds), number):
+            runs = sorted(job.runs, key=lambda entry: order[entry.run])
+            jobs.append((backend, _Load(seconds=job.seconds, runs=tuple(runs))))
+    return jobs
 
 
-def _targets(planned: Iterable[Planned], seconds: Seconds) -> dict[Backend, list[tuple[float, list[Planned]]]]:
-    """Of each backend, the seconds and the runs of each target."""
+def _by_target(planned: Iterable[Planned], seconds: Seconds) -> dict[Backend, list[_Load]]:
     groups: dict[Target, list[Planned]] = defaultdict(list)
     for entry in planned:
         groups[entry.run.target].append(entry)
-    made: dict[Backend, list[tuple[float, list[Planned]]]] = defaultdict(list)
+    made: dict[Backend, list[_Load]] = defaultdict(list)
     for target, runs in groups.items():
-        made[target.backend].append((SECONDS_AN_ENVIRONMENT + sum(seconds(entry.run) for entry in runs), runs))
+        made[target.backend].append(_load(runs, seconds))
     return made
 
 
-def _apportion(targets: dict[Backend, list[tuple[float, list[Planned]]]], shards: int) -> dict[Backend, int]:
-    """Shards a backend: one for each, then one by one to where a shard has most to do, as long as targets divide."""
-    load = {backend: sum(seconds for seconds, _ in group) for backend, group in targets.items()}
+def _load(runs: Sequence[Planned], seconds: Seconds) -> _Load:
+    return _Load(seconds=SECONDS_AN_ENVIRONMENT + sum(seconds(entry.run) for entry in runs), runs=tuple(runs))
+
+
+def _apportion(targets: dict[Backend, list[_Load]], shards: int) -> dict[Backend, int]:
+    """Shards a backend: one for each, then one by one to where a shard has most to do, while it has runs to share."""
+    work = {backend: sum(load.seconds for load in loads) for backend, loads in targets.items()}
+    runs = {backend: sum(len(load.runs) for load in loads) for backend, loads in targets.items()}
     given = dict.fromkeys(targets, 1)
     for _ in range(shards - len(given)):
-        divisible = [backend for backend in given if given[backend] < len(targets[backend])]
+        divisible = [backend for backend in given if given[backend] < runs[backend]]
         if not divisible:
             break
-        given[max(divisible, key=lambda backend: load[backend] / given[backend])] += 1
+        given[max(divisible, key=lambda backend: work[backend] / given[backend])] += 1
     return given
+
+
+def _divide(targets: Sequence[_Load], number: int, seconds: Seconds) -> list[_Load]:
+    """At least so many loads: whole targets, and only where those are too few, halves of the longest."""
+    loads = list(targets)
+    while len(loads) < number:
+        longest = max((load for load in loads if len(load.runs) > 1), key=lambda load: load.seconds)
+        half = len(longest.runs) // 2
+        loads.remove(longest)
+        loads += [_load(longest.runs[:half], seconds), _load(longest.runs[half:], seconds)]
+    return loads
+
+
+def _balance(loads: Iterable[_Load], number: int) -> list[_Load]:
+    """The longest first, each to the job that has least to do so far."""
+    jobs: list[tuple[float, int, list[Planned]]] = [(0.0, index, []) for index in range(number)]
+    for load in sorted(loads, key=lambda load: -load.seconds):
+        least, index, runs = jobs[0]
+        heapq.heapreplace(jobs, (least + load.seconds, index, [*runs, *load.runs]))
+    return [_Load(seconds=taken, runs=tuple(runs)) for taken, _, runs in sorted(jobs, key=lambda job: job[1])]
 
 
 def _check_number(shards: int, planned: Iterable[Planned], seconds: Seconds) -> None:
