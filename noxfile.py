@@ -93,6 +93,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Feed every reader mutations of real inputs: `-- --inputs 1000000 --seed 1`."""
+    _install(session, "tests")
+    session.run("python", "-m", "fuzz", *session.posargs, env={"PYTHONPATH": ".:tests"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """ruff, mypy (strict), the workflows, the schemas, the data."""
     _install(session, "lint")

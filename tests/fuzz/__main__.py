@@ -1,0 +1,132 @@
+"""Feed mutations of real inputs to every reader: `nox -s fuzz -- --inputs 1000000 --seed 1`.
+
+Each input is made from its reader's name, the seed and its number alone. One that a reader does not take and does not
+refuse as promised is kept in a file, and ends the run with status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import coverage
+from fuzz.mutations import mutate
+from fuzz.readers import READERS, Reader
+
+from matrix import paths
+
+KEPT = paths.WORK / "fuzz"
+SHOWN = 10
+
+
+def inputs(name: str, reader: Reader, count: int, seed: int) -> Iterator[bytes]:
+    seeds = reader.seeds()
+    for number in range(count):
+        random = Random(f"{name} {seed} {number}")
+        yield mutate(random, random.choice(seeds), seeds)
+
+
+def fuzz(name: str, count: int, seed: int) -> Counter[str]:
+    """How many were fed, got by what is checked first, were taken; and how many raised what is not promised."""
+    reader, counts = READERS[name], Counter(fed=0, past=0, taken=0, uncaught=0)
+    for data in inputs(name, reader, count, seed):
+        counts["fed"] += 1
+        counts["past"] += reader.past_the_first(data)
+        try:
+            reader.read(data)
+        except reader.refuses:
+            continue
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is counted and kept
+            counts["uncaught"] += 1
+            if counts["uncaught"] <= SHOWN:
+                _keep(name, data, fault)
+            continue
+        counts["taken"] += 1
+    return counts
+
+
+def _keep(name: str, data: bytes, fault: Exception) -> None:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    file = KEPT / f"{name.replace(' ', '-')}-{abs(hash(data)):x}"
+    file.write_bytes(data)
+    sys.stderr.write(f"{name}: {type(fault).__name__}: {str(fault)[:200]!r}; the input is in {file}\n")
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    options.add_argument("--inputs", type=int, default=10_000, help="how many in all (%(default)s)")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--reader", choices=READERS, action="append", help="only this; may be repeated")
+    asked = options.parse_args()
+    chosen = asked.reader or list(READERS)
+    shares = sum(READERS[name].share for name in chosen)
+    measured, began = Measured(), time.monotonic()
+    counts = {}
+    for name in chosen:
+        with measured:
+            counts[name] = fuzz(name, -(-asked.inputs * READERS[name].share // shares), asked.seed)
+        sys.stderr.write(f"{name}: {dict(counts[name])}\n")
+    sys.stdout.write(_report(counts, measured.branches(), asked.seed, time.monotonic() - began) + "\n")
+    return 1 if any(count["uncaught"] for count in counts.values()) else 0
+
+
+class Measured:
+    """Which branches of the readers' code are taken."""
+
+    def __init__(self) -> None:
+        self._coverage = coverage.Coverage(branch=True, data_file=None, source_pkgs=["matrix"], messages=False)
+        # Modules are imported before the measuring begins: what runs at import is not asked.
+        self._coverage.set_option("run:disable_warnings", ["module-not-measured"])
+
+    def __enter__(self) -> None:
+        self._coverage.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._coverage.stop()
+
+    def branches(self) -> dict[str, tuple[int, int]]:
+        """(taken, all) exits of lines that have several, by reader; only those of the functions that read."""
+        told = paths.WORK / "fuzz-coverage.json"
+        told.parent.mkdir(parents=True, exist_ok=True)
+        self._coverage.json_report(outfile=str(told))
+        files = json.loads(told.read_text(encoding="utf-8"))["files"]
+        functions = {
+            f"{Path(file).stem}.{name}": function["summary"]
+            for file, found in files.items()
+            for name, function in found["functions"].items()
+        }
+        return {
+            name: (
+                sum(functions[each]["covered_branches"] for each in reader.code),
+                sum(functions[each]["num_branches"] for each in reader.code),
+            )
+            for name, reader in READERS.items()
+        }
+
+
+def _report(counts: dict[str, Counter[str]], branches: dict[str, tuple[int, int]], seed: int, seconds: float) -> str:
+    """A Markdown table."""
+    rows = [
+        "| reader | inputs | past what is checked first | taken | uncaught | branches |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for name, count in counts.items():
+        taken, there = branches[name]
+        rows.append(
+            f"| {name} | {count['fed']:,} | {count['past'] / count['fed']:.0%} | {count['taken']:,} "
+            f"| {count['uncaught']:,} | {f'{taken} of {there}' if there else ''} |"
+        )
+    total: Counter[str] = sum(counts.values(), Counter())
+    past = f"{total['past'] / total['fed']:.0%}"
+    rows.append(f"| all | {total['fed']:,} | {past} | {total['taken']:,} | {total['uncaught']:,} | |")
+    return "\n".join((*rows, "", f"Seed {seed}, {seconds:.0f} s."))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,360 @@
+"""Every reader of the project's, as a function of bytes: it takes them, or raises what it promises, and nothing else.
+
+A reader's seeds are real: published records, the data under matrix/data/, what a person types.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import click
+import msgspec
+
+from matrix import __main__ as command_line
+from matrix import backends, catalog, ids, known_errors, locks, paths, records, resolve
+from matrix.errors import BadData, BadRecord, BadUsage, MatrixError
+from matrix.plan import Selection, plan, select_profiles, select_releases
+from matrix.records import Record
+from matrix.report import support
+from matrix.report.markdown import escape
+from matrix.stream import Stream
+from matrix.text import plain
+from matrix.verdicts import judge
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="matrix-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """`read` raises only `refuses`; `past_the_first` says whether an input got by what is checked first of it.
+
+    `code`: the functions and classes that read, whose branches the fuzz is to cover. `share`: its part of all inputs.
+    """
+
+    read: Callable[[bytes], object]
+    refuses: tuple[type[Exception], ...]
+    seeds: Callable[[], Sequence[bytes]]
+    past_the_first: Callable[[bytes], bool]
+    code: tuple[str, ...]
+    share: int
+
+
+def _record(data: bytes) -> object:
+    """What is accepted is written as it was read, and lies in its folder."""
+    record = records.decode(data)
+    assert records.decode(records.encode(record)) == record
+    header = record.header
+    _inside(SCRATCH, records.path(SCRATCH, header.host.host_class, header.engine, header.run))
+    return record
+
+
+def _table(data: bytes) -> object:
+    """What is accepted can be judged, and told as text."""
+    record = records.decode(data)
+    judgements = judge([record])
+    told = support.build(_catalog(), [record], judgements, _known())
+    support.decode(support.encode(told))
+    return [escape(note) for verdict in told.verdicts for note in verdict.notes]
+
+
+def _in_place(data: bytes) -> object:
+    """The same from a file, in the folder that a seed names."""
+    place = SCRATCH / "runs" / "x86-avx512vnni" / "venv" / "tf2.8.4-py310-cpu+default.jsonl"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
+    list(records.headers(SCRATCH))
+    return records.read(place)
+
+
+def _stream(data: bytes) -> object:
+    """In pieces, as a target sends it."""
+    stream, cut = Stream(_wanted()), len(data) // 3
+    return [*stream.feed(data[:cut]), *stream.feed(data[cut:]), stream.is_whole]
+
+
+def _entries(name: str, load: Callable[[Path], object]) -> Callable[[bytes], object]:
+    def read(data: bytes) -> object:
+        (SCRATCH / name).write_bytes(data)
+        return load(SCRATCH)
+
+    return read
+
+
+def _whole_catalog(data: bytes) -> object:
+    """Releases and profiles in one file, apart by a form feed; what is accepted can be planned."""
+    releases, _, profiles = data.partition(b"\f")
+    (SCRATCH / "releases.toml").write_bytes(releases)
+    (SCRATCH / "profiles.toml").write_bytes(profiles)
+    loaded = catalog.load(SCRATCH)
+    try:
+        return plan(loaded, Selection(releases=("all",), backends=ids.BACKENDS), "venv")
+    except BadUsage:
+        return None
+
+
+def _error_text(data: bytes) -> object:
+    text = data.decode("utf-8", "surrogateescape")
+    found = known_errors.recognise(_known(), text)
+    plain(text).encode("utf-8", "surrogateescape")
+    return found
+
+
+def _lock(data: bytes) -> object:
+    backend = ids.BACKENDS[len(data) % len(ids.BACKENDS)]
+    target = ids.Target(release="2.0.4", python="3.7", backend=backend)
+    (SCRATCH / f"{target.id}.txt").write_bytes(data)
+    paths.LOCKS, kept = SCRATCH, paths.LOCKS
+    try:
+        return locks.install_command(target, Path("python"))
+    finally:
+        paths.LOCKS = kept
+
+
+def _id(data: bytes) -> object:
+    """A name that is taken comes back as it was, and names no other folder."""
+    text = data.decode("utf-8", "surrogateescape")
+    run = ids.parse_run(text) if "+" in text else None
+    target = run.target if run else ids.parse_target(text)
+    assert text == (run or target).id
+    _inside(SCRATCH, records.path(SCRATCH, "x86-avx2", "venv", text), locks.path(target))
+    return run
+
+
+def _selector(data: bytes) -> object:
+    text = data.decode("utf-8", "surrogateescape")
+    kind, _, name = text.partition(":")
+    return select_profiles(_catalog(), [name]) if kind == "profile" else select_releases(_catalog(), [name])
+
+
+def _arguments(data: bytes) -> object:
+    """Parsed as `python -m matrix` does, and planned; nothing is carried out. Faults are shown as they are there."""
+    arguments = data.decode("utf-8", "surrogateescape").split("\0")
+    try:
+        return _planned(arguments)
+    except click.ClickException as fault:
+        fault.show(io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace"))
+        raise
+
+
+def _planned(arguments: list[str]) -> object:
+    with contextlib.redirect_stdout(io.StringIO()):
+        context = command_line.cli.make_context("matrix", arguments)
+        left = [*context._protected_args, *context.args]
+        if not left:
+            context.fail("no verb")
+        name, command, rest = command_line.cli.resolve_command(context, left)
+        asked = command.make_context(name, rest, parent=context).params if command else {}
+        named = {key: asked[key] for key in ("releases", "backends", "profiles") if name == "run"}
+        return plan(_catalog(), Selection(**named), "venv") if named else asked
+
+
+def _inside(folder: Path, *files: Path) -> None:
+    for file in files:
+        assert file.resolve().is_relative_to(folder) or file.resolve().is_relative_to(paths.LOCKS), file
+
+
+@cache
+def _catalog() -> catalog.Catalog:
+    return catalog.load()
+
+
+@cache
+def _known() -> tuple[known_errors.KnownError, ...]:
+    return known_errors.load()
+
+
+@cache
+def _published() -> tuple[Record, ...]:
+    return tuple(records.read_all(paths.REPORTS))
+
+
+@cache
+def _short() -> tuple[Record, ...]:
+    """Of every published record its line 1 and some observations of each kind: what a mutation hits is then varied."""
+    random, found = Random(0), []
+    for record in _published():
+        for size in (0, 1, 4, 12):
+            some = random.sample(record.observations, min(size, len(record.observations)))
+            header = msgspec.structs.replace(record.header, observations=len(some))
+            found.append(Record(header=header, observations=tuple(some)))
+    return tuple(found)
+
+
+@cache
+def _records() -> list[bytes]:
+    return [records.encode(record) for record in _short()]
+
+
+@cache
+def _whole_records() -> list[bytes]:
+    return [records.encode(record) for record in _published()]
+
+
+@cache
+def _wanted() -> frozenset[records.CellId]:
+    return frozenset(observation.cell for record in _short() for observation in record.observations)
+
+
+@cache
+def _streams() -> list[bytes]:
+    """What the targets of published records said, and of those that could not be built would have."""
+    return [b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in _said(one)) for one in _short()]
+
+
+def _said(record: Record) -> Iterable[object]:
+    header, count = record.header, len(record.observations)
+    yield {"format": "stream/1", "python": header.python}
+    if header.status.startswith("not_"):
+        yield {"not_imported": header.reason or header.same_as}
+        return
+    told = {"tensorflow": header.release, "packages": header.packages or {}, "onednn": header.onednn, "cells": count}
+    yield told | {"build_info": header.build_info, "kernels": header.kernels}
+    yield from map(msgspec.to_builtins, record.observations)
+    yield {"closing": count, "seconds": {"import": 3.1, "fork": 0.2}}
+
+
+@cache
+def _toml(name: str) -> list[bytes]:
+    """The file, and each of its entries with its neighbour."""
+    text = (paths.DATA / name).read_bytes()
+    head, *entries = text.split(b"\n[[")
+    return [text, *(b"\n".join((head, *(b"[[" + one for one in entries[n : n + 2]))) for n in range(len(entries)))]
+
+
+@cache
+def _catalogs() -> list[bytes]:
+    profiles = (paths.DATA / "profiles.toml").read_bytes()
+    return [releases + b"\n\f\n" + profiles for releases in _toml("releases.toml")]
+
+
+@cache
+def _texts() -> list[bytes]:
+    seen = {one.error.message for record in _published() for one in record.observations if one.error}
+    return [text.encode() for text in sorted(seen | {one for error in _known() for one in error.examples})]
+
+
+@cache
+def _locks() -> list[bytes]:
+    return [file.read_bytes()[:4000] for file in sorted(paths.LOCKS.rglob("*.txt"))]
+
+
+@cache
+def _ids() -> list[bytes]:
+    planned = plan(_catalog(), Selection(releases=("all",), backends=ids.BACKENDS), "venv")
+    return [name.encode() for one in planned for name in (one.run.id, one.run.target.id)]
+
+
+def _selectors() -> list[bytes]:
+    named = ["landmarks", "recent", "all", "2.5..2.9", "1.15..2.22.0rc0", "2", "2.15", "2.22.0rc0", "1.4.1..1.4.1"]
+    return [f"release:{name}".encode() for name in named] + [
+        f"profile:{one.name}".encode() for one in _catalog().profiles
+    ]
+
+
+def _command_lines() -> list[bytes]:
+    typed = (
+        "run --plan --release 2.8 --backend cpu --profile onednn-off", "run --release landmarks --engine venv --again",
+        "run --approach nn-conv2d --mode graph --check forward --reports reports", "report --reports reports", "doctor",
+        "update 2.8.4 2.9.3", "bases --release all --backend cuda", "compare-engines --reports reports", "clean",
+        "--help", "run --help",
+    )  # fmt: skip
+    return [line.replace(" ", "\0").encode() for line in typed]
+
+
+def _first_line(decoder: msgspec.json.Decoder[object]) -> Callable[[bytes], bool]:
+    def reached(data: bytes) -> bool:
+        try:
+            decoder.decode(data.partition(b"\n")[0])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return True
+
+    return reached
+
+
+def _is_toml(data: bytes) -> bool:
+    try:
+        for part in data.decode().split("\f"):
+            catalog._tables(Path(), part, next(iter(catalog.tomllib.loads(part)), ""))
+    except (BadData, UnicodeDecodeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_text(data: bytes) -> bool:
+    """It has no first line to get by: what is no UTF-8 is turned away at once."""
+    try:
+        return bool(data.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _of(module: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{module}.{name}" for name in names)
+
+
+OF_RECORDS = _of("records", "decode", "decode_line", "_check", "encode", "path")
+OF_CATALOG = _of("catalog", "load", "load_entries", "_text", "_tables", "_faults", "_line")
+_opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
+
+READERS: dict[str, Reader] = {
+    "record": Reader(
+        read=_record, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=OF_RECORDS, share=30
+    ),
+    "record file": Reader(
+        read=_in_place, refuses=(BadRecord,), seeds=_whole_records, past_the_first=_opens_a_record,
+        code=_of("records", "read", "headers"), share=3,
+    ),
+    "record, judged": Reader(
+        read=_table, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=(), share=4
+    ),
+    "stream": Reader(
+        read=_stream, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,
+        code=_of("stream", *(f"Stream.{name}" for name in ("feed", "_take", "_take_import", "_take_observation"))),
+        share=20,
+    ),
+    "catalog": Reader(
+        read=_whole_catalog, refuses=(BadData,), seeds=_catalogs, past_the_first=_is_toml, code=OF_CATALOG, share=6
+    ),
+    "backends": Reader(
+        read=_entries("backends.toml", lambda folder: backends.load.__wrapped__(folder / "backends.toml")),
+        refuses=(BadData,), seeds=lambda: _toml("backends.toml"), past_the_first=_is_toml,
+        code=_of("backends", "load"), share=4,
+    ),
+    "sources": Reader(
+        read=_entries("sdists.toml", resolve.load_sdists), refuses=(BadData,), seeds=lambda: _toml("sdists.toml"),
+        past_the_first=_is_toml, code=_of("resolve", "load_sdists"), share=3,
+    ),
+    "known errors": Reader(
+        read=_entries("known_errors.toml", known_errors.load), refuses=(BadData,),
+        seeds=lambda: _toml("known_errors.toml"), past_the_first=_is_toml, code=_of("known_errors", "load"), share=4,
+    ),
+    "error text": Reader(
+        read=_error_text, refuses=(), seeds=_texts, past_the_first=_is_text,
+        code=_of("known_errors", "recognise") + _of("text", "plain"), share=10,
+    ),
+    "lock": Reader(
+        read=_lock, refuses=(MatrixError,), seeds=_locks, past_the_first=_is_text,
+        code=_of("locks", "build_tools", "_read", "install_command"), share=4,
+    ),
+    "id": Reader(
+        read=_id, refuses=(ValueError,), seeds=_ids, past_the_first=_is_text,
+        code=_of("ids", "parse_target", "parse_run", "_match", "_target"), share=5,
+    ),
+    "selector": Reader(
+        read=_selector, refuses=(BadUsage,), seeds=_selectors, past_the_first=_is_text,
+        code=_of("plan", "select_releases", "select_profiles", "_select", "_is_within", "_unknown"), share=4,
+    ),
+    "command line": Reader(
+        read=_arguments, refuses=(MatrixError, click.ClickException, click.Abort, click.exceptions.Exit),
+        seeds=_command_lines, past_the_first=_is_text, code=_of("plan", "plan"), share=3,
+    ),
+}  # fmt: skip

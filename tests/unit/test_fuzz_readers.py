@@ -1,0 +1,42 @@
+"""Every reader takes or refuses mutations of real inputs. The million of docs/security.md: `nox -s fuzz`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from fuzz import __main__ as fuzzing
+from fuzz.readers import READERS
+
+INPUTS = 100
+
+
+@pytest.fixture(scope="module")
+def counted() -> dict[str, Counter[str]]:
+    return {}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_takes_or_refuses(name, counted, capsys):
+    counted[name] = fuzzing.fuzz(name, INPUTS, seed=1)
+    assert counted[name]["fed"] == INPUTS
+    assert not counted[name]["uncaught"], capsys.readouterr().err
+
+
+def test_at_least_half_get_past_what_is_checked_first(counted):
+    total = sum(counted.values(), Counter())
+    assert total["past"] >= total["fed"] / 2
+
+
+def test_what_a_reader_does_not_promise_to_raise_is_counted_and_kept(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(READERS, "id", replace(READERS["id"], refuses=(KeyError,)))
+    monkeypatch.setattr(fuzzing, "KEPT", tmp_path)
+    assert fuzzing.fuzz("id", 20, seed=1)["uncaught"] > 10
+    assert "is not a" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == fuzzing.SHOWN
+
+
+def test_the_same_seed_gives_the_same_inputs():
+    made = [list(fuzzing.inputs("id", READERS["id"], 20, seed)) for seed in (1, 1, 2)]
+    assert made[0] == made[1] != made[2]
