@@ -260,6 +260,8 @@ def _tell_summary(summary: Summary, reports: Path) -> None:
             _say(f"tried and not observed there: {', '.join(short.unobserved)}")
     for line in table.in_words(summary.headline):
         _say(line)
+    for line in summary.marks:
+        _say(line)
     _say(f"the whole table: {reports / 'SUPPORT.md'}; what a word means and the ways round stand in its notes")
     if summary.faults:
         faults = "\n".join(plain(str(fault)) for fault in summary.faults)

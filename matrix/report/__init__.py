@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix import catalog, known_errors, records
+from matrix import catalog, known_errors, landmarks, records
 from matrix import statements as statements_json
 from matrix.answers import index
 from matrix.cells import suite
@@ -26,12 +26,15 @@ BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What the records come to. `faults`: records that could not be read; `written`: the files that changed."""
+    """What the records come to. `faults`: records that could not be read; `marks`: where the landmarks of releases.toml
+    contradict the records; `written`: the files that changed.
+    """
 
     support: Support
     headline: Headline
     shorts: tuple[Short, ...]
     faults: tuple[BadRecord, ...]
+    marks: tuple[str, ...]
     written: tuple[Path, ...]
 
 
@@ -57,7 +60,8 @@ def report(reports: Path, readme: Path | None) -> Summary:
     if readme:
         files[readme] = _with_block(readme, render("README.md.jinja", **context))
     written = tuple(path for path, content in files.items() if _write(path, content))
-    return Summary(support=support, headline=told, shorts=short, faults=faults, written=written)
+    marks = tuple(landmarks.contradictions(data, found.statements))
+    return Summary(support=support, headline=told, shorts=short, faults=faults, marks=marks, written=written)
 
 
 def _with_block(readme: Path, block: str) -> bytes:

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from packaging.version import Version
 from unit.fabricated import error, header, observe, record, where
 
-from matrix import catalog, records, statements
+from matrix import catalog, landmarks, paths, records, statements
 from matrix.catalog import Release, Wheel
 from matrix.cells import suite
 from matrix.records import Fusion, Record
@@ -307,3 +307,38 @@ def rows(page) -> list[list]:
     cells = [token for token in page if token.type in {"tr_open", "td_open", "th_open"}]
     starts = [number for number, token in enumerate(cells) if token.type == "tr_open"]
     return [cells[start + 1 : end] for start, end in zip(starts, [*starts[1:], len(cells)], strict=True)]
+
+
+def marked(*releases) -> catalog.Catalog:
+    chosen = tuple(
+        msgspec.structs.replace(release, landmark="A reason." if release.version in releases else None)
+        for release in CATALOG.releases
+    )
+    return dataclasses.replace(CATALOG, releases=chosen)
+
+
+@pytest.mark.parametrize(
+    ("releases", "said"),
+    [
+        (("2.8.4",), []),
+        (("2.9.3",), []),
+        (("2.8.4", "2.9.3", "2.21.0", RELEASES[-1]), []),
+        ((), ["2.9.3 is no landmark, nor is 2.8.4, but between them train by nn-conv2d under default becomes yes: "]),
+        (("2.9.3", "2.6.5", "2.5.3"), ["2.6.5 is a landmark, but its neighbours meet every need as it does: "]),
+    ],
+)
+def test_a_landmark_is_where_something_changes(releases, said):
+    refused = where("gradient", **error())
+    found = built(*(at(release, refused) for release in ("2.6.5", "2.7.4", "2.8.4")), *map(at, ("2.9.3", "2.21.0")))
+    told = landmarks.contradictions(marked(*releases), found.statements)
+    assert [sentence.rpartition(": ")[0] + ": " for sentence in told] == said
+
+
+def test_what_is_only_planned_marks_nothing():
+    found = built(planned("2.8.4", "separate"), planned("2.10.1", "fused"))
+    assert landmarks.contradictions(marked(), found.statements) == []
+
+
+def test_the_landmarks_are_where_the_published_records_change():
+    found = built(*records.readable(paths.REPORTS)[0])
+    assert landmarks.contradictions(CATALOG, found.statements) == []

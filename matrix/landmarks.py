@@ -1,0 +1,57 @@
+"""The marks of releases.toml against the records: is a landmark where something changes, and only there?
+
+A change lies between two neighbours, as recorded: it is marked where one of the two is a landmark, the last release
+before it or the first after it. Only what was executed counts, and only the answers for needs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from packaging.version import Version
+
+from matrix.catalog import Catalog
+from matrix.statements import Span, Statement
+
+
+def contradictions(catalog: Catalog, statements: Iterable[Statement]) -> list[str]:
+    """One sentence each, with the mend, oldest release first; none where the marks are right."""
+    executed = [one for one in statements if one.evidence == "executed"]
+    changes = _changes(executed)
+    marked = {release.version for release in catalog.releases if release.landmark}
+    observed = {end for one in executed for span in one.spans for end in (span.first, span.last)}
+    stale = (marked & observed) - {end for pair in changes for end in pair} - _newest(catalog)
+    return [
+        *_unmarked(changes, marked),
+        *(
+            f"{release} is a landmark, but its neighbours meet every need as it does: unmark it in releases.toml"
+            for release in sorted(stale, key=Version)
+        ),
+    ]
+
+
+def _changes(statements: Iterable[Statement]) -> dict[tuple[str, str], list[tuple[Statement, Span]]]:
+    """What begins in a release, by (the neighbour before, the release), oldest first."""
+    found: dict[tuple[str, str], list[tuple[Statement, Span]]] = defaultdict(list)
+    for statement in statements:
+        for span in statement.spans:
+            if span.after:
+                found[span.after, span.first].append((statement, span))
+    return {pair: found[pair] for pair in sorted(found, key=lambda pair: Version(pair[1]))}
+
+
+def _unmarked(changes: dict[tuple[str, str], list[tuple[Statement, Span]]], marked: set[str]) -> Iterator[str]:
+    for (before, after), told in changes.items():
+        if marked.isdisjoint({before, after}):
+            statement, span = told[0]
+            what = f"{statement.need} by {statement.approach} under {statement.profile} becomes {span.answer}"
+            more = f" and {len(told) - 1} more" if len(told) > 1 else ""
+            yield f"{after} is no landmark, nor is {before}, but between them {what}{more}: mark one in releases.toml"
+
+
+def _newest(catalog: Catalog) -> set[str]:
+    """Marked for being the newest, whatever changes: the last release, and the last that is final."""
+    versions = [Version(release.version) for release in catalog.releases]
+    final = [version for version in versions if not version.is_prerelease]
+    return {str(max(versions)), str(max(final))}
