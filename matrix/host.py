@@ -22,6 +22,8 @@ CLASSES = (
     ("avx2", "avx2"),
     ("avx", "avx"),
 )
+# Where a processor has one of these, TensorFlow >= 2.9 turns oneDNN on by itself (core/util/util.cc, IsMKLEnabled).
+SWITCH_ONEDNN_ON = frozenset({"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8"})
 # name, driver, architecture
 Gpu = tuple[str, str | None, str]
 KERNELS_CHOOSE_BY = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c)$")
@@ -44,8 +46,7 @@ def facts(backend: Backend) -> Host:
 
 
 def onednn_switches_itself_on(host: Host) -> bool:
-    """Whether TensorFlow >= 2.9 turns oneDNN on by itself here: tensorflow/core/util/util.cc, IsMKLEnabled."""
-    return bool({"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8"} & set(host.cpu_flags))
+    return bool(SWITCH_ONEDNN_ON & set(host.cpu_flags))
 
 
 def _cpu() -> tuple[str, set[str]]:

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix import paths
+import msgspec
+
+from matrix import paths, statements
 from matrix.cells import suite
 from matrix.errors import BadUsage
+from matrix.report import statements as since
 from matrix.report import support as support_json
-from matrix.report.pages import cells, downloads, front, runs
+from matrix.report.pages import cells, downloads, errors, front, mine, runs
+from matrix.report.pages.answer import answer
 from matrix.report.pages.content import Content, load
 from matrix.report.pages.html import cell_path, render, run_path
 from matrix.report.table import WORDS, headline, in_words
@@ -20,7 +24,7 @@ from matrix.verdicts import NEEDS
 STATIC = Path(__file__).parent / "static"
 # What marks a folder as a site of ours, that may be replaced.
 MARK = "support.json"
-PAGES = ("index.html", "runs.html")
+PAGES = ("index.html", "errors.html", "changes.html", "runs.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,9 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
         yield path, text.encode()
     yield from downloads.tables(content)
     yield from downloads.observations(content.records)
+    yield "data/mine.js", mine.script(content)
+    yield "statements.json", statements.encode(content.statements)
+    yield "data/answers.json", msgspec.json.encode(content.answers)
     yield "support.json", support_json.encode(content.support)
     for schema in sorted(paths.SCHEMAS.glob("*.json")):
         yield f"schema/{schema.name}", schema.read_bytes()
@@ -63,12 +70,21 @@ def _pages(content: Content) -> Iterator[tuple[str, str]]:
     common = {"pages": PAGES, "approaches": suite.APPROACHES, "needs": NEEDS}
     yield "index.html", render(
         "index.html.jinja", "index.html", **common, words=WORDS, headline=told, places=front.places(content),
-        needs_of=front.needs_of, answer=(),
+        needs_of=front.needs_of, **mine.choices(content), answer=answer(content, content.statements.statements),
     )  # fmt: skip
     for page in cells.pages(content):
         path = cell_path(page.release, page.approach)
         yield path, render("cell.html.jinja", path, **common, page=page, approach=suite.APPROACHES[page.approach])
 
+    yield "errors.html", render(
+        "errors.html.jinja", "errors.html", **common, explained=errors.explained(content.answers, content.catalog),
+        releases=content.releases, unnamed=content.answers.unnamed, observations=content.observations,
+        shown_backends=tuple(dict.fromkeys(run.backend for run in content.support.runs if run.engine)),
+    )  # fmt: skip
+    yield "changes.html", render(
+        "changes.html.jinja", "changes.html", **common, changed=since.changed(content.statements.changes),
+        since=since.since(content.statements.statements), evidence=since.EVIDENCE, what=since.CHANGES,
+    )  # fmt: skip
     made, never = runs.listed(content)
     yield "runs.html", render("runs.html.jinja", "runs.html", **common, made=made, never=never)
     for one in runs.pages(content):

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from matrix import catalog, known_errors, records
+from matrix import catalog, known_errors, records, statements
+from matrix.answers.explain import Answers, error_answers
 from matrix.catalog import Catalog
 from matrix.errors import BadRecord
 from matrix.known_errors import KnownError
 from matrix.records import Header, Observation, Record
 from matrix.report import support as support_json
 from matrix.report.support import RunEntry, Support, Verdict, question_of
+from matrix.statements import Statements
 from matrix.verdicts import Judgement, Question, judge, question
 
 
@@ -29,6 +31,7 @@ class Content:
     faults: tuple[BadRecord, ...]
     judgements: tuple[Judgement, ...]
     support: Support
+    answers: Answers
 
     @cached_property
     def runs(self) -> dict[Question, RunEntry]:
@@ -67,6 +70,14 @@ class Content:
         return {(entry.type, entry.message): entry.known for entry in self.support.errors if entry.known}
 
     @cached_property
+    def statements(self) -> Statements:
+        return statements.build(self.catalog, self.judgements)
+
+    @property
+    def observations(self) -> int:
+        return sum(len(record.observations) for record in self.records)
+
+    @cached_property
     def releases(self) -> list[str]:
         """Those that have a record, oldest first."""
         return sorted({run.release for run in self.support.runs if run.engine}, key=Version)
@@ -84,6 +95,7 @@ def load(reports: Path) -> Content:
         faults=faults,
         judgements=tuple(judgements),
         support=support_json.build(data, made, judgements, known),
+        answers=error_answers(made, known),
     )
 
 
