@@ -12,6 +12,7 @@ SCHEMAS = DATA / "schema"
 SUITE = ROOT / "tests" / "suite"
 DOCKERFILES = ROOT / "dockerfiles"
 REPORTS = ROOT / "reports"
+DOCS = ROOT / "docs"
 SITE = ROOT / "site"
 README = ROOT / "README.md"
 

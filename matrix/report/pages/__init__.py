@@ -14,7 +14,7 @@ from matrix.cells import suite
 from matrix.errors import BadUsage
 from matrix.report import statements as since
 from matrix.report import support as support_json
-from matrix.report.pages import cells, downloads, errors, front, mine, runs
+from matrix.report.pages import cells, compare, downloads, errors, front, mine, prose, runs
 from matrix.report.pages.answer import answer
 from matrix.report.pages.content import Content, load
 from matrix.report.pages.html import cell_path, render, run_path
@@ -24,7 +24,7 @@ from matrix.verdicts import NEEDS
 STATIC = Path(__file__).parent / "static"
 # What marks a folder as a site of ours, that may be replaced.
 MARK = "support.json"
-PAGES = ("index.html", "errors.html", "changes.html", "runs.html")
+PAGES = ("index.html", "errors.html", "changes.html", "compare.html", "runs.html", "method.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,7 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
         yield path, text.encode()
     yield from downloads.tables(content)
     yield from downloads.observations(content.records)
+    yield "data/outcomes.js", compare.script(content)
     yield "data/mine.js", mine.script(content)
     yield "statements.json", statements.encode(content.statements)
     yield "data/answers.json", msgspec.json.encode(content.answers)
@@ -85,6 +86,8 @@ def _pages(content: Content) -> Iterator[tuple[str, str]]:
         "changes.html.jinja", "changes.html", **common, changed=since.changed(content.statements.changes),
         since=since.since(content.statements.statements), evidence=since.EVIDENCE, what=since.CHANGES,
     )  # fmt: skip
+    yield "compare.html", render("compare.html.jinja", "compare.html", **common)
+    yield "method.html", render("method.html.jinja", "method.html", **common, parts=prose.method())
     made, never = runs.listed(content)
     yield "runs.html", render("runs.html.jinja", "runs.html", **common, made=made, never=never)
     for one in runs.pages(content):

@@ -254,6 +254,54 @@ function changes() {
   }
 }
 
+/* ---- compare ---- */
+
+const LONGEST = 400;
+const nameOf = (run) => `${run.run}, ${run.host}, ${run.engine}`;
+
+function fillRuns() {
+  for (const select of all("#compare select[name=a], #compare select[name=b]")) {
+    for (const run of OUTCOMES.runs) select.append(make("option", { value: nameOf(run) }, nameOf(run)));
+  }
+}
+
+function compare() {
+  const box = one("#compared");
+  box.replaceChildren();
+  const [a, b] = ["a", "b"].map((name) => OUTCOMES.runs.find((run) => nameOf(run) === chosen(name)));
+  if (!a || !b) return;
+  const differing = [];
+  const counts = { appeared: 0, disappeared: 0, changed: 0, unchanged: 0 };
+  OUTCOMES.cells.forEach((cell, number) => {
+    const [was, now] = [a.outcomes[number], b.outcomes[number]];
+    if ((was === "-" && now === "-") || (chosen("approach") && !cell.startsWith(`${chosen("approach")}/`))) return;
+    const what = was === now ? "unchanged" : was === "-" ? "appeared" : now === "-" ? "disappeared" : "changed";
+    counts[what] += 1;
+    if (what !== "unchanged") differing.push([cell, was, now]);
+  });
+  differing.sort((one, other) => (one[1] === "-" || one[2] === "-") - (other[1] === "-" || other[2] === "-"));
+  box.append(make("p", { class: "answer" }, Object.entries(counts).map(([what, count]) => `${count.toLocaleString("en")} ${what}`).join(", ") + "."));
+  for (const said of unlike(a, b)) box.append(make("p", { class: "caution" }, said));
+  if (differing.length) box.append(differences(differing, a, b));
+  if (differing.length > LONGEST) box.append(make("p", { class: "quiet" }, `${differing.length - LONGEST} more are not drawn; choose a way of writing it.`));
+}
+
+/** Why the two are not like with like. */
+function* unlike(a, b) {
+  if (a.suite !== b.suite) yield "Not made by the same suite: what appeared or disappeared may be the suite's doing.";
+  if (a.planned !== b.planned) yield "One was executed, the other only planned for a device that was not there.";
+  const others = ["release", "profile", "host", "engine", "backend"].filter((what) => a[what] !== b[what]);
+  if (others.length > 1) yield `They differ in ${others.join(" and ")}: a difference may come from any of these.`;
+}
+
+function differences(differing, a, b) {
+  const head = make("tr", {}, ...["cell", nameOf(a), nameOf(b)].map((text) => make("th", { scope: "col" }, text)));
+  const rows = differing.slice(0, LONGEST).map(([cell, ...letters]) => make("tr", {}, make("th", { scope: "row" }, make("code", {}, cell)),
+    ...letters.map((letter, number) => make("td", { class: `o-${OUTCOMES.words[letter]}` },
+      make("a", { href: cellPage([a, b][number], cell.split("/")[0]) }, OUTCOMES.words[letter])))));
+  return make("div", { class: "scroll" }, make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows)));
+}
+
 /* ---- everywhere ---- */
 
 /** How long ago a day was, in words. */
@@ -286,10 +334,11 @@ async function copy(code, button) {
   }
 }
 
-const pages = { search: errors, narrow: changes, mine: front };
+const pages = { search: errors, narrow: changes, mine: front, compare };
 const show = Object.entries(pages).find(([id]) => one(`#${id}`))?.[1] ?? (() => {});
 
 everywhere();
+if (one("#compare")) fillRuns();
 restore();
 show();
 document.addEventListener("input", (event) => {
