@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 
 import click
 
-from matrix.errors import MatrixError
+from matrix.errors import MatrixError, Terminated
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+GOES_ON = "what was recorded stays; the same command goes on where this one stopped"
 # Modules that hold verbs in a group `cli`. Questions are answered at once because the other module, which takes a
 # second to import for all that it can do, is imported only for its own verbs.
 ANSWERS = ("explain",)
@@ -39,6 +42,7 @@ def cli() -> None:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         cli(standalone_mode=False)
     except MatrixError as fault:
@@ -47,8 +51,16 @@ def main() -> int:
         fault.show()
         return fault.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _complain("interrupted", "the same command goes on where this one stopped", INTERRUPTED)
+        return _complain("interrupted", GOES_ON, INTERRUPTED)
+    except Terminated:
+        return _complain("terminated", GOES_ON, TERMINATED)
     return 0
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    # Once: a second one ends the process as it always would.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Terminated
 
 
 def _complain(what: str, cure: str, code: int) -> int:

@@ -90,7 +90,7 @@ def run(
     _tell_plan(prepared, whole=only_plan)
     if not prepared.due and not part:
         _say(f"the table: {reports / 'SUPPORT.md'}; to judge the records anew: nox -s report")
-    if only_plan or not (prepared.due or part):
+    if only_plan or not (prepared.due or part or sweep.behind(reports).exists()):
         return
     for record in sweep.carry_out(prepared, reports, console):
         _say(f"not recorded: {in_words(record)}")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class Terminated(BaseException):
+    """This process was asked to end (SIGTERM)."""
+
+
 class MatrixError(Exception):
     """Shown without a traceback: what happened, the likely cause, the next step."""
 

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
 import msgspec
 
+from matrix.errors import MachineError
+
+CURES = {
+    errno.ENOSPC: "make room on that disk; what was written before is whole, and the same command goes on from there",
+    errno.EDQUOT: "make room within your quota; the same command goes on from what was written before",
+    errno.EACCES: "make the folder writable for this user, or name another",
+    errno.EROFS: "the disk is mounted read-only: mount it writable, or name another folder",
+}
+
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write beside `path`, flush to the disk, then rename; a crash leaves the old file or the new one."""
+    """Write beside `path`, flush to the disk, then rename; a crash leaves the old file or the new one.
+
+    Raise MachineError where the disk does not take it.
+    """
+    try:
+        _write(path, data)
+    except OSError as fault:
+        raise cannot_write(path, fault) from fault
+
+
+def cannot_write(path: Path, fault: OSError) -> MachineError:
+    return MachineError(f"cannot write {path}: {fault.strerror}", CURES.get(fault.errno or 0, "see to that disk"))
+
+
+def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -9,16 +9,36 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from matrix.children import dying_with_us
 from matrix.errors import MachineError
 
 UV_DOWNLOADS_FROM = (3, 8)
+_at_work: set[subprocess.Popen[str]] = set()
 
 
 def uv(*arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run uv; its interpreters are also looked for among pyenv's, whose shims do not answer for every version."""
+    """Run uv; its interpreters are also looked for among pyenv's, whose shims do not answer for every version.
+
+    In a process group of its own: a terminal's interrupt is for the orchestrator, and an installation that it cut short
+    would look like one that failed.
+    """
     environment = os.environ | {"PATH": search_path()} | (variables or {})
     environment.pop("VIRTUAL_ENV", None)
-    return subprocess.run([find_uv_bin(), *arguments], env=environment, capture_output=True, text=True, check=False)
+    command = [*dying_with_us(), find_uv_bin(), *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, text=True, process_group=0, stdout=pipe, stderr=pipe) as process:
+        _at_work.add(process)
+        try:
+            out, err = process.communicate()
+        finally:
+            _at_work.discard(process)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def stop() -> None:
+    """End what uv does now, in whatever thread."""
+    for process in tuple(_at_work):
+        process.kill()
 
 
 @cache

@@ -9,8 +9,18 @@ from matrix import host, paths
 from matrix.errors import NotBuilt
 from matrix.ids import Target
 
-# How uv words what went wrong on the way to the index, or on this machine's disk.
-MACHINES_FAULTS = ("error sending request", "dns error", "timed out", "connection", "No space left", "os error 28")
+# How uv words what went wrong on the way to the index, on this machine's disk, or that the index gave another file than
+# the lock names: all of them say nothing of TensorFlow.
+MACHINES_FAULTS = (
+    "error sending request",
+    "dns error",
+    "timed out",
+    "connection",
+    "No space left",
+    "os error 28",
+    "Permission denied",
+    "Hash mismatch",
+)
 
 
 def path(target: Target) -> Path:

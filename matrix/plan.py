@@ -153,7 +153,8 @@ def current(planned: Planned, reports: Path) -> Record | None:
     if header.status == "not_built" and planned.engine == "venv":
         return None if interpreters.find(planned.run.target.python) else record
     same = (header.recipe_sha256, header.suite_sha256) == (recipe, suite)
-    return record if same and (header.status in LASTING or header.same_as) else None
+    stays = not header.machine and (header.status in LASTING or header.same_as)
+    return record if same and stays else None
 
 
 def estimate(due: Sequence[Planned], reports: Path, slots: int) -> Estimate:

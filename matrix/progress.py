@@ -33,6 +33,9 @@ class Plain:
     def finished(self, record: Record) -> None:
         self._line(in_words(record))
 
+    def interrupted(self, under_way: int) -> None:
+        self._line(f"interrupted: {under_way} under way will end, and be recorded; once more stops them at once")
+
     def _line(self, text: str) -> None:
         self._console.print(f"[{time.monotonic() - self._start:6.1f} s] {text}", markup=False, highlight=False)
 

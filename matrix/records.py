@@ -114,7 +114,10 @@ class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
 
 
 class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
-    """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time."""
+    """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time.
+
+    `machine`: the reason lies with this machine (disk, memory, network, engine), and says nothing of TensorFlow.
+    """
 
     run: RunId
     release: Name
@@ -125,6 +128,7 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
     status: Status
     started: Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
     reason: Line | None = None
+    machine: bool | None = None
     same_as: RunId | None = None
     seconds: Annotated[float, Meta(ge=0)] | None = None
     packages: Annotated[dict[Name, Name], Meta(max_length=200)] | None = None
@@ -154,13 +158,26 @@ def path(reports: Path, host_class: str, engine: EngineName, run: str) -> Path:
 
 
 def write(reports: Path, record: Record) -> Path:
-    """Write a record whole or not at all; what does not satisfy the contract is refused before it is written."""
+    """Write a record whole or not at all; what does not satisfy the contract is refused before it is written.
+
+    What stood in its place and cannot be read (a newer format, perhaps) is kept beside it.
+    """
     data = encode(record)
     decode(data)
     header = record.header
     target = path(reports, header.host.host_class, header.engine, header.run)
+    if target.is_symlink() or (target.exists() and not _is_readable(target)):
+        target.replace(target.with_name(f"{target.name}.unreadable"))
     write_whole(target, data)
     return target
+
+
+def _is_readable(file: Path) -> bool:
+    try:
+        read(file)
+    except BadRecord:
+        return False
+    return True
 
 
 def read(file: Path) -> Record:

@@ -16,12 +16,12 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
-from matrix import backends, host, paths
+from matrix import backends, host, paths, records
 from matrix.catalog import Catalog, Profile, Release
 from matrix.cells import suite, suite_sha256
 from matrix.engines import ENGINES
 from matrix.engines.protocol import Ended, Environment, Limits, Process
-from matrix.errors import BadRecord, NotBuilt
+from matrix.errors import BadRecord, MachineError, MatrixError, NotBuilt
 from matrix.files import write_whole
 from matrix.ids import Run
 from matrix.records import CellId, EngineName, Header, Host, Observation, Record, Status
@@ -83,22 +83,19 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     """The record of a run. Whatever the target does ends as a record with its status and reason."""
     started, began = _now(), time.monotonic()
     stream = Stream(wanted)
-    reason = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
+    end = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
     status = _status(stream)
     if status == "complete" and (lie := _lie(job.planned.run, stream)):
-        status, reason = "partial", lie
-    header = _header(
-        job.planned,
-        job,
-        status=status,
-        reason=None if status == "complete" else (stream.not_imported or reason)[:300],
-        started=started,
-        seconds=round(time.monotonic() - began, 1),
-        observations=len(stream.observations),
-        **_told(stream),
-    )
+        status, end = "partial", _End(reason=lie)
+    when = {"started": started, "seconds": round(time.monotonic() - began, 1)}
+    why = {} if status == "complete" else {"reason": (stream.not_imported or end.reason)[:300], "machine": end.machine}
     ordered = tuple(stream.observations[cell] for cell in wanted if cell in stream.observations)
-    return Record(header=header, observations=ordered)
+    header = _header(job.planned, job, status=status, observations=len(ordered), **when, **why, **_told(stream))
+    try:
+        return records.decode(records.encode(Record(header=header, observations=ordered)))
+    except BadRecord as fault:
+        reason = f"what it said makes no record: {fault}"[:300]
+        return Record(header=_header(job.planned, job, status="partial", reason=reason, observations=0, **when))
 
 
 def _planned(planned: Planned) -> tuple[str, ...]:
@@ -132,13 +129,29 @@ def same_as(job: Job, other: str) -> Record:
 
 
 def not_built(planned: Planned, fault: NotBuilt) -> Record:
+    return _prevented(planned, fault, status="not_built", machine=fault.machine or None)
+
+
+def not_run(planned: Planned, fault: MachineError) -> Record:
+    """Of a run that is built, and that this machine prevented."""
+    return _prevented(planned, fault, status="not_run", machine=True)
+
+
+def _prevented(planned: Planned, fault: MatrixError, **fields: Any) -> Record:
     reason = f"{fault}; {fault.cure}" if fault.cure else str(fault)
-    header = _header(planned, None, status="not_built", reason=reason[:300], started=_now(), observations=0)
-    return Record(header=header)
+    return Record(header=_header(planned, None, reason=reason[:300], started=_now(), observations=0, **fields))
 
 
-def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observed) -> str:
-    """Feed the stream until the target ends, lies or passes a limit; why there is no more, in words."""
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """Why there is no more, in words; `machine` where the cause is this machine's."""
+
+    reason: str
+    machine: bool | None = None
+
+
+def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observed) -> _End:
+    """Feed the stream until the target ends, lies or passes a limit. Raise MachineError where the engine fails."""
     variables = VARIABLES | job.planned.profile.environment
     engine = ENGINES[job.planned.engine]
     process = engine.start(job.environment, job.suite, arguments, variables, job.limits)
@@ -154,7 +167,7 @@ def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observ
         log.write(paths.LOGS / f"{job.planned.run.id}.log")
         if stream.closing:
             write_whole(paths.LOGS / f"{job.planned.run.id}.seconds.json", msgspec.json.encode(stream.closing.seconds))
-    return fault or _in_words(ended)
+    return _End(reason=fault) if fault else _in_words(ended)
 
 
 def _read(process: Process, stream: Stream, log: _Log, job: Job, observed: Observed) -> str | None:
@@ -210,12 +223,14 @@ def _told(stream: Stream) -> dict[str, Any]:
     }
 
 
-def _in_words(ended: Ended) -> str:
+def _in_words(ended: Ended) -> _End:
+    """No process sends itself SIGKILL: the kernel did for want of memory, or a person."""
     if ended.oom:
-        return "it was ended for want of memory"
+        return _End(reason="it was ended for want of memory", machine=True)
     if ended.status < 0:
-        return f"it died with {signal.Signals(-ended.status).name}"
-    return f"it ended with exit status {ended.status} before its closing line"
+        died_with = signal.Signals(-ended.status)
+        return _End(reason=f"it died with {died_with.name}", machine=died_with == signal.SIGKILL or None)
+    return _End(reason=f"it ended with exit status {ended.status} before its closing line")
 
 
 def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:

@@ -5,25 +5,31 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 import psutil
 
-from matrix import runner
+from matrix import interpreters, runner
 from matrix.catalog import Catalog
 from matrix.engines import ENGINES
 from matrix.engines.protocol import Environment
-from matrix.errors import NotBuilt
+from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Run
 from matrix.plan import Selection
 from matrix.records import Record
 from matrix.runner import Job, Planned
 
+Pending = dict[Future[Environment | list[Record]], list[Planned]]
+
+# Seconds until an interrupt is acted on.
+TO_NOTICE = 0.5
 # What a run was seen to take at most; the limit of one is higher, for what was not yet seen.
 USUAL_MEMORY = 2 * 2**30
 
@@ -39,6 +45,8 @@ class Progress(Protocol):
 
     def finished(self, record: Record) -> None: ...
 
+    def interrupted(self, under_way: int) -> None: ...
+
 
 def execute(
     due: Sequence[Planned],
@@ -50,22 +58,36 @@ def execute(
 ) -> None:
     """Make the due runs over the selected cells; `finish` takes each record, in this thread, as it comes.
 
-    The first interrupt lets the runs that are under way end; the second stops them and raises KeyboardInterrupt.
+    After a first interrupt the runs that are under way end and are recorded, then KeyboardInterrupt is raised. A second
+    one, SIGTERM, or a fault of `finish` (a full disk) stop them at once.
     """
     crew = _Crew(catalog, frozenset(planned.run for planned in due), selection, progress)
-    with ThreadPoolExecutor(1) as builders, ThreadPoolExecutor(slots()) as runners:
-        pending: dict[Future[Environment | list[Record]], list[Planned]] = {
-            builders.submit(crew.build, group): group for group in _by_target(due)
-        }
+    one, many = ThreadPoolExecutor(1), ThreadPoolExecutor(slots())
+    with one as builders, many as runners, _first_interrupt() as interrupted:
+        pending: Pending = {builders.submit(crew.build, group): group for group in _by_target(due)}
+        told = False
         try:
-            _carry_out(pending, crew, runners, finish)
-        except KeyboardInterrupt:
-            under_way = {future: group for future, group in pending.items() if not future.cancel()}
-            try:
-                _carry_out(under_way, None, runners, finish)
-            finally:
-                crew.stop.set()
-            raise
+            while pending:
+                done, _ = wait(pending, timeout=TO_NOTICE, return_when=FIRST_COMPLETED)
+                if interrupted.is_set() and not told:
+                    _cancel(pending)
+                    progress.interrupted(len(pending))
+                    told = True
+                for future in done & pending.keys():
+                    group, result = pending.pop(future), future.result()
+                    if isinstance(result, list):
+                        for record in result:
+                            finish(record)
+                    elif not interrupted.is_set():
+                        pending |= {runners.submit(crew.run, planned, result): [planned] for planned in group}
+        finally:
+            crew.stop.set()
+            for future in pending:
+                future.cancel()
+            if pending:
+                interpreters.stop()
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 def slots() -> int:
@@ -73,22 +95,26 @@ def slots() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _carry_out(
-    pending: dict[Future[Environment | list[Record]], list[Planned]],
-    crew: _Crew | None,
-    runners: ThreadPoolExecutor,
-    finish: Callable[[Record], None],
-) -> None:
-    """A built environment brings its runs, unless there is no crew any more to make them."""
-    while pending:
-        done, _ = wait(pending, return_when=FIRST_COMPLETED)
-        for future in done:
-            group, result = pending.pop(future), future.result()
-            if isinstance(result, list):
-                for record in result:
-                    finish(record)
-            elif crew is not None:
-                pending |= {runners.submit(crew.run, planned, result): [planned] for planned in group}
+@contextmanager
+def _first_interrupt() -> Iterator[threading.Event]:
+    """Is set by the first SIGINT, so that a record which is being written is finished; a second one raises, as ever."""
+    asked = threading.Event()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _cancel(pending: Pending) -> None:
+    """Whatever has not begun."""
+    for future in [future for future in pending if future.cancel()]:
+        del pending[future]
 
 
 def _by_target(due: Sequence[Planned]) -> list[list[Planned]]:
@@ -106,14 +132,33 @@ class _Crew:
         self._gate = threading.Lock()
 
     def build(self, group: list[Planned]) -> Environment | list[Record]:
-        first = group[0]
+        """A fault of this machine's may be gone a moment later: then, and only then, it is tried twice."""
+        engine, target = ENGINES[group[0].engine], group[0].run.target
         try:
-            return ENGINES[first.engine].provision(first.run.target, self._progress.building)
+            return engine.provision(target, self._progress.building)
+        except NotBuilt as fault:
+            if not fault.machine:
+                return [runner.not_built(planned, fault) for planned in group]
+        try:
+            return engine.provision(target, self._progress.building)
         except NotBuilt as fault:
             return [runner.not_built(planned, fault) for planned in group]
 
     def run(self, planned: Planned, environment: Environment) -> list[Record]:
-        """The record of the run; for a `default` that is another profile here, also the other's, unless it is due."""
+        """The record of the run; for a `default` that is another profile here, also the other's, unless it is due.
+
+        Tried twice where the machine prevents it, and then recorded as not run.
+        """
+        try:
+            return self._run(planned, environment)
+        except MachineError:
+            pass
+        try:
+            return self._run(planned, environment)
+        except MachineError as fault:
+            return [runner.not_run(planned, fault)]
+
+    def _run(self, planned: Planned, environment: Environment) -> list[Record]:
         job = Job(planned=planned, environment=environment, arguments=self._selection.patterns(), stop=self.stop)
         with self._memory():
             other = runner.default_is(job, self._catalog)

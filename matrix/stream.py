@@ -15,9 +15,20 @@ import msgspec
 from msgspec import Meta
 
 from matrix.errors import BadRecord
-from matrix.records import MAX_LINE, MAX_OBSERVATIONS, CellId, Kernels, Line, Name, Observation, decode_line
+from matrix.records import (
+    MAX_LINE,
+    MAX_OBSERVATIONS,
+    MAX_RECORD,
+    CellId,
+    Kernels,
+    Line,
+    Name,
+    Observation,
+    decode_line,
+)
 
-MAX_STREAM = 8 * 2**20
+# Whatever fits in here fits in a record.
+MAX_STREAM = MAX_RECORD - 2**20
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,10 +71,21 @@ class Stream:
 
     @property
     def is_whole(self) -> bool:
-        return self.closing is not None and self.closing.closing == len(self.observations) == len(self._wanted)
+        if self.closing is None or self._buffer:
+            return False
+        return self.closing.closing == len(self.observations) == len(self._wanted)
 
     def feed(self, data: bytes) -> Iterator[Observation]:
-        """Yield the observations that `data` completes. Raise BadRecord at the first word out of order."""
+        """Yield the observations that `data` completes. Raise BadRecord at the first word out of order; even a stream
+        that had been closed is not whole then.
+        """
+        try:
+            yield from self._feed(data)
+        except BadRecord:
+            self.closing = None
+            raise
+
+    def _feed(self, data: bytes) -> Iterator[Observation]:
         self._size += len(data)
         if self._size > MAX_STREAM:
             raise BadRecord(f"the target sent more than {MAX_STREAM // 2**20} MiB")

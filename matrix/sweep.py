@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 from rich.console import Console
 
 from matrix import catalog, engines, paths, records, shards
 from matrix.errors import Busy
+from matrix.files import cannot_write, write_whole
 from matrix.plan import Estimate, Selection, current, estimate, plan
 from matrix.progress import showing
 from matrix.records import EngineName, Record
@@ -76,9 +81,7 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> list[Record]:
 
     def finish(record: Record) -> None:
         if sweep.selection.is_whole and _may_stand(record, folder):
-            records.write(folder, record)
-            if not sweep.shard:
-                report(reports, readme(reports))
+            (records.write if sweep.shard else _publish)(folder, record)
         else:
             unwritten.append(record)
         progress.finished(record)
@@ -93,7 +96,21 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> list[Record]:
 
 def refresh(reports: Path) -> Summary:
     with holding(reports):
-        return report(reports, readme(reports))
+        summary = report(reports, readme(reports))
+        behind(reports).unlink(missing_ok=True)
+        return summary
+
+
+def _publish(reports: Path, record: Record) -> None:
+    write_whole(behind(reports), b"")
+    records.write(reports, record)
+    report(reports, readme(reports))
+    behind(reports).unlink()
+
+
+def behind(reports: Path) -> Path:
+    """Is there from before a record is written until it is judged: a process that was killed between leaves it."""
+    return reports / ".behind"
 
 
 def readme(reports: Path) -> Path | None:
@@ -104,20 +121,35 @@ def readme(reports: Path) -> Path | None:
 @contextmanager
 def holding(reports: Path) -> Iterator[None]:
     """One orchestrator at a time writes to a folder. Raise Busy where another does."""
-    reports.mkdir(parents=True, exist_ok=True)
     lock = FileLock(reports / ".lock")
     try:
+        reports.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise Busy(f"another run of the matrix holds {reports}", "wait for it, or name another --reports") from None
+        cure = "wait for it, or name another --reports"
+        raise Busy(f"{_holder(reports / '.lock')} holds {reports}", cure) from None
+    except OSError as fault:
+        raise cannot_write(reports, fault) from fault
     try:
         yield
     finally:
         lock.release()
 
 
+def _holder(lock: Path) -> str:
+    """Who has locked the file, by the kernel's own list; a process elsewhere (NFS, another container) is not in it."""
+    held = re.findall(r"FLOCK .* (\d+) \S+:(\d+) ", Path("/proc/locks").read_text(encoding="ascii"))
+    with contextlib.suppress(OSError, psutil.Error):  # it has ended meanwhile
+        for pid in (int(pid) for pid, inode in held if int(inode) == lock.stat().st_ino):
+            since = datetime.datetime.fromtimestamp(psutil.Process(pid).create_time(), datetime.UTC)
+            command = " ".join(psutil.Process(pid).cmdline())
+            return f"process {pid} ({command}), at work since {since:%Y-%m-%d %H:%M} UTC,"
+    return "another run of the matrix"
+
+
 def _may_stand(record: Record, reports: Path) -> bool:
+    """What this machine prevented says nothing of the run, and takes no record's place."""
     header = record.header
-    if header.status != "not_built":
+    if not header.machine and header.status != "not_built":
         return True
     return not records.path(reports, header.host.host_class, header.engine, header.run).exists()

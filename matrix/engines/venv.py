@@ -18,7 +18,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock
+
 from matrix import interpreters, locks, paths
+from matrix.children import dying_with_us
 from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
 from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
@@ -41,7 +44,7 @@ def is_built(target: Target) -> bool:
 def provision(target: Target, say: Say) -> Environment:
     folder = _folder(target)
     if not is_built(target):
-        _build(target, folder, say)
+        _build_alone(target, folder, say)
     return Environment(
         target=target,
         where=str(folder),
@@ -60,7 +63,7 @@ def start(
     home = tempfile.mkdtemp(prefix="matrix-run-")
     python = Path(environment.where) / "bin" / "python"
     return _Process(
-        [*_without_network(), *_limited(limits), str(python), "-m", suite.name, *arguments],
+        [*_without_network(), *dying_with_us(), *_limited(limits), str(python), "-m", suite.name, *arguments],
         {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(suite.parent), **variables},
         home,
     )
@@ -74,6 +77,17 @@ def clean() -> int:
 
 def _folder(target: Target) -> Path:
     return paths.ENVIRONMENTS / f"{target.id}-{recipe(target)[:12]}"
+
+
+def _build_alone(target: Target, folder: Path, say: Say) -> None:
+    """Orchestrators with reports of their own may share the environments: one builds, the other waits and finds it."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not is_built(target):
+                _build(target, folder, say)
+    except OSError as fault:
+        raise NotBuilt(f"cannot build in {folder}: {fault.strerror}", "see: nox -s doctor", machine=True) from fault
 
 
 def _build(target: Target, folder: Path, say: Say) -> None:

@@ -58,6 +58,7 @@ class Headline:
 
     records: int
     broken: int
+    machine: int
     observations: int
     observed: int
     planned: int
@@ -125,6 +126,7 @@ def headline(support: Support, made: Sequence[Record], broken: int) -> Headline:
     return Headline(
         records=len(made),
         broken=broken,
+        machine=sum(record.header.machine is True for record in made),
         observations=sum(record.header.observations for record in made),
         observed=sum(one.verdict != "unknown" for one in support.verdicts),
         planned=sum(one.verdict != "unknown" and one.evidence != "executed" for one in support.verdicts),
@@ -149,6 +151,7 @@ def in_words(told: Headline) -> tuple[str, ...]:
         "made by an older suite": told.older_suite,
         "doubtful, since the control without groups fails in it": told.doubtful,
         "left out, since it could not be read": told.broken,
+        "of a run that the machine prevented (disk, network, memory, engine); it is tried again": told.machine,
     }
     return (*lines, *(f"{_count(number, 'record')} {what}." for what, number in faults.items() if number))
 

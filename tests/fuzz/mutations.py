@@ -11,9 +11,10 @@ TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[A-Za-z_]+|-?[0-9][0-9.]*|[^\sA-Za-z0-
 # What breaks readers: other types, sizes, encodings, ends of lines, ways out of a folder, markup, near misses of ids.
 STRINGS = (
     "", "\n", " ", "a\n", "\x00", "\ud800", "\u202etxt.exe", "\uff12", "0" * 5000, "9" * 19, "x" * 301, "x" * 70_000,
-    "..", "../../../etc/passwd", "/etc/passwd", "x86-avx2/../..", "<script>alert(1)</script>", "| a | b |", "{{ 7 * 7 }}",
-    "run/2", "stream/9", "tf2.8.4-py310-cpu+default\n", "tf2.9.3-py310-cpu+default", "tf99.9.9-py399-rocm", "2.8.4",
-    "2..9", ">=", "==1.*.*", "--no-binary", "partial", "pass", "--help", "-", "[", "(?:a+)+", "\x1b[31m", "None", "e\u0301",
+    "..", "../../../etc/passwd", "/etc/passwd", "x86-avx2/../..", "<script>alert(1)</script>", "| a | b |",
+    "{{ 7 * 7 }}", "run/2", "stream/9", "tf2.8.4-py310-cpu+default\n", "tf2.9.3-py310-cpu+default",
+    "tf99.9.9-py399-rocm", "2.8.4", "2..9", ">=", "==1.*.*", "--no-binary", "partial", "pass", "--help", "-", "[",
+    "(?:a+)+", "\x1b[31m", "None", "e\u0301",
 )  # fmt: skip
 VALUES = (
     None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**30, -0.0, 0.1, 1e308, [], {}, [[]], {"": None}, [0] * 300,

@@ -81,7 +81,7 @@ def test_a_stream_has_a_size():
     stream = Stream(CELLS)
     with pytest.raises(BadRecord, match="more than 64 KiB"):
         list(stream.feed(b"x" * 70_000))
-    with pytest.raises(BadRecord, match="more than 8 MiB"):
+    with pytest.raises(BadRecord, match="more than 3 MiB"):
         list(Stream(CELLS).feed(b"\n" * (9 * 2**20)))
 
 
