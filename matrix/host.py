@@ -35,7 +35,7 @@ def facts(backend: Backend) -> Host:
     cpu, flags = _cpu()
     gpu = {"cpu": lambda: None, "cuda": _nvidia, "rocm": _amd}[backend]()
     return Host(
-        host_class=f"{backend}-{gpu[2]}" if gpu else _cpu_class(flags),
+        host_class=f"{backend}-{gpu[2]}" if gpu else cpu_class(flags),
         cpu=cpu,
         cpu_flags=sorted(flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)),
         cores=len(os.sched_getaffinity(0)),
@@ -55,7 +55,7 @@ def _cpu() -> tuple[str, set[str]]:
     return fields.get("model name", platform.machine()), set(fields.get("flags", "").split())
 
 
-def _cpu_class(flags: set[str]) -> str:
+def cpu_class(flags: set[str]) -> str:
     machine = {"x86_64": "x86", "aarch64": "arm"}.get(platform.machine(), platform.machine())
     return f"{machine}-{next((name for flag, name in CLASSES if flag in flags), 'base')}"
 

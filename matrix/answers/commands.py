@@ -9,17 +9,27 @@ from pathlib import Path
 import click
 import msgspec
 
-from matrix import catalog, paths
-from matrix.answers import index, words
+from matrix import catalog, known_errors, paths
+from matrix.answers import index, recorded, words
+from matrix.answers import show as show_
+from matrix.answers.advise import MODES, WISHES, Asked, Wish
+from matrix.answers.advise import advise as advise_
 from matrix.answers.explain import explain as explain_
+from matrix.answers.recorded import Machine
+from matrix.answers.scripts import script
+from matrix.cells import suite
 from matrix.errors import BadUsage
 from matrix.ids import BACKENDS, Backend
+from matrix.notes import causes
+from matrix.records import Mode
 
 MAX_TEXT = 1_000_000
 
 reports_option = click.option(
     "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
 )
+release_option = click.option("--release", required=True, help="A TensorFlow, as 2.8 or 2.8.4.")
+backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, with everything that the answer rests on.")
 
 
@@ -44,6 +54,68 @@ def explain(text: str | None, release: str | None, backend: Backend | None, repo
         click.echo("errors.json is not of these records: computed anew; `nox -s report` renews it", err=True)
     explanation = explain_(told, answers, release=release, backend=backend)
     _answer(explanation, as_json=as_json, lines=words.explained(explanation, catalog.load()))
+
+
+@cli.command()
+@release_option
+@backend_option
+@click.option("--need", "wish", required=True, type=click.Choice(WISHES))
+@click.option(
+    "--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="All that count, by default."
+)
+@click.option("--dtype", type=click.Choice(suite.DTYPES), default="f32", show_default=True)
+@click.option("--groups", type=click.IntRange(min=1), help="How many; 4 are measured most.")
+@click.option("--this-machine", "here", is_flag=True, help="Of the processor that this runs on.")
+@click.option("--cpu-flags", help="Of a processor with these flags of /proc/cpuinfo: avx2,fma,avx512f.")
+@reports_option
+@json_option
+def advise(
+    release: str,
+    backend: Backend,
+    wish: Wish,
+    modes: tuple[Mode, ...],
+    dtype: str,
+    groups: int | None,
+    here: bool,
+    cpu_flags: str | None,
+    reports: Path,
+    as_json: bool,
+) -> None:
+    """What to write on a release so that it infers or trains: in order, with the code and the variable to set."""
+    machine = Machine.here() if here else Machine.with_flags(cpu_flags.split(",")) if cpu_flags else None
+    asked = Asked(wish=wish, modes=list(modes or MODES[wish]), dtype=dtype, groups=groups)
+    known, data = causes(known_errors.load()), catalog.load()
+    advice = advise_(recorded.load(reports, release, backend, machine), asked, data, known, machine)
+    _answer(advice, as_json=as_json, lines=words.advised(advice, data))
+
+
+@cli.command()
+@release_option
+@click.option("--approach", required=True, type=click.Choice(list(suite.APPROACHES)))
+@backend_option
+@click.option("--profile", help="Of matrix/data/profiles.toml; all, by default.")
+@click.option("--cell", default="*", help="Only mode/check/case like this: 'graph/forward/g4-k3/bias_relu/*'.")
+@click.option("--script", "as_script", is_flag=True, help="A script that makes the first of the failing cells happen.")
+@reports_option
+@json_option
+def show(
+    release: str,
+    approach: str,
+    backend: Backend,
+    profile: str | None,
+    cell: str,
+    as_script: bool,
+    reports: Path,
+    as_json: bool,
+) -> None:
+    """What was recorded of an approach on a release: cells, evidence, a script that reproduces one."""
+    loaded = recorded.load(reports, release, backend)
+    showing = show_.show(loaded, approach, cell, causes(known_errors.load()))
+    if as_script:
+        click.echo(script(show_.reproduction(showing, catalog.load(), profile)), nl=False)
+        return
+    chosen = [one for one in showing.shown if profile in {None, one.profile}]
+    _answer(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
 
 
 def _answer(answer: msgspec.Struct, *, as_json: bool, lines: Iterable[str]) -> None:

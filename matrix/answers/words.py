@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
+from matrix.answers.advise import Advice, Choice
 from matrix.answers.explain import ErrorAnswer, Explanation, Place, Standing, Where
 from matrix.answers.ways import Way
 from matrix.catalog import Catalog
@@ -58,8 +59,8 @@ def explained(explanation: Explanation, catalog: Catalog) -> Iterator[str]:
             yield from _standing(standing, catalog)
         yield ""
     if not explanation.meant:
-        yield f"Not seen: none of {explanation.observations:,} observations in {explanation.runs} runs has this text, and"
-        yield "none of the public reports that this project knows."
+        yield f"Not seen: none of {explanation.observations:,} observations in {explanation.runs} runs has this text,"
+        yield "and none of the public reports that this project knows."
         yield from _near(explanation.near)
 
 
@@ -146,3 +147,54 @@ def _near(near: Sequence[ErrorAnswer]) -> Iterator[str]:
         yield "Nearest, and not the same:"
     for error in near:
         yield f"  {error.name} ({error.id}): {error.examples[0]}"
+
+
+def advised(advice: Advice, catalog: Catalog) -> Iterator[str]:
+    """The answer of `advise`, line by line."""
+    asked = advice.asked
+    if advice.note:
+        yield f"{advice.note}\n"
+    groups = f", {asked.groups} groups" if asked.groups else ""
+    yield f"To {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}{groups}; by records of {advice.host_class}."
+    yield from _of_the_machine(advice)
+    if not advice.best:
+        yield "Nothing was measured to do that there."
+    for number, choice in enumerate(advice.best, 1):
+        yield from _choice(number, choice, advice, catalog)
+    if advice.code:
+        yield "\nThe first, to paste:\n"
+        first = advice.best[0]
+        yield from (f"    # in the shell, before Python starts: export {name}={value}"
+                    for name, value in first.environment.items() if not first.nothing_to_set)  # fmt: skip
+        yield from (f"    {line}" for line in advice.code.splitlines())
+    advised = {choice.approach for choice in advice.best}
+    yield from _fallen("\nNot these:", [one for one in advice.out if one.nothing_to_set or one.approach not in advised])
+    yield from _fallen("\nOpen, since nothing was observed:", [one for one in advice.open if one.nothing_to_set])
+
+
+def _of_the_machine(advice: Advice) -> Iterator[str]:
+    default = advice.default or "unknown"
+    if advice.inferred:
+        yield f"Your host class, {advice.machine}, has no record: all of this is inferred from {advice.host_class}."
+        yield f"With nothing set TensorFlow does there what is recorded as {default}, by its own rule for oneDNN."
+    elif advice.machine:
+        yield f"That is your host class; with nothing set it is {default} there."
+    elif advice.default:
+        yield f"With nothing set it is {default} there. Your processor may differ: --this-machine asks for yours."
+
+
+def _choice(number: int, choice: Choice, advice: Advice, catalog: Catalog) -> Iterator[str]:
+    setting = "nothing to set" if choice.nothing_to_set else profile_in_words(choice.profile, catalog)
+    fused = {"yes": "bias and ReLU in the kernel", "some": "a part in the kernel", "no": "bias and ReLU apart"}
+    unseen = "" if choice.groups_seen else f"; {advice.asked.groups} groups were not measured, 4 were"
+    yield f"{number}. {choice.approach}, {setting}"
+    yield f"     {choice.of} cells, all pass; {fused.get(choice.fused, 'fusion not observed')}{unseen}"
+    yield f"     as in {choice.cells[0]}"
+
+
+def _fallen(title: str, choices: Sequence[Choice]) -> Iterator[str]:
+    if choices:
+        yield title
+    for choice in choices:
+        yield f"  {choice.approach} ({choice.profile}): {choice.why}"
+        yield from (f"     as in {cell}" for cell in choice.cells[:1])

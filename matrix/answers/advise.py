@@ -1,0 +1,205 @@
+"""Which way of writing a grouped convolution to take on a release: what was measured to work, and why the rest is not.
+
+An approach is advised only where every cell that was observed of what is asked for passes, on that release and host
+class; what was not observed is neither advised nor refused.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, get_args
+
+import msgspec
+
+from matrix.answers.code import snippet
+from matrix.answers.recorded import Machine, Recorded, default_profile
+from matrix.catalog import Catalog
+from matrix.cells import suite
+from matrix.notes import Cause
+from matrix.records import Check, Mode, Observation
+from matrix.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
+
+Wish = Literal["infer", "train"]
+WISHES: tuple[Wish, ...] = get_args(Wish)
+# what is judged for a wish: training needs the forward pass too
+CHECKS: dict[Wish, tuple[Check, ...]] = {"infer": ("forward",), "train": ("forward", "gradient")}
+MODES: dict[Wish, tuple[Mode, ...]] = {"infer": JUDGED["infer-graph"][1], "train": JUDGED["train"][1]}
+# what people write, the shortest first; `fused-kernel` is a question put to TensorFlow, no way to write a program
+ORDER = ("keras-groups", "nn-conv2d", "split-concat", "slice-loop", "masked-dense", "patches-einsum")
+# more arithmetic, or more memory, than the convolution itself needs
+WASTEFUL = ("masked-dense", "patches-einsum")
+FUSED: dict[Answer, int] = {"yes": 0, "some": 1, "no": 2, "unknown": 2}
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Unknown keys are refused; keys without a value are left out."""
+
+
+class Asked(_Strict, frozen=True, kw_only=True):
+    """What is wanted. Without `modes`, those that the table judges `wish` by."""
+
+    wish: Wish
+    modes: list[Mode]
+    dtype: str = "f32"
+    groups: int | None = None
+
+
+class Choice(_Strict, frozen=True, kw_only=True):
+    """An approach under a profile: `answer` over the `of` cells that were observed of what is asked for.
+
+    `nothing_to_set`: it is what happens there by itself. `groups_seen` says whether the number of groups that was
+    asked for is among the cells. `why` it falls out, and `cells` to look that up, `run/approach/mode/check/case`.
+    """
+
+    approach: str
+    profile: str
+    release: str
+    answer: Answer
+    passed: int
+    of: int
+    fused: Answer
+    nothing_to_set: bool
+    groups_seen: bool
+    environment: dict[str, str]
+    cells: list[str]
+    why: str = ""
+
+
+class Advice(_Strict, frozen=True, kw_only=True):
+    """`best` first; in `out` something fails, in `open` nothing of what is asked for was observed.
+
+    `default` is the profile that nothing set comes to; `inferred`: the machine's host class has no record.
+    """
+
+    asked: Asked
+    note: str
+    host_class: str
+    machine: str | None
+    default: str | None
+    inferred: bool
+    best: list[Choice]
+    out: list[Choice]
+    open: list[Choice]
+    code: str = ""
+
+
+def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, machine: Machine | None) -> Advice:
+    alike: dict[tuple[str, str], list[Choice]] = defaultdict(list)
+    for release in recorded.found.releases:
+        default = default_profile(recorded, release, catalog, machine)
+        for witness in recorded.of(release):
+            for approach in ORDER:
+                choice = _choice(weigh(witness, approach), asked, catalog, cause, default=default)
+                alike[choice.approach, choice.profile].append(choice)
+    choices = [_agreed(group) for group in alike.values()]
+    best = list(_worth_it(sorted((one for one in choices if one.answer == "yes"), key=_rank)))
+    return Advice(
+        asked=asked,
+        note=recorded.found.note,
+        host_class=recorded.host_class,
+        machine=machine.host_class if machine else None,
+        default=default,
+        inferred=machine is not None and machine.host_class != recorded.host_class,
+        best=best,
+        out=[one for one in choices if one.answer in {"no", "some"}],
+        open=[one for one in choices if one.answer == "unknown"],
+        code=snippet(best[0].approach) if best else "",
+    )
+
+
+def _agreed(choices: Sequence[Choice]) -> Choice:
+    """Of the neighbours of a release that has no record, the newer one's choice; open where they differ."""
+    if len({choice.answer for choice in choices}) == 1:
+        return choices[-1]
+    told = ", ".join(f"{choice.answer} in {choice.release}" for choice in choices)
+    return msgspec.structs.replace(choices[-1], answer="unknown", why=f"its neighbours differ: {told}")
+
+
+def _worth_it(ranked: Iterable[Choice]) -> Iterator[Choice]:
+    """An approach again only where a later one needs nothing set: then a reader may choose between the two."""
+    seen: dict[str, bool] = {}
+    for choice in ranked:
+        if choice.approach not in seen or (choice.nothing_to_set and not seen[choice.approach]):
+            seen[choice.approach] = choice.nothing_to_set
+            yield choice
+
+
+def _rank(choice: Choice) -> tuple[object, ...]:
+    """What does not waste, then what is one kernel, then what needs nothing set, then what people write."""
+    wastes = choice.approach in WASTEFUL
+    return (
+        wastes,
+        FUSED[choice.fused],
+        not choice.nothing_to_set,
+        not choice.groups_seen,
+        ORDER.index(choice.approach),
+    )
+
+
+def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, *, default: str | None) -> Choice:
+    witness = judgement.witness
+    cells = list(_cells(judgement, asked))
+    passed = [one for one in cells if one.outcome == "pass"]
+    failed = [one for one in cells if one.outcome in FAILED]
+    profile = next((one for one in catalog.profiles if one.name == witness.asked.profile), None)
+    shown = failed[:3] or passed[:1]
+    return Choice(
+        approach=judgement.approach,
+        profile=witness.asked.profile,
+        release=witness.asked.release,
+        answer=_answer(cells, passed, failed),
+        passed=len(passed),
+        of=len(passed) + len(failed),
+        fused=_fused(witness, judgement.approach, asked),
+        nothing_to_set=witness.asked.profile == default,
+        groups_seen=asked.groups is None or any(_groups(one) == asked.groups for one in passed + failed),
+        environment=dict(profile.environment) if profile else {},
+        cells=["/".join((witness.answers.run, *one.cell)) for one in shown],
+        why=_why(cells, failed, cause),
+    )
+
+
+def _cells(judgement: Judgement, asked: Asked) -> Iterator[Observation]:
+    """Of the base geometry, and of the number of groups that is asked for."""
+    base = suite.APPROACHES[judgement.approach].base
+    for one in judgement.cells.values():
+        geometry, _, dtype, layout = one.case.split("/")
+        fits = one.mode in asked.modes and one.check in CHECKS[asked.wish]
+        meant = geometry == base or (asked.groups is not None and _groups(one) == asked.groups)
+        if fits and meant and dtype == asked.dtype and layout == "nhwc" and not suite.is_misuse(one.case):
+            yield one
+
+
+def _groups(observation: Observation) -> int:
+    return int(suite.parse_case(observation.case).groups)
+
+
+def _answer(cells: Sequence[Observation], passed: Sequence[Observation], failed: Sequence[Observation]) -> Answer:
+    """`no` as well where the release has nothing of what is asked."""
+    if passed and failed:
+        return "some"
+    if failed or (cells and all(one.outcome == "absent" for one in cells)):
+        return "no"
+    return "yes" if passed and len(passed) + sum(one.outcome == "absent" for one in cells) == len(cells) else "unknown"
+
+
+def _fused(witness: Witness, approach: str, asked: Asked) -> Answer:
+    """Whether bias and ReLU were seen inside of the kernel at that dtype, in graph mode."""
+    case = f"{suite.APPROACHES[approach].base}/{REPRESENTATIVE}/{asked.dtype}/nhwc"
+    seen = witness.cells.get(approach, {}).get((approach, "graph", "fusion", case))
+    if not seen or not seen.fusion:
+        return "unknown"
+    return INSIDE[seen.fusion.epilogue]
+
+
+def _why(cells: Sequence[Observation], failed: Sequence[Observation], cause: Cause) -> str:
+    if failed:
+        causes = dict.fromkeys(cause(one) for one in failed)
+        where = dict.fromkeys(f"{one.check} in {one.mode}" for one in failed)
+        return f"{', '.join(where)}: {'; '.join(list(causes)[:2])}"
+    absent = dict.fromkeys(one.reason or "" for one in cells if one.outcome == "absent")
+    if absent:
+        return f"not in this release: {', '.join(absent)}"
+    skipped = dict.fromkeys(one.reason or "" for one in cells)
+    return f"not observed: {', '.join(skipped)}" if skipped else "no such cell is in the records"
