@@ -18,7 +18,7 @@ from matrix import merge as merge_
 from matrix import plan as plan_
 from matrix import update as update_
 from matrix.cells import suite
-from matrix.errors import BadRecord
+from matrix.errors import BadRecord, MachineError
 from matrix.ids import BACKENDS, Backend
 from matrix.plan import SETS, Estimate, Selection, select_releases
 from matrix.progress import by_question, in_words
@@ -168,13 +168,17 @@ def report(reports: Path) -> None:
 
 
 @cli.command()
-def doctor() -> None:
+@click.option("--ready", type=click.Choice(BACKENDS), help="Fail where this machine cannot run this backend now.")
+def doctor(ready: Backend | None) -> None:
     """What this machine has and lacks for the matrix, each missing piece with its cure."""
-    for finding in doctor_.examine():
+    findings = list(doctor_.ready(ready) if ready else doctor_.examine())
+    for finding in findings:
         _say(
             f"{'ok     ' if finding.ok else 'missing'} {finding.what}"
             + (f"\n        {finding.cure}" if finding.cure else "")
         )
+    if ready and not all(finding.ok for finding in findings):
+        raise MachineError(f"this machine is not ready for {ready}", "mend what is missing above, then try again")
 
 
 @cli.command()
@@ -233,9 +237,7 @@ def _tell_merged(merged: merge_.Merged) -> None:
     for one in merged.absent:
         _say(f"  not run: {one.header.run}: {one.header.reason}")
     for shard in merged.unplaced:
-        _say(
-            f"  shard {shard.name}: nothing of backend {shard.backend} came; its {len(shard.runs)} runs stay as they were"
-        )
+        _say(f"  shard {shard.name}: no record of {shard.backend} came; its {len(shard.runs)} runs stay as they are")
 
 
 def _time(seconds: float) -> str:

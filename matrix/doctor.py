@@ -1,17 +1,28 @@
-"""What this machine has and lacks for the matrix, each missing piece with its cure."""
+"""What this machine has and lacks for the matrix, each missing piece with its cure; and, before work is given to it,
+whether it can do that of a backend.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from matrix import catalog, engines, host, interpreters, paths
 from matrix.engines.docker import CA_VARIABLES
+from matrix.engines.protocol import Limits
+from matrix.ids import Backend
 
 FREE_BYTES = 15 * 2**30
+DRIVERS: dict[Backend, str] = {
+    "cuda": "install NVIDIA's driver until `nvidia-smi` answers",
+    "rocm": "the kernel's amdgpu driver must show it: /sys/class/kfd/kfd/topology/nodes",
+}
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")
 
 
@@ -29,6 +40,48 @@ def examine() -> Iterator[Finding]:
     yield _disk()
     yield from _network()
     yield _onednn()
+
+
+def ready(backend: Backend) -> Iterator[Finding]:
+    """What a run of the backend takes: memory, disk, and a GPU with its driver that nobody else uses."""
+    yield _memory()
+    yield _disk()
+    if backend != "cpu":
+        yield _device(backend)
+        yield _alone(backend)
+
+
+def _device(backend: Backend) -> Finding:
+    facts = host.facts(backend)
+    if facts.gpu:
+        return Finding(ok=True, what=f"{facts.gpu}, driver {facts.driver or 'of the kernel'}")
+    return Finding(ok=False, what="GPU and driver", cure=DRIVERS[backend])
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available
+    what = f"memory: {free / 2**30:.1f} GiB free, {Limits().memory / 2**30:.0f} wanted"
+    enough = free >= Limits().memory
+    return Finding(ok=enough, what=what, cure="" if enough else "end what uses it, or take a larger machine")
+
+
+def _alone(backend: Backend) -> Finding:
+    """Another's work changes times, and may take the memory that a cell needs."""
+    try:
+        others = gpu_users(backend)
+    except (OSError, subprocess.SubprocessError) as fault:
+        return Finding(ok=False, what="who uses the GPU", cure=f"cannot be told: {fault}")
+    what = f"the GPU is used by {', '.join(others)}" if others else "nobody else uses the GPU"
+    return Finding(ok=not others, what=what, cure="wait for their end, or end them" if others else "")
+
+
+def gpu_users(backend: Backend, processes: Path = Path("/sys/class/kfd/kfd/proc")) -> list[str]:
+    """The processes that have the GPU open, as NVIDIA's driver or AMD's part of the kernel lists them."""
+    if backend == "rocm":
+        return sorted(f"process {entry.name}" for entry in processes.iterdir())
+    query = ["nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader"]
+    told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
+    return [f"process {line.strip()}" for line in told.splitlines() if line.strip()]
 
 
 def _engines() -> Iterator[Finding]:
