@@ -11,6 +11,7 @@ import msgspec
 
 from matrix.errors import MachineError
 
+PART = ".part"
 CURES = {
     errno.ENOSPC: "make room on that disk; what was written before is whole, and the same command goes on from there",
     errno.EDQUOT: "make room within your quota; the same command goes on from what was written before",
@@ -30,13 +31,19 @@ def write_whole(path: Path, data: bytes) -> None:
         raise cannot_write(path, fault) from fault
 
 
+def remove_parts(folder: Path) -> None:
+    """What writers left below the folder that were killed; for whoever alone writes there."""
+    for part in folder.rglob(f".*{PART}"):
+        part.unlink()
+
+
 def cannot_write(path: Path, fault: OSError) -> MachineError:
     return MachineError(f"cannot write {path}: {fault.strerror}", CURES.get(fault.errno or 0, "see to that disk"))
 
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from matrix import catalog, engines, paths, records, shards
 from matrix.errors import Busy
-from matrix.files import cannot_write, write_whole
+from matrix.files import cannot_write, remove_parts, write_whole
 from matrix.plan import Estimate, Selection, current, estimate, plan
 from matrix.progress import showing
 from matrix.records import EngineName, Record
@@ -125,6 +125,7 @@ def holding(reports: Path) -> Iterator[None]:
     try:
         reports.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
+        remove_parts(reports)
     except Timeout:
         cure = "wait for it, or name another --reports"
         raise Busy(f"{_holder(reports / '.lock')} holds {reports}", cure) from None
