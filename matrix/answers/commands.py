@@ -49,10 +49,7 @@ def explain(text: str | None, release: str | None, backend: Backend | None, repo
     told = text if text is not None else sys.stdin.read(MAX_TEXT)
     if not told.strip():
         raise BadUsage("there is no text to explain", 'give it as in: explain "Fused conv implementation does not ..."')
-    answers, current = index.load(reports)
-    if not current:
-        click.echo("errors.json is not of these records: computed anew; `nox -s report` renews it", err=True)
-    explanation = explain_(told, answers, release=release, backend=backend)
+    explanation = explain_(told, _published(reports).answers, release=release, backend=backend)
     _answer(explanation, as_json=as_json, lines=words.explained(explanation, catalog.load()))
 
 
@@ -118,7 +115,23 @@ def show(
     _answer(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
 
 
-def _answer(answer: msgspec.Struct, *, as_json: bool, lines: Iterable[str]) -> None:
+@cli.command()
+@reports_option
+@json_option
+def claims(reports: Path, as_json: bool) -> None:
+    """What is commonly said of grouped and fused convolution, and what the records say to it."""
+    published = _published(reports)
+    _answer(published.claims, as_json=as_json, lines=words.claimed(published.claims))
+
+
+def _published(reports: Path) -> index.Index:
+    published, current = index.load(reports)
+    if not current:
+        click.echo(f"{index.NAME} is not of these records: computed anew; `nox -s report` renews it", err=True)
+    return published
+
+
+def _answer(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer)))
         return

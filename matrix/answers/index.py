@@ -1,4 +1,4 @@
-"""reports/errors.json (`errors/1`): what every error means and where it holds, computed once, when the table is.
+"""reports/answers.json (`answers/1`): what every error means, where it holds, and what became of every claim.
 
 A question must be answered at once, and reading all records takes seconds. The file says by a digest what it was
 computed from; where that has changed it is not believed, and everything is computed anew.
@@ -7,42 +7,61 @@ computed from; where that has changed it is not believed, and everything is comp
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from matrix import known_errors, paths, records
-from matrix.answers.explain import Answers, error_answers
-from matrix.known_errors import KnownError
+from matrix import files, known_errors, paths, records
+from matrix.answers import claims
+from matrix.answers.claims import Decided
+from matrix.answers.explain import Answers, ErrorAnswer, Place, Unnamed, error_answers
 from matrix.records import Record
 
-NAME = "errors.json"
+NAME = "answers.json"
 MAX_INDEX = 64 * 1024 * 1024
 # what decides, besides the records, what the file says
-CODE = ("answers/explain.py", "answers/ways.py", "known_errors.py", "verdicts.py")
+CODE = ("answers/claims.py", "answers/explain.py", "answers/ways.py", "known_errors.py", "verdicts.py")
 RULES = (
     paths.DATA / "known_errors.toml",
+    paths.DATA / "claims.toml",
     paths.SUITE / "catalog.py",
     *(paths.ROOT / "matrix" / name for name in CODE),
 )
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="format", tag="errors/1"):
-    """`sha256` is of the records and rules that the answers were computed from."""
+class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="format", tag="answers/1"):
+    """`sha256` is of the records and rules that all the rest was computed from."""
 
     sha256: str
-    answers: Answers
+    places: list[Place]
+    errors: list[ErrorAnswer]
+    unnamed: list[Unnamed]
+    claims: list[Decided]
+
+    @property
+    def answers(self) -> Answers:
+        return Answers(places=self.places, errors=self.errors, unnamed=self.unnamed)
 
 
-def build(reports: Path, made: Iterable[Record], known: Sequence[KnownError]) -> bytes:
-    """The file's content. `made` are the records under `reports` that could be read."""
-    index = Index(sha256=digest(reports), answers=error_answers(made, known))
-    return msgspec.json.format(msgspec.json.encode(index, order="sorted"), indent=1) + b"\n"
+def build(reports: Path, made: Sequence[Record]) -> Index:
+    """`made` are the records under `reports` that could be read."""
+    answers = error_answers(made, known_errors.load())
+    return Index(
+        sha256=digest(reports),
+        places=answers.places,
+        errors=answers.errors,
+        unnamed=answers.unnamed,
+        claims=claims.decide(claims.load(), made),
+    )
 
 
-def load(reports: Path) -> tuple[Answers, bool]:
-    """The answers, and whether the published file was current; if not, they are computed anew from the records."""
+def encode(index: Index) -> bytes:
+    return files.encode(index)
+
+
+def load(reports: Path) -> tuple[Index, bool]:
+    """The published answers if they are current; if not, they are computed anew, and the second says False."""
     file = reports / NAME
     if file.is_file() and file.stat().st_size <= MAX_INDEX:
         try:
@@ -50,8 +69,9 @@ def load(reports: Path) -> tuple[Answers, bool]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             index = None
         if index and index.sha256 == digest(reports):
-            return index.answers, True
-    return error_answers(records.readable(reports)[0], known_errors.load()), False
+            return index, True
+    made, _ = records.readable(reports)
+    return build(reports, made), False
 
 
 def digest(reports: Path) -> str:

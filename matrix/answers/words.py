@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from packaging.version import Version
 
 from matrix.answers.advise import Advice, Choice
+from matrix.answers.claims import Decided
 from matrix.answers.explain import ErrorAnswer, Explanation, Place, Standing, Where
 from matrix.answers.ways import Way
 from matrix.catalog import Catalog
@@ -198,3 +199,14 @@ def _fallen(title: str, choices: Sequence[Choice]) -> Iterator[str]:
     for choice in choices:
         yield f"  {choice.approach} ({choice.profile}): {choice.why}"
         yield from (f"     as in {cell}" for cell in choice.cells[:1])
+
+
+def claimed(claims: Sequence[Decided]) -> Iterator[str]:
+    """The answer of `claims`, line by line."""
+    for claim in claims:
+        yield f"{claim.word:10} {claim.says}"
+        yield f"           {claim.why or f'{claim.pro_count} for, {claim.contra_count} against'}"
+        for place, (pro, contra) in claim.by_place.items():
+            yield f"             {place}: {pro} of {pro + contra}"
+        for side, cells in (("for", claim.pro), ("against", claim.contra)):
+            yield from (f"           {side}: {cell}" for cell in cells)

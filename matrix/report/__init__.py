@@ -1,4 +1,4 @@
-"""Report, from the records: support.json, statements.json, errors.json, SUPPORT.md, CHANGES.md and the README's table.
+"""Report, from the records: support.json, statements.json, answers.json, SUPPORT.md, CHANGES.md and the README's table.
 
 Written only where they change.
 """
@@ -14,7 +14,7 @@ from matrix.answers import index
 from matrix.cells import suite
 from matrix.errors import BadData, BadRecord
 from matrix.files import write_whole
-from matrix.report import statements
+from matrix.report import claims, statements
 from matrix.report import support as support_json
 from matrix.report.markdown import render
 from matrix.report.support import Support
@@ -49,14 +49,16 @@ def report(reports: Path, readme: Path | None) -> Summary:
     context = {"headline": in_words(told), "shorts": short}
     tables, notes = sections(support)
     found = statements_json.build(data, judgements)
+    answers = index.build(reports, made)
     whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=suite.APPROACHES, support=support,
                    words=WORDS, profiles=data.profiles, errors=meanings(support, known),
-                   since=statements.since(found.statements), evidence=statements.EVIDENCE, **context)  # fmt: skip
+                   since=statements.since(found.statements), evidence=statements.EVIDENCE,
+                   claims=claims.told(answers.claims), **context)  # fmt: skip
     changes = render("CHANGES.md.jinja", changed=statements.changed(found.changes), evidence=statements.EVIDENCE,
                      what=statements.CHANGES)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
     files |= {reports / "statements.json": statements_json.encode(found), reports / "CHANGES.md": changes.encode()}
-    files[reports / index.NAME] = index.build(reports, made, known)
+    files[reports / index.NAME] = index.encode(answers)
     if readme:
         files[readme] = _with_block(readme, render("README.md.jinja", **context))
     written = tuple(path for path, content in files.items() if _write(path, content))

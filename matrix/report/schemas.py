@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from matrix import paths
+from matrix.answers.index import Index
 from matrix.files import write_whole
 from matrix.records import Header, Observation
 from matrix.report.support import Support
@@ -19,6 +20,7 @@ FORMATS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "run-1.json": (Header, Observation),
     "support-1.json": (Support,),
     "statements-1.json": (Statements,),
+    "answers-1.json": (Index,),
 }
 
 

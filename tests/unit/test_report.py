@@ -46,7 +46,7 @@ DEFAULT = Record(header=header("default", status="not_run", same_as="tf2.8.4-py3
 def test_what_is_published_is_what_the_records_say(tmp_path):
     readme = publish(tmp_path, OFF, ON, DEFAULT)
     summary = report(tmp_path, readme)
-    made = {tmp_path / name for name in ("support.json", "errors.json", "SUPPORT.md")}
+    made = {tmp_path / name for name in ("support.json", "answers.json", "SUPPORT.md")}
     assert made | {readme} <= set(summary.written)
     assert support.decode((tmp_path / "support.json").read_bytes()) == summary.support
     words = {(one.profile, one.approach): one.verdict for one in summary.support.verdicts}
