@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -73,9 +74,12 @@ def _pages(content: Content) -> Iterator[tuple[str, str]]:
         "index.html.jinja", "index.html", **common, words=WORDS, headline=told, places=front.places(content),
         needs_of=front.needs_of, **mine.choices(content), answer=answer(content, content.statements.statements),
     )  # fmt: skip
-    for page in cells.pages(content):
-        path = cell_path(page.release, page.approach)
-        yield path, render("cell.html.jinja", path, **common, page=page, approach=suite.APPROACHES[page.approach])
+    for release, group in groupby(cells.pages(content), key=lambda page: page.release):
+        alike = list(group)
+        ways = [page.approach for page in alike]
+        for page in alike:
+            path, approach = cell_path(release, page.approach), suite.APPROACHES[page.approach]
+            yield path, render("cell.html.jinja", path, **common, page=page, approach=approach, ways=ways)
 
     yield "errors.html", render(
         "errors.html.jinja", "errors.html", **common, explained=errors.explained(content.answers, content.catalog),

@@ -117,13 +117,15 @@ def pages(content: Content) -> Iterator[Page]:
     """Oldest release first, approaches in the suite's order."""
     series = dict(_series(content))
     for release in content.releases:
-        asked = [question for question in content.verdicts if question[0] == release]
-        for number, approach in enumerate(suite.APPROACHES):
-            sections = (
-                _section(content, content.verdicts[question][number], series[*question[1:], approach])
-                for question in asked
+        asked = [(question, ways) for question, ways in content.verdicts.items() if question[0] == release]
+        for approach in suite.APPROACHES:
+            sections = tuple(
+                _section(content, ways[approach], series[*question[1:], approach])
+                for question, ways in asked
+                if approach in ways
             )
-            yield Page(release=release, approach=approach, sections=tuple(sections))
+            if sections:
+                yield Page(release=release, approach=approach, sections=sections)
 
 
 def _series(content: Content) -> Iterator[tuple[tuple[str, ...], Series]]:

@@ -10,6 +10,7 @@ from packaging.version import Version
 from matrix.ids import BACKENDS
 from matrix.records import CellId, Epilogue, Header, Observation, Outcome, Record
 from matrix.report.pages.content import Content
+from matrix.verdicts import question
 
 OUTCOMES: dict[Outcome, str] = {
     "pass": "p",
@@ -35,7 +36,11 @@ def script(content: Content) -> bytes:
         "words": {letter: word for words in (OUTCOMES, EPILOGUES) for word, letter in words.items()}
         | {UNOBSERVED: "not observed"},
         "cells": ["/".join(cell) for cell in cells],
-        "runs": [_about(record.header) | {"outcomes": _letters(record.observations, places)} for record in made],
+        "runs": [
+            _about(record.header)
+            | {"ways": list(content.ways(question(record.header))), "outcomes": _letters(record.observations, places)}
+            for record in made
+        ],
     }
     return b"const OUTCOMES = " + msgspec.json.encode(told) + b";\n"
 

@@ -38,12 +38,16 @@ class Content:
         return {question_of(run): run for run in self.support.runs}
 
     @cached_property
-    def verdicts(self) -> dict[Question, list[Verdict]]:
-        """In the order of the suite's approaches."""
-        found: dict[Question, list[Verdict]] = defaultdict(list)
+    def verdicts(self) -> dict[Question, dict[str, Verdict]]:
+        """By approach, in the suite's order; those that a run's profile does not ask for are left out."""
+        found: dict[Question, dict[str, Verdict]] = {}
         for verdict in self.support.verdicts:
-            found[question_of(verdict)].append(verdict)
-        return dict(found)
+            found.setdefault(question_of(verdict), {})[verdict.approach] = verdict
+        return found
+
+    def ways(self, asked: Question) -> dict[str, Verdict]:
+        """The verdicts of a run by approach; none where it was never made."""
+        return self.verdicts.get(asked, {})
 
     @cached_property
     def judged(self) -> dict[tuple[Question, str], Judgement]:

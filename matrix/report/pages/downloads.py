@@ -82,7 +82,7 @@ def unknown_cells(content: Content, run: RunEntry) -> int:
     """How many approaches of the table are unknown in a run; all of them where it was never made."""
     if run.engine is None:
         return len(suite.APPROACHES)
-    return sum(one.verdict == "unknown" for one in content.verdicts[question_of(run)])
+    return sum(one.verdict == "unknown" for one in content.ways(question_of(run)).values())
 
 
 def _run(content: Content, run: RunEntry) -> tuple[Value, ...]:

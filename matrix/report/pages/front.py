@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from matrix.catalog import Profile
+from matrix.cells import suite
 from matrix.ids import BACKENDS, Backend
 from matrix.report.pages.content import Content
 from matrix.report.support import HostEntry, RunEntry, Verdict, question_of
@@ -19,17 +20,20 @@ NEED_LETTERS = {"yes": "y", "no": "n", "some": "s", "unknown": "u"}
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A run on a host class; without `cells` all of it is unknown, because of `why`."""
+    """A run on a host class, and its verdict for each approach; None where its profile does not ask for the approach.
+
+    Without `cells` all of it is unknown, because of `why`.
+    """
 
     run: RunEntry
-    cells: tuple[Verdict, ...] = ()
+    cells: tuple[Verdict | None, ...] = ()
     why: str = ""
 
     @property
     def says(self) -> tuple[object, ...]:
         """What two neighbouring releases must share to stand in one range."""
         run = self.run
-        words = tuple((cell.verdict, cell.evidence) for cell in self.cells)
+        words = tuple(cell and (cell.verdict, cell.evidence) for cell in self.cells)
         return (words, self.why, bool(run.same_as), run.onednn, run.older_suite, bool(run.doubtful))
 
 
@@ -99,7 +103,7 @@ def _place(content: Content, backend: Backend, host_class: str, entries: Sequenc
         by_profile[run.profile].append(run)
     known = {profile.name: profile for profile in content.catalog.profiles}
     names = sorted(by_profile, key=lambda name: (list(known).index(name) if name in known else len(known), name))
-    evidence = {one.evidence for run in entries for one in content.verdicts.get(question_of(run), ())}
+    evidence = {one.evidence for run in entries for one in content.ways(question_of(run)).values()}
     return Place(
         backend=backend,
         host_class=host_class,
@@ -124,7 +128,7 @@ def _ranges(rows: Iterator[Row]) -> Iterator[Range]:
 
 
 def _row(content: Content, run: RunEntry) -> Row:
-    cells = tuple(content.verdicts.get(question_of(run), ()))
-    if run.engine and any(cell.verdict != "unknown" for cell in cells):
-        return Row(run=run, cells=cells)
+    ways = content.ways(question_of(run))
+    if run.engine and any(one.verdict != "unknown" for one in ways.values()):
+        return Row(run=run, cells=tuple(ways.get(approach) for approach in suite.APPROACHES))
     return Row(run=run, why=why_unknown(run))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from packaging.version import Version
 
 from matrix.cells import suite
 from matrix.host import CLASSES, SWITCH_ONEDNN_ON
@@ -51,7 +52,7 @@ def choices(content: Content) -> dict[str, object]:
     """What the form offers. Processors are those that were run, and the other classes that there are."""
     made = [run.host_class for run in content.support.runs if run.engine and run.backend == "cpu"]
     return {
-        "all_releases": [release.version for release in content.catalog.releases],
+        "all_releases": _releases(content),
         "hosts": list(dict.fromkeys((*made, *(f"x86-{name}" for _, name in CLASSES), "x86-base"))),
         "settings": {profile.name: _setting(profile.environment) for profile in content.catalog.profiles},
         "forms": forms(),
@@ -75,7 +76,7 @@ def script(content: Content) -> bytes:
         "on_in": [f"x86-{name}" for flag, name in CLASSES if flag in SWITCH_ONEDNN_ON],
         "off": next((profile.name for profile in content.catalog.profiles if profile.onednn is False), None),
         "profiles": profiles,
-        "releases": [release.version for release in content.catalog.releases],
+        "releases": _releases(content),
         "approaches": [
             {"id": name, "summary": about.summary, "form": form_of(name)} for name, about in suite.APPROACHES.items()
         ],
@@ -84,27 +85,32 @@ def script(content: Content) -> bytes:
     return b"const MATRIX = " + msgspec.json.encode(told) + b";\n"
 
 
+def _releases(content: Content) -> list[str]:
+    """The catalog's and those that only records have, oldest first."""
+    return sorted({*content.releases, *(release.version for release in content.catalog.releases)}, key=Version)
+
+
 def _setting(environment: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in environment.items()) or "nothing set"
 
 
 def _run(content: Content, run: RunEntry) -> dict[str, object]:
-    """`answers`: a text an approach, a letter for each dtype and need; missing where nothing was observed."""
+    """By approach the verdict's word and a letter for each dtype and need; neither where nothing was observed."""
     told: dict[str, object] = {
         "release": run.release,
         "backend": run.backend,
         "profile": run.profile,
         "host": run.host_class,
     }
-    verdicts = content.verdicts.get(question_of(run), [])
-    if not any(one.evidence for one in verdicts):
+    ways = content.ways(question_of(run))
+    if not any(one.evidence for one in ways.values()):
         return told | {"why": why_unknown(run)}
     told |= {
-        "words": [one.verdict for one in verdicts],
-        "answers": [_answers(content.judged[question_of(run), one.approach], one) for one in verdicts],
+        "words": {name: one.verdict for name, one in ways.items()},
+        "answers": {name: _answers(content.judged[question_of(run), name], one) for name, one in ways.items()},
         "same": run.same_as and run.same_as.partition("+")[2],
         "onednn": run.onednn,
-        "planned": all(one.evidence != "executed" for one in verdicts),
+        "planned": all(one.evidence != "executed" for one in ways.values()),
         "doubtful": bool(run.doubtful),
     }
     return {key: value for key, value in told.items() if value}

@@ -72,6 +72,6 @@ def _page(content: Content, record: Record) -> RunPage:
     return RunPage(
         header=record.header,
         outcomes=dict(Counter(one.outcome for one in record.observations).most_common()),
-        verdicts=tuple(content.verdicts[question_of(run)]) if judged else (),
+        verdicts=tuple(content.ways(question_of(run)).values()) if judged else (),
         run=run,
     )

@@ -142,17 +142,17 @@ function inferred(there, mine, setting) {
   return { run, said: `Nobody has run this on ${mine.host}. Shown is ${run.host}: an inference, not a measurement.${reason}` };
 }
 
-/** The answer of a run's approach for a need and a dtype, as a letter. */
-const answerOf = (run, number, need, dtype) =>
-  run.answers?.[number]?.[MATRIX.dtypes.indexOf(dtype) * MATRIX.needs.length + MATRIX.needs.indexOf(need)] ?? "u";
+/** The answer of a run for an approach, a need and a dtype, as a letter. */
+const answerOf = (run, { id }, need, dtype) =>
+  run.answers?.[id]?.[MATRIX.dtypes.indexOf(dtype) * MATRIX.needs.length + MATRIX.needs.indexOf(need)] ?? "u";
 
 /** Approaches that compute what is asked: those that meet the need first, each kind in the suite's order, the plainest
  *  to write first. Being fused lifts none: the masked dense filter is, at many times the arithmetic. */
 function ranked(run, need, dtype, form) {
   const order = "ysun";
   return MATRIX.approaches
-    .map((approach, number) => ({ approach, word: run.words[number], answer: answerOf(run, number, need, dtype), fused: answerOf(run, number, "fused", dtype) }))
-    .filter(({ approach }) => approach.form === form)
+    .filter(({ id, form: computed }) => computed === form && id in run.words)
+    .map((approach) => ({ approach, word: run.words[approach.id], answer: answerOf(run, approach, need, dtype), fused: answerOf(run, approach, "fused", dtype) }))
     .sort((a, b) => order.indexOf(a.answer) - order.indexOf(b.answer));
 }
 
@@ -207,7 +207,7 @@ function otherSettings(asked, run, best) {
   const plainer = (number) => !best.length || number < MATRIX.approaches.findIndex(({ id }) => id === best[0].approach.id);
   const lines = runsOf(run.release, run.backend)
     .filter((other) => other.host === run.host && other.answers && !other.same && other.profile !== run.profile && other.profile !== run.same)
-    .map((other) => [other, MATRIX.approaches.filter((approach, number) => approach.form === asked.form && plainer(number) && answerOf(other, number, asked.need, asked.dtype) === "y")])
+    .map((other) => [other, MATRIX.approaches.filter((approach, number) => approach.form === asked.form && plainer(number) && answerOf(other, approach, asked.need, asked.dtype) === "y")])
     .filter(([, names]) => names.length);
   return lines.map(([other, names]) => make("p", {}, `With ${MATRIX.profiles[other.profile] ?? other.profile}: `,
     ...names.flatMap(({ id }, number) => [number ? ", " : "", make("a", { href: cellPage(other, id) }, id)]), "."));
@@ -294,11 +294,13 @@ function* unlike(a, b) {
   if (others.length > 1) yield `They differ in ${others.join(" and ")}: a difference may come from any of these.`;
 }
 
+const linked = (run, approach, word) => run.ways.includes(approach) ? make("a", { href: cellPage(run, approach) }, word) : word;
+
 function differences(differing, a, b) {
   const head = make("tr", {}, ...["cell", nameOf(a), nameOf(b)].map((text) => make("th", { scope: "col" }, text)));
   const rows = differing.slice(0, LONGEST).map(([cell, ...letters]) => make("tr", {}, make("th", { scope: "row" }, make("code", {}, cell)),
     ...letters.map((letter, number) => make("td", { class: `o-${OUTCOMES.words[letter]}` },
-      make("a", { href: cellPage([a, b][number], cell.split("/")[0]) }, OUTCOMES.words[letter])))));
+      linked([a, b][number], cell.split("/")[0], OUTCOMES.words[letter])))));
   return make("div", { class: "scroll" }, make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows)));
 }
 

@@ -1,0 +1,94 @@
+"""Records are hostile input: whatever their texts say, on the pages they stay texts."""
+
+from __future__ import annotations
+
+import csv
+
+import msgspec
+import pytest
+from unit.fabricated import header, record, where
+
+from matrix import records
+from matrix.records import Error, Host
+from matrix.report import pages
+
+MARKUP = '<img src=x onerror="document.title=1"><script>document.title="taken"</script>'
+CLOSERS = "</script></style></textarea></title><!-- ]]> --> {{ 7 * 7 }} {% raw %}"
+TURNED = "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe \N{HEBREW LETTER ALEF}\N{ZERO WIDTH SPACE}\x07"
+LONG = "W" * 300
+FORMULA = '=HYPERLINK("http://example.invalid";"x")'
+TEXTS = (MARKUP, CLOSERS, TURNED, LONG, FORMULA)
+
+
+def hostile(number: int, text: str, profile: str):
+    """A record in which every free text is `text`."""
+    error = Error(type=text[:100], message=text[:300])
+    fields = {"outcome": "error", "error": error, "reason": text[:300]}
+    host = Host(host_class="x86-avx2", cpu=text[:200], cpu_flags=["avx2"], cores=2, kernel=text[:200], gpu=text[:200])
+    changes = {"host": host, "python": text[:200], "packages": {text[:200]: text[:200]}, "image_digest": text[:200],
+               "build_info": {text[:200]: text[:200]}, "planned_for": None, "reason": text[:300], "status": "partial"}  # fmt: skip
+    release = f"2.8.{number}"
+    return record(where(check="forward", **fields), run=f"tf{release}-py310-cpu+{profile}", release=release,
+                  profile=profile, **changes)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    for number, text in enumerate(TEXTS):
+        for profile in ("default", "onednn-off"):
+            records.write(folder / "reports", hostile(number, text, profile))
+    pages.build(folder / "reports", folder / "site")
+    return folder / "site"
+
+
+def test_texts_stay_texts(watched, taken):
+    context = watched(viewport={"width": 360, "height": 800})
+    for number, text in enumerate(TEXTS):
+        for path in (f"tf/2.8.{number}/nn-conv2d.html", f"runs/x86-avx2/venv/tf2.8.{number}-py310-cpu%2Bdefault.html"):
+            page = context.new_page()
+            page.goto(f"{taken.as_uri()}/{path}")
+            assert page.title() not in {"1", "taken"}
+            assert page.locator("img").count() == 0
+            shown = page.locator("main").inner_text()
+            assert " ".join(text[:40].split())[:20] in shown or text == TURNED
+            assert "49" not in shown or "7 * 7" in shown
+            assert not {"\N{RIGHT-TO-LEFT OVERRIDE}", "\x07", "\N{ZERO WIDTH SPACE}"} & set(page.content())
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, (path, text)
+            page.close()
+
+
+@pytest.mark.parametrize("path", ["index.html", "errors.html", "changes.html", "runs.html", "compare.html"])
+def test_the_other_pages_are_not_taken_either(watched, taken, path):
+    page = watched(viewport={"width": 360, "height": 800}).new_page()
+    page.goto(f"{taken.as_uri()}/{path}")
+    assert page.title() not in {"1", "taken"}
+    assert page.locator("img").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_data_as_scripts_hold_nothing_that_runs(watched, taken):
+    page = watched().new_page()
+    page.goto(f"{taken.as_uri()}/index.html#release=2.8.0&text={MARKUP}")
+    assert page.locator("#mine-answer").inner_text()
+    page.goto(f"{taken.as_uri()}/errors.html")
+    page.locator("textarea").fill(MARKUP)
+    assert page.title() not in {"1", "taken"}
+
+
+def test_a_spreadsheet_gets_no_formula(taken):
+    for file in taken.rglob("*.csv"):
+        with file.open(encoding="utf-8", newline="") as lines:
+            assert not [cell for row in csv.reader(lines) for cell in row if cell.startswith(("=", "+", "-", "@"))], (
+                file
+            )
+
+
+def test_a_record_that_cannot_be_read_is_left_out_and_said(tmp_path, page):
+    records.write(tmp_path / "reports", record())
+    broken = records.path(tmp_path / "reports", "x86-avx2", "venv", "tf2.9.3-py310-cpu+onednn-off")
+    broken.write_bytes(msgspec.json.encode(header()) + b"\n{}")
+    built = pages.build(tmp_path / "reports", tmp_path / "site")
+    assert len(built.left_out) == 1
+    page.goto((tmp_path / "site" / "index.html").as_uri())
+    assert "left out, since it could not be read" in page.locator(".headline").inner_text()

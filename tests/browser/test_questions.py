@@ -1,0 +1,192 @@
+"""What people ask of the pages, asked and answered by clicking; the answers come from the records, not from here."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from matrix import catalog, known_errors, paths, records
+from matrix.answers.explain import error_answers, explain
+from matrix.known_errors import spoken
+from matrix.report.support import decode
+
+# A cell in a range is shown when the range is opened.
+OPEN_RANGE = """cell => {
+    const box = cell.closest("tbody.members")?.previousElementSibling.querySelector("input");
+    if (box && !box.checked) box.click();
+}"""
+
+
+@pytest.fixture(scope="module")
+def support():
+    return decode((paths.REPORTS / "support.json").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def made():
+    return list(records.read_all(paths.REPORTS))
+
+
+def first(support, **asked):
+    """A verdict for which everything asked holds."""
+    fits = (one for one in support.verdicts if all(getattr(one, name) == value for name, value in asked.items()))
+    found = next(fits, None)
+    assert found, f"no published verdict has {asked}"
+    return found
+
+
+def test_a_cell_of_the_table_leads_to_its_evidence(page, address, support):
+    partial = first(support, verdict="partial", evidence="executed")
+    page.goto(f"{address}/index.html")
+    link = page.locator(f'a[href^="tf/{partial.release}/{partial.approach}.html#"]').first
+    link.evaluate(OPEN_RANGE)
+    link.click()
+    expect(page.locator("h1")).to_contain_text(partial.approach)
+    assert partial.release in page.title()
+    decides = page.locator("td.d").first
+    expect(decides).to_be_visible()
+    assert page.locator(".remarks .said").count(), "a partial verdict has an error's text"
+
+
+def test_what_about_mine(page, address, support):
+    """Training on a release that refuses it one way is answered with a way whose record says yes."""
+    refusing = next(one for one in support.verdicts if one.approach == "nn-conv2d" and one.profile == "default"
+                    and one.evidence == "executed" and one.needs["train"] == "no")  # fmt: skip
+    page.goto(f"{address}/index.html")
+    page.get_by_role("combobox", name="TensorFlow", exact=True).select_option(refusing.release)
+    page.get_by_role("combobox", name="that", exact=True).select_option("train")
+    advised = page.locator("#mine-answer .answer a").inner_text()
+    best = first(support, approach=advised, release=refusing.release, profile="default", host_class=refusing.host_class)
+    assert best.needs["train"] == "yes"
+    row = page.locator("#mine-answer tr", has=page.get_by_role("link", name="nn-conv2d"))
+    expect(row).to_contain_text("no")
+    assert page.locator("tr[data-release]:visible").count() <= len(
+        {(one.profile, one.backend, one.host_class) for one in support.runs}
+    )
+
+
+def test_pasted_flags_of_a_processor_that_nobody_has_run_are_called_an_inference(page, address, support):
+    on = next(run for run in support.runs if run.profile == "default" and run.onednn and run.backend == "cpu")
+    page.goto(f"{address}/index.html#release={on.release}")
+    page.get_by_role("textbox", name="or its flags").fill("fpu sse4_2 avx fma")
+    answer = page.locator("#mine-answer")
+    expect(answer).to_contain_text("Nobody has run this on x86-avx.")
+    expect(answer).to_contain_text("an inference, not a measurement")
+    expect(answer).to_contain_text("oneDNN does not switch itself on there")
+
+
+def test_a_release_that_nobody_has_run_is_unknown_and_borrows_nothing(page, address, support):
+    tried = {run.release for run in support.runs if run.backend == "cpu" and run.observations}
+    untried = [
+        entry.version for entry in catalog.load().releases if "cpu" in entry.wheels and entry.version not in tried
+    ]
+    if not untried:
+        pytest.skip("every release of the catalog has a record")
+    page.goto(f"{address}/index.html#release={untried[-1]}")
+    answer = page.locator("#mine-answer")
+    expect(answer).to_contain_text("Unknown")
+    assert answer.locator("table").count() == 0
+
+
+def test_the_state_of_the_front_page_is_a_link(page, address, watched):
+    page.goto(f"{address}/index.html")
+    page.get_by_role("combobox", name="TensorFlow", exact=True).select_option(index=4)
+    page.get_by_role("combobox", name="that", exact=True).select_option("fused")
+    page.locator(".range input").first.dispatch_event("click")
+    shown = page.locator("#mine-answer").inner_text()
+    again = watched().new_page()
+    again.goto(page.url)
+    assert again.locator("#mine-answer").inner_text() == shown
+    assert again.get_by_role("combobox", name="that", exact=True).input_value() == "fused"
+    assert again.locator(".range input").first.is_checked()
+
+
+def test_the_page_and_explain_agree_on_every_recorded_error(page, address, made):
+    known = known_errors.load()
+    answers = error_answers(made, known)
+    texts = {spoken(one) for record in made for one in record.observations if one.error}
+    texts |= {f'Traceback (most recent call last):\n  File "a.py"\n{text}\n\n' for text in list(texts)[:20]}
+    texts |= {example for error in known for example in error.examples} | {"nothing like that was ever seen", "a, b"}
+    page.goto(f"{address}/errors.html")
+    ask = """text => {
+        const box = document.querySelector("textarea");
+        box.value = text;
+        box.dispatchEvent(new Event("input", { bubbles: true }));
+        const ids = [...document.querySelectorAll("section.error")].filter((one) => !one.hidden).map((one) => one.id);
+        return [ids, document.querySelector("#found").textContent.startsWith("This is")];
+    }"""
+    assert len(texts) > 20
+    for text in sorted(texts):
+        named = explain(text, answers)
+        meant = [one.error.id for one in named.meant]
+        shown, sure = page.evaluate(ask, text)
+        assert sure == bool(meant), text
+        assert sorted(shown) == sorted(meant or [error.id for error in named.near]), text
+
+
+def test_an_error_and_a_release_lead_to_a_measured_way_round(page, address, made):
+    answers = error_answers(made, known_errors.load())
+    error, where = next(
+        (error, where) for error in answers.errors for where in error.where if where.ways and where.ways[0].whole
+    )
+    page.goto(f"{address}/errors.html")
+    page.get_by_role("textbox", name="Paste an error").fill(error.examples[0])
+    page.get_by_role("combobox", name="TensorFlow", exact=True).select_option(where.releases[0])
+    section = page.locator(f"#{error.id}")
+    expect(section.locator("tbody tr:visible").first).to_be_visible()
+    section.locator("tbody tr:visible ol a").first.click()
+    expect(page.locator("h1")).to_be_visible()
+    assert "/tf/" in page.url
+
+
+def test_two_profiles_compared_say_what_changed(page, address, made):
+    like: dict[tuple, list] = {}
+    for record in made:
+        header = record.header
+        if record.observations and not header.planned_for:
+            like.setdefault(
+                (header.release, header.backend, header.host.host_class, header.engine, header.suite_sha256), []
+            ).append(record)
+    a, b = next(pair[:2] for pair in like.values() if len(pair) > 1)
+    said = [
+        {one.cell: one.fusion.epilogue if one.fusion else one.outcome for one in record.observations}
+        for record in (a, b)
+    ]
+    changed = sum(said[1].get(cell) != was for cell, was in said[0].items() if cell in said[1])
+    page.goto(f"{address}/compare.html")
+    for name, record in (("from", a), ("to", b)):
+        header = record.header
+        page.get_by_role("combobox", name=name, exact=True).select_option(
+            f"{header.run}, {header.host.host_class}, {header.engine}"
+        )
+    expect(page.locator("#compared")).to_contain_text(f"{changed:,} changed")
+    again = page.context.new_page()
+    again.goto(page.url)
+    expect(again.locator("#compared")).to_contain_text(f"{changed:,} changed")
+
+
+def test_what_changed_is_narrowed_to_an_approach(page, address):
+    page.goto(f"{address}/changes.html")
+    every = page.locator("section.change tbody tr:visible").count()
+    page.get_by_role("combobox", name="written as").select_option("nn-conv2d")
+    shown = page.locator("section.change tbody tr:visible")
+    assert 0 < shown.count() < every
+    assert set(shown.evaluate_all("rows => rows.map((row) => row.dataset.approach)")) == {"nn-conv2d"}
+
+
+def test_every_run_says_its_status_and_what_is_unknown(page, address, support):
+    page.goto(f"{address}/runs.html")
+    made = [run for run in support.runs if run.engine]
+    assert page.locator(".list tbody tr").count() == len(made)
+    page.get_by_role("link", name=made[-1].run, exact=True).first.click()
+    expect(page.locator("h1")).to_have_text(made[-1].run)
+
+
+def test_the_same_table_is_there_for_programs(site):
+    verdicts = decode((site / "support.json").read_bytes()).verdicts
+    rows = json.loads((site / "data" / "table.json").read_bytes())
+    lines = (site / "data" / "table.csv").read_text(encoding="utf-8").splitlines()
+    assert [row["verdict"] for row in rows] == [one.verdict for one in verdicts]
+    assert len(lines) == 1 + len(verdicts)
