@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -135,6 +135,9 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
     recipe_sha256: Sha256 | None = None
     lock_sha256: Sha256 | None = None
     suite_sha256: Sha256 | None = None
+    suite_parts: (
+        Annotated[dict[Name, Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{12}"))]], Meta(max_length=50)] | None
+    ) = None
     image_digest: Name | None = None
     host: Host
     threads: Count | None = None
@@ -232,8 +235,7 @@ def _begin(file: Path, size: int) -> bytes:
 
 
 def encode(record: Record) -> bytes:
-    lines: Iterable[msgspec.Struct] = (record.header, *record.observations)
-    return b"".join(_encoder.encode(line) + b"\n" for line in lines)
+    return _encoder.encode_lines((record.header, *record.observations))
 
 
 def decode(data: bytes) -> Record:
@@ -246,9 +248,20 @@ def decode(data: bytes) -> Record:
     header = decode_line(_header_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
-    observations = tuple(decode_line(_observation_decoder, line, number) for number, line in enumerate(rest, 2))
+    observations = _observed(rest)
     _check(header, observations)
     return Record(header=header, observations=observations)
+
+
+def _observed(lines: Sequence[bytes]) -> tuple[Observation, ...]:
+    """All at once, which takes half the time; where that fails, one by one, to say which."""
+    # Each begins and ends as an object does, and there are as many objects: then none has two, and none runs on.
+    if all(line[:1] == b"{" and line[-1:] == b"}" and len(line) <= MAX_LINE for line in lines):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            decoded = _observation_decoder.decode_lines(b"\n".join(lines))
+            if len(decoded) == len(lines):
+                return tuple(decoded)
+    return tuple(decode_line(_observation_decoder, line, number) for number, line in enumerate(lines, 2))
 
 
 def decode_line(decoder: msgspec.json.Decoder[T], line: bytes, number: int | None = None) -> T:

@@ -19,7 +19,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from matrix import ids, records
+from matrix import records
 from matrix.cells import suite_sha256
 from matrix.errors import BadRecord, BadUsage
 from matrix.ids import Backend, Run, Target
@@ -32,7 +32,6 @@ MOST_SECONDS = 6 * 3600
 MOST_BYTES = 16 * 2**20
 
 Seconds = Callable[[Run], float]
-RunId = Annotated[str, Meta(pattern=rf"^{re.sub(r'[?]P<[a-z]+>', '?:', ids.RUN_ID)}$")]
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +45,7 @@ class Shard(_Strict, frozen=True, kw_only=True):
     of: Annotated[int, Meta(ge=1, le=MOST_JOBS)]
     backend: Backend
     seconds: Annotated[int, Meta(ge=0)]
-    runs: Annotated[list[RunId], Meta(min_length=1)]
+    runs: Annotated[list[records.RunId], Meta(min_length=1)]
 
     @property
     def name(self) -> str:

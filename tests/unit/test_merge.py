@@ -245,7 +245,7 @@ def test_too_many_records_are_refused(tmp_path, out, monkeypatch):
         merge.merge([put(tmp_path / "1", made(run_id("2.8.4")), made(run_id("2.9.3")))], out, None)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_the_order_of_folders_makes_no_difference(tmp_path_factory, data):
     """Whatever machines made, and in whatever order their folders are named, the result is the same."""

@@ -108,3 +108,25 @@ def test_a_damaged_record_is_read_or_refused(data):
     except BadRecord:
         return
     assert records.decode(records.encode(read)) == read
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda one, two, three: [one + two, b"", three],
+        lambda one, two, three: [one + two, three, b" "],
+        lambda one, two, three: [one, two.replace(b",", b",\n", 1), three],
+        lambda one, two, three: [one, two + three],
+        lambda one, two, three: [one, two, three + three],
+    ],
+    ids=["two on a line", "two on a line, then a blank", "over two lines", "two on the last", "one too many"],
+)
+def test_an_observation_is_one_line(arrange):
+    """Quick decoding of all lines at once must not accept what line by line is refused."""
+    first, *rest = records.encode(RECORD).splitlines()
+    lines = arrange(*rest)
+    with pytest.raises(BadRecord, match=r"line \d"):
+        records.decode(b"\n".join([first, *lines]) + b"\n")
+    count = len(b"\n".join(lines).split(b"\n"))
+    with pytest.raises(BadRecord, match=r"line \d"):
+        records.decode(b"\n".join([first.replace(b'"observations":3', b'"observations":%d' % count), *lines]) + b"\n")
