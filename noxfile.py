@@ -49,6 +49,12 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """Write the published pages from the records, to be opened from disk or served: `-- --output FOLDER`."""
+    _verb(session, "site")
+
+
+@nox.session
 def doctor(session: nox.Session) -> None:
     """What this machine has and lacks for the matrix, each missing piece with its cure."""
     _verb(session, "doctor")
@@ -70,6 +76,36 @@ def bases(session: nox.Session) -> None:
 def compare_engines(session: nox.Session) -> None:
     """List the cells whose outcome in Docker is another than in a virtual environment."""
     _verb(session, "compare-engines")
+
+
+@nox.session
+def explain(session: nox.Session) -> None:
+    """What an error text means, where it holds and what goes round it: `-- "TEXT" --release 2.8`."""
+    _verb(session, "explain")
+
+
+@nox.session
+def advise(session: nox.Session) -> None:
+    """What to write on a release so that it infers or trains: `-- --release 2.8 --need train --this-machine`."""
+    _verb(session, "advise")
+
+
+@nox.session
+def show(session: nox.Session) -> None:
+    """What was recorded of an approach on a release, and a script of a cell: `-- --release 2.8 --approach nn-conv2d`."""
+    _verb(session, "show")
+
+
+@nox.session
+def claims(session: nox.Session) -> None:
+    """What is commonly said of grouped and fused convolution, and what the records say to it."""
+    _verb(session, "claims")
+
+
+@nox.session
+def diff(session: nox.Session) -> None:
+    """What two releases, profiles, engines or folders of records do differently: `-- 2.8 2.9`."""
+    _verb(session, "diff")
 
 
 @nox.session

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from matrix import catalog, known_errors, paths
+from matrix.answers import diff as diff_
 from matrix.answers import index, recorded, words
 from matrix.answers import show as show_
 from matrix.answers.advise import MODES, WISHES, Asked, Wish
@@ -122,6 +123,18 @@ def claims(reports: Path, as_json: bool) -> None:
     """What is commonly said of grouped and fused convolution, and what the records say to it."""
     published = _published(reports)
     _answer(published.claims, as_json=as_json, lines=words.claimed(published.claims))
+
+
+@cli.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--only", multiple=True, help="Keep to this release, backend, profile, host class or engine; repeatable.")
+@reports_option
+@json_option
+def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json: bool) -> None:
+    """What two releases, profiles, engines or folders of records do differently; only like with like is compared."""
+    found = diff_.diff(reports, before, after, catalog.load(), only)
+    _answer(found, as_json=as_json, lines=diff_.told(found))
 
 
 def _published(reports: Path) -> index.Index:
