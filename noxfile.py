@@ -43,6 +43,18 @@ def merge(session: nox.Session) -> None:
 
 
 @nox.session
+def keep(session: nox.Session) -> None:
+    """Keep this month's table, so that `since` can be asked about it."""
+    _verb(session, "keep")
+
+
+@nox.session
+def since(session: nox.Session) -> None:
+    """List the verdicts that are others than in an earlier table: `-- 2026-10`."""
+    _verb(session, "since")
+
+
+@nox.session
 def report(session: nox.Session) -> None:
     """Judge the records anew: support.json, SUPPORT.md and the README's table."""
     _verb(session, "report")

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from matrix import bases as bases_
-from matrix import catalog, compare, engines, paths, records, shards, sweep
+from matrix import catalog, compare, engines, history, paths, records, shards, sweep
 from matrix import doctor as doctor_
 from matrix import merge as merge_
 from matrix import plan as plan_
@@ -165,6 +165,24 @@ def merge(folders: tuple[Path, ...], file: Path | None, reports: Path) -> None:
 def report(reports: Path) -> None:
     """Judge the records anew: support.json, SUPPORT.md and the README's table."""
     _tell_summary(sweep.refresh(reports), reports)
+
+
+@cli.command()
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the table is.")
+def keep(reports: Path) -> None:
+    """Keep this month's table, so that `since` can be asked about it."""
+    _say(f"kept: {history.keep(reports)}; there are {', '.join(history.months(reports))}")
+
+
+@cli.command()
+@click.argument("before", metavar="MONTH|FOLDER|FILE")
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="What is compared with it.")
+def since(before: str, reports: Path) -> None:
+    """List in Markdown the verdicts that are others than in an earlier table: a kept month, or any support.json."""
+    changes = history.changes(history.table(before, reports), history.table(str(reports), reports))
+    for change in changes:
+        click.echo(history.told(change))
+    click.echo(f"{len(changes)} verdicts are others than in {before}", err=True)
 
 
 @cli.command()
