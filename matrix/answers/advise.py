@@ -148,7 +148,7 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
         approach=judgement.approach,
         profile=witness.asked.profile,
         release=witness.asked.release,
-        answer=_answer(cells, passed, failed),
+        answer=answer(cells),
         passed=len(passed),
         of=len(passed) + len(failed),
         fused=_fused(witness, judgement.approach, asked),
@@ -175,13 +175,15 @@ def _groups(observation: Observation) -> int:
     return int(suite.parse_case(observation.case).groups)
 
 
-def _answer(cells: Sequence[Observation], passed: Sequence[Observation], failed: Sequence[Observation]) -> Answer:
-    """`no` as well where the release has nothing of what is asked."""
+def answer(cells: Sequence[Observation]) -> Answer:
+    """Over the cells of what is asked for; `no` as well where the release has nothing of it."""
+    outcomes = [one.outcome for one in cells]
+    passed, failed = "pass" in outcomes, any(outcome in FAILED for outcome in outcomes)
     if passed and failed:
         return "some"
-    if failed or (cells and all(one.outcome == "absent" for one in cells)):
+    if failed or set(outcomes) == {"absent"}:
         return "no"
-    return "yes" if passed and len(passed) + sum(one.outcome == "absent" for one in cells) == len(cells) else "unknown"
+    return "yes" if passed and set(outcomes) <= {"pass", "absent"} else "unknown"
 
 
 def _fused(witness: Witness, approach: str, asked: Asked) -> Answer:
