@@ -30,6 +30,8 @@ def mini_suite(folder: Path, main: Path | None = None, tensorflow: Path | None =
     shutil.copy(FAKES / "runtime.py", suite / "runtime.py")
     for name in ("catalog.py", "observe.py"):
         shutil.copy(fakes / name, suite / name)
+    (suite / "approaches").mkdir()
+    (suite / "approaches" / "__init__.py").touch()
     if main:
         shutil.copy(main, suite / "__main__.py")
     if tensorflow:

@@ -1,0 +1,23 @@
+"""The table of faults in docs/faults.md: each row is what a test has seen. `pytest --golden` writes it anew."""
+
+from __future__ import annotations
+
+import re
+
+from matrix import paths
+
+TABLE = paths.ROOT / "docs" / "faults.md"
+ROW = re.compile(r"^\| (?P<fault>[^|]+) \| (?P<engine>[^|]+) \| (?P<outcome>[^|]+) \|$", re.MULTILINE)
+HEAD = "| fault | engine | outcome |\n|---|---|---|\n"
+
+
+def check(fault: str, engine: str, outcome: str, *, write: bool) -> None:
+    """The outcome is the one that the table tells of this fault in this engine."""
+    text = TABLE.read_text()
+    before, head, _ = text.partition(HEAD)
+    rows = {(row["fault"], row["engine"]): row["outcome"] for row in ROW.finditer(text) if row["fault"] != "fault"}
+    if write:
+        rows[fault, engine] = outcome
+        lines = "".join(f"| {' | '.join((*key, rows[key]))} |\n" for key in sorted(rows))
+        TABLE.write_text(before + head + lines)
+    assert rows.get((fault, engine)) == outcome
