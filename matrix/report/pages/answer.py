@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from matrix.cells import suite
+from matrix.needs import Answer
 from matrix.report.pages.content import Content
 from matrix.report.statements import began
 from matrix.report.support import Verdict
-from matrix.statements import Answer, Statement
+from matrix.statements import Statement
 from matrix.verdicts import Need
 
 # The plainest way of writing it, and what it can be asked for without naming a mode.

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from packaging.version import Version
 
+from matrix.answers.advise import CHECKS, MODES, ORDER, WASTEFUL, answer
+from matrix.answers.code import CONVOLUTIONS, LAYERS, snippet
+from matrix.answers.recorded import SWITCHES_ITSELF
 from matrix.cells import suite
 from matrix.host import CLASSES, SWITCH_ONEDNN_ON
-from matrix.records import Observation
+from matrix.records import Check, Mode, Observation
 from matrix.report.pages.content import Content
 from matrix.report.pages.front import NEED_LETTERS
 from matrix.report.pages.html import BACKEND_NAMES, LETTERS
-from matrix.report.support import RunEntry, Verdict, question_of
+from matrix.report.support import RunEntry, question_of
 from matrix.report.table import why_unknown
-from matrix.verdicts import FAILED, INSIDE, JUDGED, NEEDS, REPRESENTATIVE, Answer, Judgement, Need
+from matrix.verdicts import INSIDE, NEEDS, REPRESENTATIVE, Answer, Judgement, Need
 
-NEED_HEADS: Mapping[Need, str] = {
-    "infer-eager": "infers eagerly",
-    "infer-graph": "infers in a graph",
-    "infer-jit": "infers under XLA",
-    "train": "trains",
-    "fused": "bias and ReLU inside the kernel",
+# What can be wished for, and the modes and checks that `advise` judges it by.
+ASKED: Mapping[Need, tuple[Sequence[Mode], Sequence[Check]]] = {
+    "infer-graph": (MODES["infer"], CHECKS["infer"]),
+    "train": (MODES["train"], CHECKS["train"]),
+    "infer-eager": (("eager",), CHECKS["infer"]),
+    "infer-jit": (("jit",), CHECKS["infer"]),
 }
-NEED_WORDS: Mapping[Need, str] = {**NEED_HEADS, "fused": "computes bias and ReLU inside its kernel"}
+WISHES: Mapping[Need, str] = {
+    "infer-graph": "infers in a graph",
+    "train": "trains",
+    "infer-eager": "infers eagerly",
+    "infer-jit": "infers under XLA",
+    "fused": "has bias and ReLU inside its kernel",
+}
 FORMS = {
     ("grouped", 2): "a grouped convolution",
     ("grouped", 1): "a grouped convolution of sequences (1D)",
@@ -43,9 +53,7 @@ def form_of(approach: str) -> str:
 
 def forms() -> dict[str, str]:
     """In the suite's order, in words where there are any."""
-    return {
-        form_of(name): FORMS.get((about.form, about.rank), form_of(name)) for name, about in suite.APPROACHES.items()
-    }
+    return {form_of(name): FORMS.get((about.form, about.rank), form_of(name)) for name, about in _offered()}
 
 
 def choices(content: Content) -> dict[str, object]:
@@ -56,9 +64,15 @@ def choices(content: Content) -> dict[str, object]:
         "hosts": list(dict.fromkeys((*made, *(f"x86-{name}" for _, name in CLASSES), "x86-base"))),
         "settings": {profile.name: _setting(profile.environment) for profile in content.catalog.profiles},
         "forms": forms(),
-        "need_heads": NEED_HEADS,
+        "wishes": WISHES,
         "dtypes": suite.DTYPES,
     }
+
+
+def _offered() -> list[tuple[str, Any]]:
+    """The approaches that a program can be written with, in the order of `advise`, then in that of the suite."""
+    names = [name for name in suite.APPROACHES if name in ORDER or form_of(name) != form_of(ORDER[0])]
+    return [(name, suite.APPROACHES[name]) for name in sorted(names, key=[*ORDER, *suite.APPROACHES].index)]
 
 
 def script(content: Content) -> bytes:
@@ -68,17 +82,19 @@ def script(content: Content) -> bytes:
         "letters": LETTERS,
         "backends": BACKEND_NAMES,
         "needs": NEEDS,
-        "need_words": NEED_WORDS,
-        "need_heads": NEED_HEADS,
+        "wishes": WISHES,
         "dtypes": suite.DTYPES,
         "classes": CLASSES,
         "switch_on": sorted(SWITCH_ONEDNN_ON),
         "on_in": [f"x86-{name}" for flag, name in CLASSES if flag in SWITCH_ONEDNN_ON],
-        "off": next((profile.name for profile in content.catalog.profiles if profile.onednn is False), None),
+        "switches_from": SWITCHES_ITSELF,
+        "onednn": {str(profile.onednn).lower(): profile.name for profile in content.catalog.profiles},
         "profiles": profiles,
         "releases": _releases(content),
+        "code": {name: snippet(name) for name in (*CONVOLUTIONS, *LAYERS)},
         "approaches": [
-            {"id": name, "summary": about.summary, "form": form_of(name)} for name, about in suite.APPROACHES.items()
+            {"id": name, "summary": about.summary, "form": form_of(name), "wasteful": name in WASTEFUL}
+            for name, about in _offered()
         ],
         "runs": [_run(content, run) for run in content.support.runs],
     }
@@ -107,7 +123,7 @@ def _run(content: Content, run: RunEntry) -> dict[str, object]:
         return told | {"why": why_unknown(run)}
     told |= {
         "words": {name: one.verdict for name, one in ways.items()},
-        "answers": {name: _answers(content.judged[question_of(run), name], one) for name, one in ways.items()},
+        "answers": {name: _answers(content.judged[question_of(run), name]) for name in ways},
         "same": run.same_as and run.same_as.partition("+")[2],
         "onednn": run.onednn,
         "planned": all(one.evidence != "executed" for one in ways.values()),
@@ -116,30 +132,20 @@ def _run(content: Content, run: RunEntry) -> dict[str, object]:
     return {key: value for key, value in told.items() if value}
 
 
-def _answers(judgement: Judgement, verdict: Verdict) -> str:
+def _answers(judgement: Judgement) -> str:
+    """A letter for each dtype and wish, over the base geometry as `advise` takes it."""
     by_dtype: dict[str, list[Observation]] = {dtype: [] for dtype in suite.DTYPES}
-    for cell, one in judgement.cells.items():
-        geometry, _, dtype, layout = cell[3].split("/")
-        if geometry == suite.APPROACHES[verdict.approach].base and layout == "nhwc" and dtype in by_dtype:
+    base = suite.APPROACHES[judgement.approach].base
+    for one in judgement.cells.values():
+        geometry, _, dtype, layout = one.case.split("/")
+        if geometry == base and layout == "nhwc" and dtype in by_dtype:
             by_dtype[dtype].append(one)
-    return "".join(
-        NEED_LETTERS[verdict.needs[need] if dtype == "f32" else _answer(seen, need)]
-        for dtype, seen in by_dtype.items()
-        for need in NEEDS
-    )
+    return "".join(NEED_LETTERS[_answer(seen, wish)] for seen in by_dtype.values() for wish in WISHES)
 
 
-def _answer(seen: Iterable[Observation], need: Need) -> Answer:
-    """Of a dtype beyond the core: no set of cells must be there, so that what was observed is the answer."""
-    if need == "fused":
-        return next((INSIDE[one.fusion.epilogue] for one in seen if one.fusion and _is_usual(one)), "unknown")
-    check, modes = JUDGED[need]
-    outcomes = {one.outcome for one in seen if one.check == check and one.mode in modes}
-    failed = bool(outcomes & set(FAILED))
-    if "pass" in outcomes:
-        return "some" if failed else "yes"
-    return "no" if failed else "unknown"
-
-
-def _is_usual(one: Observation) -> bool:
-    return one.evidence == "executed" and one.mode == "graph" and f"/{REPRESENTATIVE}/" in one.case
+def _answer(seen: Sequence[Observation], wish: Need) -> Answer:
+    if wish == "fused":
+        usual = (one for one in seen if one.mode == "graph" and one.case.split("/")[1] == REPRESENTATIVE)
+        return next((INSIDE[one.fusion.epilogue] for one in usual if one.fusion), "unknown")
+    modes, checks = ASKED[wish]
+    return answer([one for one in seen if one.mode in modes and one.check in checks])

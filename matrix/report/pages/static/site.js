@@ -108,119 +108,144 @@ function narrowRows(section) {
 
 /* ---- what about mine? ---- */
 
-const LETTERS = { y: "yes", n: "no", s: "in part", u: "unknown" };
+const LETTERS = { y: "yes", n: "no", s: "some", u: "unknown" };
+const SAID = { y: "yes", n: "no", s: "in part", u: "unknown" };
 
-/** The class of a processor and whether oneDNN switches itself on there, from the flags that /proc/cpuinfo shows. */
+/** The class of a processor and whether oneDNN switches itself on there: from the flags that /proc/cpuinfo shows, or
+ *  from the class that was chosen. */
 function processor() {
   const flags = new Set(chosen("flags").toLowerCase().match(/[a-z0-9_]+/g) ?? []);
-  if (!flags.size) return chosen("host") ? { host: chosen("host"), pasted: false } : null;
+  if (!flags.size) return chosen("host") ? { host: chosen("host"), on: MATRIX.on_in.includes(chosen("host")) } : null;
   const known = MATRIX.classes.find(([flag]) => flags.has(flag));
-  return { host: `x86-${known ? known[1] : "base"}`, pasted: true, on: MATRIX.switch_on.some((flag) => flags.has(flag)) };
+  return { host: `x86-${known ? known[1] : "base"}`, on: MATRIX.switch_on.some((flag) => flags.has(flag)) };
 }
 
 const runsOf = (release, backend) => MATRIX.runs.filter((run) => run.release === release && run.backend === backend);
 
-/** The run to read for what is asked, and what must be said of it; null where nothing was observed. */
-function reading(release, backend, setting) {
-  const mine = processor();
-  const there = runsOf(release, backend);
-  const exact = there.filter((run) => !mine || backend !== "cpu" || run.host === mine.host);
-  const found = exact.find((run) => run.profile === setting);
-  if (found) return { run: found, said: "" };
-  if (exact.length || !mine || !there.length) return null;
-  return inferred(there, mine, setting);
+/** The observed runs of a release on the machine's host class, or where it has none on the one with most of them. */
+function place({ release, backend }, machine) {
+  const observed = runsOf(release, backend).filter((run) => run.answers);
+  const hosts = [...new Set(observed.map((run) => run.host))].sort();
+  const most = (host) => observed.filter((run) => run.host === host).length;
+  const host = machine && hosts.includes(machine.host) ? machine.host : hosts.sort((a, b) => most(b) - most(a))[0];
+  return observed.filter((run) => run.host === host);
 }
 
-/** Nobody has run this class of processor: what oneDNN does by itself there decides which run is nearest. */
-function inferred(there, mine, setting) {
-  const on = mine.pasted ? mine.on : MATRIX.on_in.includes(mine.host);
-  const switched = there.find((run) => run.profile === "default" && run.onednn);
-  const profile = setting === "default" && switched && !on ? MATRIX.off : setting;
-  const run = there.find((one) => one.profile === profile);
-  if (!run) return null;
-  const reason = profile === setting ? "" : " oneDNN does not switch itself on there, so that its runs with oneDNN off are shown.";
-  return { run, said: `Nobody has run this on ${mine.host}. Shown is ${run.host}: an inference, not a measurement.${reason}` };
+/** The profile that nothing set comes to there: as recorded, or by TensorFlow's own rule for oneDNN. */
+function byDefault(runs, machine) {
+  const asked = runs.find((run) => run.profile === "default");
+  const usual = asked ? asked.same ?? "default" : null;
+  if (!machine || machine.host === runs[0].host || usual === "default") return usual;
+  const [major, minor] = runs[0].release.split(".").map(Number);
+  const from = MATRIX.switches_from;
+  return MATRIX.onednn[String(machine.on && (major > from[0] || (major === from[0] && minor >= from[1])))] ?? usual;
 }
 
-/** The answer of a run for an approach, a need and a dtype, as a letter. */
-const answerOf = (run, { id }, need, dtype) =>
-  run.answers?.[id]?.[MATRIX.dtypes.indexOf(dtype) * MATRIX.needs.length + MATRIX.needs.indexOf(need)] ?? "u";
+/** The answer of a run for an approach, a wish and a dtype, as a letter. */
+const answerOf = (run, { id }, wish, dtype) => {
+  const wishes = Object.keys(MATRIX.wishes);
+  return run.answers[id]?.[MATRIX.dtypes.indexOf(dtype) * wishes.length + wishes.indexOf(wish)] ?? "u";
+};
 
-/** Approaches that compute what is asked: those that meet the need first, each kind in the suite's order, the plainest
- *  to write first. Being fused lifts none: the masked dense filter is, at many times the arithmetic. */
-function ranked(run, need, dtype, form) {
-  const order = "ysun";
-  return MATRIX.approaches
-    .filter(({ id, form: computed }) => computed === form && id in run.words)
-    .map((approach) => ({ approach, word: run.words[approach.id], answer: answerOf(run, approach, need, dtype), fused: answerOf(run, approach, "fused", dtype) }))
-    .sort((a, b) => order.indexOf(a.answer) - order.indexOf(b.answer));
+/** Every approach that computes what is asked, under every profile: the best first, by the rule of `advise`. What meets
+ *  the wish; what wastes no arithmetic; what is one kernel; what needs nothing set; what people write. */
+function choices(asked, runs, usual) {
+  const order = "ysnu";
+  const list = runs.filter((run) => !run.same && (!asked.setting || run.profile === (asked.setting === "default" ? usual : asked.setting)))
+    .flatMap((run) => MATRIX.approaches.filter(({ id, form }) => form === asked.form && id in run.words).map((approach, number) => ({
+      run, approach, number, nothing: run.profile === usual, answer: answerOf(run, approach, asked.need, asked.dtype),
+      fused: { y: 0, s: 1 }[answerOf(run, approach, "fused", asked.dtype)] ?? 2,
+    })));
+  const keys = (one) => [order.indexOf(one.answer), one.approach.wasteful, one.fused, !one.nothing, one.number];
+  return list.sort((a, b) => keys(a).map((key, at) => key - keys(b)[at]).find(Boolean) ?? 0);
+}
+
+/** Of what meets the wish, an approach again only where the later one needs nothing set. */
+function worthIt(list) {
+  const seen = new Map();
+  return list.filter(({ answer, approach, nothing }) => {
+    if (answer !== "y" || (seen.has(approach.id) && (!nothing || seen.get(approach.id)))) return false;
+    seen.set(approach.id, nothing);
+    return true;
+  });
 }
 
 function front() {
   const asked = { release: chosen("release"), backend: chosen("backend") || "cpu", need: chosen("need") || "infer-graph",
-    dtype: chosen("dtype") || "f32", form: chosen("form") || MATRIX.approaches[0].form, setting: chosen("setting") || "default" };
+    dtype: chosen("dtype") || "f32", form: chosen("form") || MATRIX.approaches[0].form, setting: chosen("setting") };
   for (const label of all("[data-only]")) label.hidden = label.dataset.only !== asked.backend;
-  const box = one("#mine-answer");
-  box.replaceChildren();
-  if (asked.release) box.append(...advice(asked));
+  one("#mine-answer").replaceChildren(...(asked.release ? advice(asked) : []));
   narrowTable(asked);
 }
 
 function advice(asked) {
-  const found = reading(asked.release, asked.backend, asked.setting);
-  if (!found || !found.run.answers) return [unobserved(asked, found)];
-  const { run, said } = found;
-  const list = ranked(run, asked.need, asked.dtype, asked.form);
-  const best = list.filter(({ answer }) => answer === "y");
-  const parts = [make("p", { class: "answer" }, ...sentence(asked, run, best))];
-  if (said) parts.push(make("p", { class: "caution" }, said));
-  if (run.doubtful) parts.push(make("p", { class: "caution" }, "Doubtful: in this run the control without groups fails too."));
-  parts.push(rankedTable(list, run, asked), ...otherSettings(asked, run, best));
+  const machine = asked.backend === "cpu" ? processor() : null;
+  const runs = place(asked, machine);
+  const usual = runs.length ? byDefault(runs, machine) : null;
+  const list = runs.length ? choices(asked, runs, usual) : [];
+  if (!list.length) return [unobserved(asked)];
+  const best = worthIt(list);
+  const parts = [make("p", { class: "answer" }, ...sentence(asked, runs[0], best))];
+  if (machine && machine.host !== runs[0].host) parts.push(make("p", { class: "caution" }, inference(machine, runs[0], usual)));
+  if (list.some(({ run }) => run.doubtful)) parts.push(make("p", { class: "caution" }, "Doubtful: in one of these runs the control without groups fails too."));
+  parts.push(choiceTable(best, asked), fallsOut(list.filter((one) => one.answer !== "y"), asked));
+  const code = MATRIX.code[best[0]?.approach.id];
+  if (code) parts.push(copied(make("pre", { class: "copy" }, make("code", {}, code))));
   return parts;
 }
 
+const inference = (machine, run, usual) => `Nobody has run this on ${machine.host}. Shown is ${run.host}: an inference, not a measurement. ` +
+  (usual === MATRIX.onednn.false ? "oneDNN does not switch itself on there, so that nothing set is read as oneDNN off." : "");
+
+const settingOf = ({ nothing, run }) => nothing ? "nothing set" : MATRIX.profiles[run.profile] ?? run.profile;
+
 function sentence(asked, run, best) {
-  const where = ` on TensorFlow ${run.release}, ${MATRIX.backends[run.backend]}, ${run.host}, ${MATRIX.profiles[run.profile] ?? run.profile}`;
-  const what = MATRIX.need_words[asked.need];
-  if (run.planned) return [`The device was not there: nothing was executed${where}. What the build plans stands below.`];
-  if (!best.length) return [`Nothing that was observed ${what} in ${asked.dtype}${where}.`];
-  const first = best[0];
-  const why = [`it ${what} in ${asked.dtype}`];
-  if (asked.need !== "fused" && first.fused === "y") why.push("bias and ReLU are computed inside its kernel");
-  const ties = best.length - 1;
-  const beside = ties ? `; ${ties} other${ties === 1 ? " does" : "s do"} as well, and this is the plainest to write` : "";
-  return ["Use ", make("a", { href: cellPage(run, first.approach.id) }, make("b", {}, first.approach.id)), ` (${first.approach.summary})${where}: ${why.join(", and ")}${beside}.`];
+  const where = ` on TensorFlow ${run.release}, ${MATRIX.backends[run.backend]}, ${run.host}`;
+  const wish = `${MATRIX.wishes[asked.need]} in ${asked.dtype}`;
+  if (run.planned) return [`The device was not there: nothing was executed${where}. What its build plans stands below.`];
+  if (!best.length) return [`Nothing that was observed ${wish}${where}${asked.setting ? ` with ${MATRIX.profiles[asked.setting]}` : ""}.`];
+  const [first] = best;
+  const link = make("a", { href: cellPage(first.run, first.approach.id) }, make("b", {}, first.approach.id));
+  const fused = asked.need !== "fused" && first.fused === 0 ? ", with bias and ReLU inside its kernel" : "";
+  const set = first.nothing ? ["with nothing set"] : ["with ", make("code", {}, settingOf(first))];
+  return ["Use ", link, ` (${first.approach.summary}) `, ...set, `: it ${wish}${where}${fused}.`];
 }
 
-function rankedTable(list, run, asked) {
-  const head = make("tr", {}, ...["written as", `${MATRIX.need_heads[asked.need]}, ${asked.dtype}`, "verdict", "in code"].map((text) => make("th", { scope: "col" }, text)));
-  const rows = list.map(({ approach, answer, word }) => make("tr", {},
-    make("th", { scope: "row" }, make("a", { href: cellPage(run, approach.id) }, approach.id)),
-    make("td", { class: `a a-${LETTERS[answer].replace("in part", "some")}` }, LETTERS[answer]),
-    make("td", {}, verdict(word, run.planned && word !== "unknown")),
-    make("td", { class: "wide" }, make("code", {}, approach.summary))));
-  return make("div", { class: "scroll" }, make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows)));
+function rows(list, asked) {
+  return list.map((choice) => {
+    const { run, approach, answer } = choice;
+    return make("tr", {},
+      make("th", { scope: "row" }, make("a", { href: cellPage(run, approach.id) }, approach.id)),
+      make("td", {}, settingOf(choice)),
+      make("td", { class: `a a-${LETTERS[answer]}` }, SAID[answer]),
+      make("td", {}, verdict(run.words[approach.id], run.planned && run.words[approach.id] !== "unknown")),
+      make("td", { class: "wide" }, approach.summary));
+  });
 }
 
-/** What else can be set on the same machine so that a plainer way, or any, meets the need. */
-function otherSettings(asked, run, best) {
-  const plainer = (number) => !best.length || number < MATRIX.approaches.findIndex(({ id }) => id === best[0].approach.id);
-  const lines = runsOf(run.release, run.backend)
-    .filter((other) => other.host === run.host && other.answers && !other.same && other.profile !== run.profile && other.profile !== run.same)
-    .map((other) => [other, MATRIX.approaches.filter((approach, number) => approach.form === asked.form && plainer(number) && answerOf(other, approach, asked.need, asked.dtype) === "y")])
-    .filter(([, names]) => names.length);
-  return lines.map(([other, names]) => make("p", {}, `With ${MATRIX.profiles[other.profile] ?? other.profile}: `,
-    ...names.flatMap(({ id }, number) => [number ? ", " : "", make("a", { href: cellPage(other, id) }, id)]), "."));
+function choiceTable(list, asked) {
+  if (!list.length) return "";
+  const heads = ["written as", "with", `${MATRIX.wishes[asked.need]}, ${asked.dtype}`, "verdict in f32", "that is"];
+  const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "ways of writing it" },
+    make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows(list, asked))));
 }
 
-function unobserved(asked, found) {
+function fallsOut(list, asked) {
+  if (!list.length) return "";
+  const open = list[0].run.planned ? { open: "" } : {};
+  return make("details", open, make("summary", {}, `${list.length} that ${list[0].run.planned ? "were only planned" : "fall out or are unknown"}`), choiceTable(list, asked));
+}
+
+function unobserved(asked) {
   const there = runsOf(asked.release, asked.backend);
-  const why = found?.run.why ?? there.find((run) => run.profile === asked.setting)?.why;
-  const text = there.length ? `Unknown: ${asked.release} with ${MATRIX.profiles[asked.setting] ?? asked.setting}, ${why ?? "never run on that host class"}.`
+  const setting = asked.setting || "default";
+  const why = there.find((run) => run.profile === setting)?.why ?? there.find((run) => run.why)?.why;
+  const text = there.length ? `Unknown: ${asked.release} with ${MATRIX.profiles[setting] ?? setting}, ${why ?? "never run"}.`
     : `Unknown: there is no ${asked.release} for ${MATRIX.backends[asked.backend]}.`;
-  const observed = [...new Set(MATRIX.runs.filter((run) => run.backend === asked.backend && run.profile === asked.setting && run.answers).map((run) => run.release))];
-  const place = MATRIX.releases.indexOf(asked.release);
-  const near = [observed.findLast((release) => MATRIX.releases.indexOf(release) < place), observed.find((release) => MATRIX.releases.indexOf(release) > place)].filter(Boolean);
+  const observed = [...new Set(MATRIX.runs.filter((run) => run.backend === asked.backend && run.profile === setting && run.answers).map((run) => run.release))];
+  const at = (release) => MATRIX.releases.indexOf(release);
+  const near = [observed.findLast((release) => at(release) < at(asked.release)), observed.find((release) => at(release) > at(asked.release))].filter(Boolean);
   const links = near.flatMap((release, number) => [number ? " and " : "", make("a", { href: `#${new URLSearchParams({ ...asked, release })}` }, release)]);
   return make("p", { class: "answer" }, text, ...(near.length ? [" Its nearest neighbours with a record are ", ...links, "."] : []));
 }
@@ -233,7 +258,7 @@ function narrowTable(asked) {
     const other = chosen("backend") && place.dataset.backend !== asked.backend;
     place.hidden = Boolean(other || (known && asked.backend === "cpu" && place.dataset.backend === "cpu" && place.dataset.host !== mine.host));
   }
-  for (const section of all(".profile")) section.hidden = Boolean(chosen("setting")) && section.dataset.profile !== asked.setting;
+  for (const section of all(".profile")) section.hidden = Boolean(asked.setting) && section.dataset.profile !== asked.setting;
   for (const table of all("table.support")) {
     table.classList.toggle("one", Boolean(asked.release));
     for (const row of all("tr[data-release]", table)) row.hidden = Boolean(asked.release) && row.dataset.release !== asked.release;
@@ -317,12 +342,15 @@ function age(date) {
 
 function everywhere() {
   for (const time of all("time[datetime]")) time.title = age(time.dateTime);
-  for (const block of all("pre.copy")) {
-    const button = make("button", { type: "button" }, "Copy");
-    button.addEventListener("click", () => copy(one("code", block), button));
-    block.before(button);
-  }
+  for (const block of all("pre.copy")) block.replaceWith(copied(block.cloneNode(true)));
   for (const form of all("form.ask")) form.hidden = false;
+}
+
+/** A program with a button that copies it. */
+function copied(block) {
+  const button = make("button", { type: "button" }, "Copy");
+  button.addEventListener("click", () => copy(one("code", block), button));
+  return make("div", { class: "copied" }, button, block);
 }
 
 /** Where the clipboard is out of reach, as from disk, the text is selected instead. */
