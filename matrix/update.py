@@ -39,7 +39,8 @@ Say = Callable[[str], object]
 
 
 def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> None:
-    """Rewrite releases.toml and the locks: all, or those of the releases in `only` and those that are missing.
+    """Rewrite releases.toml and the locks: all, or those of the releases in `only` (`2.15.1`, `2.15`, `pre-release`,
+    `nightly`) and those that are missing.
 
     A lock whose target is gone is removed. Raise BadUsage for a release that the index does not have, MachineError
     where the index does not answer; at the end, BadData with every target that cannot be locked.
@@ -47,8 +48,10 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> 
     known = catalog.load_entries(data / "releases.toml", "release", Release, key="version")
     address = index.address()
     releases = with_landmarks(from_index({project: index.ask(project, address) for project in PROJECTS}), known)
-    if unknown := set(only) - {release.version for release in releases}:
+    named = {name: [release.version for release in releases if name in _names_of(release)] for name in only}
+    if unknown := [name for name, found in named.items() if not found]:
         raise BadUsage(f"not among the releases: {', '.join(sorted(unknown))}", "those of releases.toml are")
+    chosen = {version for found in named.values() for version in found}
     write_whole(data / "releases.toml", dump(releases).encode())
     _remove_idle(data / "locks", releases)
     there = {file.stem for file in (data / "locks").glob("*.txt")} if only else set()
@@ -57,7 +60,7 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> 
         for release in releases
         for backend in release.wheels
         if LOCKED[backend] <= Version(release.version)
-        if release.version in only or release.target(backend).id not in there
+        if release.version in chosen or release.target(backend).id not in there
     ]
     _lock(due, data, say)
 
@@ -148,6 +151,10 @@ def _is_of(offer: Offer, version: Version) -> bool:
     if offer.project == "tensorflow-rocm":
         return offer.version.release[:2] == version.release[:2]
     return offer.version == version
+
+
+def _names_of(release: Release) -> tuple[str, str]:
+    return release.version, _line_of(release)
 
 
 def _line_of(release: Release) -> str:

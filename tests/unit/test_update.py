@@ -222,6 +222,23 @@ def test_update_of_one_release_locks_it_and_what_has_no_lock(data):
 
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("nightly", {"tf2.23.0.dev20261026-py314-cpu", "tf2.23.0.dev20261026-py314-cuda"}),
+        ("pre-release", {"tf2.22.0rc0-py314-cpu", "tf2.22.0rc0-py314-cuda"}),
+        ("2.9", {"tf2.9.3-py310-cpu", "tf2.9.3-py310-cuda", "tf2.9.3-py310-rocm"}),
+    ],
+)
+def test_update_knows_a_release_by_its_line(data, name, made):
+    update.update(data=data, say=lambda _: None)
+    for lock in (data / "locks").glob("*.txt"):
+        lock.write_text("as before")
+    update.update([name], data=data, say=lambda _: None)
+    assert {lock.stem for lock in (data / "locks").glob("*.txt") if lock.read_text() != "as before"} == made
+
+
+@pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_update_of_an_unknown_release_writes_nothing(data):
     with pytest.raises(BadUsage, match=r"2\.9\.9"):
         update.update(["2.9.9"], data=data, say=print)
