@@ -19,6 +19,7 @@ from matrix.report import support as support_json
 from matrix.report.markdown import render
 from matrix.report.support import Support
 from matrix.report.table import WORDS, Headline, Short, headline, in_words, meanings, sections, shorts
+from matrix.statements import Statements
 from matrix.verdicts import judge
 
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
@@ -54,16 +55,25 @@ def report(reports: Path, readme: Path | None) -> Summary:
                    words=WORDS, profiles=data.profiles, errors=meanings(support, known),
                    since=statements.since(found.statements), evidence=statements.EVIDENCE,
                    claims=claims.told(answers.claims), **context)  # fmt: skip
-    changes = render("CHANGES.md.jinja", changed=statements.changed(found.changes), evidence=statements.EVIDENCE,
-                     what=statements.CHANGES)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
-    files |= {reports / "statements.json": statements_json.encode(found), reports / "CHANGES.md": changes.encode()}
+    files |= {reports / name: content for name, content in _of_statements(found).items()}
     files[reports / index.NAME] = index.encode(answers)
     if readme:
         files[readme] = _with_block(readme, render("README.md.jinja", **context))
     written = tuple(path for path, content in files.items() if _write(path, content))
     marks = tuple(landmarks.contradictions(data, found.statements))
     return Summary(support=support, headline=told, shorts=short, faults=faults, marks=marks, written=written)
+
+
+def _of_statements(found: Statements) -> dict[str, bytes]:
+    words = {"evidence": statements.EVIDENCE, "what": statements.CHANGES}
+    cases = render("CASES.md.jinja", cases=statements.cases(found.cases), **words)
+    changes = render("CHANGES.md.jinja", changed=statements.changed(found.changes), **words)
+    return {
+        "statements.json": statements_json.encode(found),
+        "CASES.md": cases.encode(),
+        "CHANGES.md": changes.encode(),
+    }
 
 
 def _with_block(readme: Path, block: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Support statements and what changed, in words: what SUPPORT.md and CHANGES.md show of statements.json."""
+"""Support statements and what changed, in words: what SUPPORT.md, CASES.md and CHANGES.md show of statements.json."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 from packaging.version import Version
 
 from matrix import records
+from matrix.changes import Change, What
+from matrix.needs import Answer
 from matrix.records import Evidence
-from matrix.statements import Answer, Change, Span, Statement, What
+from matrix.statements import CaseStatement, Span, Stated, Statement
 from matrix.verdicts import NEEDS, Need
 
 ANSWERS: dict[Answer, str] = {"yes": "yes", "some": "in part", "no": "no", "absent": "not there"}
@@ -47,6 +49,21 @@ class Since:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cases:
+    """What no need is judged on, of an approach; `rows`: (cases that say the same, what they say in each of `ways`:
+    a mode and a check).
+    """
+
+    backend: str
+    host_class: str
+    profile: str
+    evidence: Evidence
+    approach: str
+    ways: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class News:
     """What an approach does otherwise than in an older release; `records` of both, below reports/."""
 
@@ -76,7 +93,15 @@ def since(statements: Iterable[Statement]) -> tuple[Since, ...]:
     return tuple(_since(group) for group in groups.values())
 
 
-def in_words(statement: Statement, untried: Sequence[str] = ()) -> str:
+def cases(statements: Iterable[CaseStatement]) -> tuple[Cases, ...]:
+    """In the order of the statements."""
+    groups: dict[tuple[str, str, str, Evidence, str], list[CaseStatement]] = defaultdict(list)
+    for one in statements:
+        groups[one.backend, one.host_class, one.profile, one.evidence, one.approach].append(one)
+    return tuple(_cases(group) for group in groups.values())
+
+
+def in_words(statement: Stated, untried: Sequence[str] = ()) -> str:
     """`yes from 2.9.3, in part from (2.5.3, 2.8.4], no`: the newest first, the oldest without a since.
 
     `untried` are the releases of which that goes without saying.
@@ -86,7 +111,7 @@ def in_words(statement: Statement, untried: Sequence[str] = ()) -> str:
     return ", ".join(told) + (f" (unknown in {', '.join(unknown)})" if unknown else "")
 
 
-def began(statement: Statement, span: Span) -> str:
+def began(statement: Stated, span: Span) -> str:
     """The release in which it began, or the interval where releases that nobody ran lie in between; else empty."""
     if not span.after:
         return ""
@@ -106,7 +131,7 @@ def changed(changes: Iterable[Change]) -> tuple[Release, ...]:
 
 
 def _since(group: Sequence[Statement]) -> Since:
-    untried = tuple(release for release in group[0].untried if all(release in one.untried for one in group))
+    untried = _common(group)
     needs = tuple(need for need in NEEDS if any(one.need == need for one in group))
     by_approach: dict[str, dict[Need, str]] = defaultdict(dict)
     for one in group:
@@ -123,7 +148,34 @@ def _since(group: Sequence[Statement]) -> Since:
     )
 
 
-def _in_words(statement: Statement, span: Span) -> str:
+def _cases(group: Sequence[CaseStatement]) -> Cases:
+    untried = _common(group)
+    said: dict[str, dict[str, str]] = defaultdict(dict)
+    for one in group:
+        for cell in one.cells:
+            mode, check, case = cell.split("/", 2)
+            said[case][f"{mode} {check}"] = in_words(one, untried)
+    ways = tuple(dict.fromkeys(way for by_way in said.values() for way in by_way))
+    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for case, by_way in said.items():
+        alike[tuple(by_way.get(way, "") for way in ways)].append(case)
+    return Cases(
+        backend=group[0].backend,
+        host_class=group[0].host_class,
+        profile=group[0].profile,
+        evidence=group[0].evidence,
+        approach=group[0].approach,
+        ways=ways,
+        rows=tuple((tuple(names), cells) for cells, names in alike.items()),
+    )
+
+
+def _common(group: Sequence[Stated]) -> tuple[str, ...]:
+    """The releases that are untried in all of them."""
+    return tuple(release for release in group[0].untried if all(release in one.untried for one in group))
+
+
+def _in_words(statement: Stated, span: Span) -> str:
     beginning = began(statement, span)
     return f"{ANSWERS[span.answer]} from {beginning}" if beginning else ANSWERS[span.answer]
 

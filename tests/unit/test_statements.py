@@ -13,13 +13,14 @@ from unit.fabricated import error, header, observe, record, where
 
 from matrix import catalog, landmarks, paths, records, statements
 from matrix.catalog import Release, Wheel
-from matrix.cells import suite
+from matrix.changes import Change
+from matrix.needs import answer_of_cell, need_cells
 from matrix.records import Fusion, Record
 from matrix.report import report
+from matrix.report.statements import cases, in_words, since
 from matrix.report.statements import changed as changed_in
-from matrix.report.statements import in_words, since
-from matrix.statements import Change, Statement, Statements
-from matrix.verdicts import NEEDS, Judgement, Witness, core_case, core_cells, is_control, judge
+from matrix.statements import CaseStatement, Statement, Statements
+from matrix.verdicts import NEEDS, Judgement, Witness, core_case, core_cells, judge
 
 CATALOG = catalog.load()
 RELEASES = [release.version for release in CATALOG.releases]
@@ -169,9 +170,10 @@ def stated_on(found, host_class) -> Statement:
     return one
 
 
-def gradients(mode) -> int:
-    wanted = ("nn-conv2d", mode, "gradient")
-    return sum(cell[:3] == wanted and not is_control(cell.case) for cell in suite.cells())
+def cells_of(made: Record) -> list[str]:
+    """What counts of `nn-conv2d` in a record, as `mode/check/case`."""
+    (judgement,) = (one for one in judge([made]) if one.approach == "nn-conv2d")
+    return ["/".join(cell[1:]) for cell in judgement.cells]
 
 
 def test_changes_name_word_errors_and_what_lies_beyond_the_needs():
@@ -182,7 +184,8 @@ def test_changes_name_word_errors_and_what_lies_beyond_the_needs():
     assert [(one.was, one.now, one.release) for one in changed(found, "need")] == [("some", "yes", "2.9.3")]
     assert [(one.was, one.now) for one in changed(found, "verdict")] == [("partial", "works")]
     (beyond,) = changed(found, "outcome")
-    assert (beyond.was, beyond.now, beyond.count, beyond.suites_differ) == ("pass", "error", gradients("jit"), True)
+    gradients = sum(cell.startswith("jit/gradient/") for cell in cells_of(after))
+    assert (beyond.was, beyond.now, beyond.count, beyond.suites_differ) == ("pass", "error", gradients, True)
     assert beyond.deciding[1] == f"{run('2.9.3')}/nn-conv2d/jit/gradient/g4-k3/bias_relu/f32/nhwc"
     (words,) = changed(found, "error")
     texts = ("InvalidArgumentError: does not compute", "InvalidArgumentError: new words")
@@ -228,7 +231,10 @@ def test_what_is_published_is_read_back(found):
     data = statements.encode(found)
     assert statements.decode(data) == found
     assert statements.encode(statements.decode(data)) == data
-    assert all(b"\n" + msgspec.json.encode(one, order="sorted") in data for one in (*found.statements, *found.changes))
+    assert all(
+        b"\n" + msgspec.json.encode(one, order="sorted") in data
+        for one in (*found.statements, *found.cases, *found.changes)
+    )
 
 
 def test_what_is_no_statement_is_refused():
@@ -342,3 +348,48 @@ def test_what_is_only_planned_marks_nothing():
 def test_the_landmarks_are_where_the_published_records_change():
     found = built(*records.readable(paths.REPORTS)[0])
     assert landmarks.contradictions(CATALOG, found.statements) == []
+
+
+def case_of(found: Statements, cell) -> CaseStatement:
+    (one,) = (one for one in found.cases if cell in one.cells and one.approach == "nn-conv2d")
+    return one
+
+
+def test_what_no_need_is_judged_on_is_stated_cell_by_cell():
+    found = built(at("2.8.4", where("gradient", "jit", **error())), at("2.9.3"), at("2.10.1"))
+    gradient = case_of(found, "jit/gradient/g4-k3/bias/f32/nhwc")
+    assert [(span.answer, span.first, span.last) for span in gradient.spans] == [
+        ("no", "2.8.4", "2.8.4"),
+        ("yes", "2.9.3", "2.10.1"),
+    ]
+    judged = {"/".join(cell[1:]) for need in NEEDS for cell in need_cells("nn-conv2d", need)}
+    stated = [cell for one in found.cases if one.approach == "nn-conv2d" for cell in one.cells]
+    assert len(stated) == len(set(stated))
+    observed = set(cells_of(at("2.9.3")))
+    assert set(stated) == {cell for cell in observed - judged if "/fusion/" not in cell or "/none/" not in cell}
+
+
+@pytest.mark.parametrize(
+    ("forward", "epilogue", "answer"),
+    [("pass", "fused", "yes"), ("pass", "partly", "some"), ("pass", "separate", "no"), ("error", "fused", "no"),
+     ("absent", "fused", "absent"), ("skipped", "fused", None)],
+)  # fmt: skip
+def test_an_epilogue_is_inside_only_where_the_program_runs(forward, epilogue, answer):
+    def change(cell):
+        if cell[1] == "jit" and cell[2] == "forward":
+            return {"outcome": forward}
+        return {"epilogue": epilogue} if cell[2] == "fusion" else {}
+
+    (judgement,) = (one for one in judge([at("2.8.4", change)]) if one.approach == "nn-conv2d")
+    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d"))) == answer
+    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d", "none"))) is None
+    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", "g9-k9/bias/f32/nhwc")) is None
+
+
+def test_cases_that_say_the_same_share_a_row():
+    tables = cases(built(at("2.8.4", where("gradient", "jit", "bias", **error())), at("2.9.3")).cases)
+    (table,) = (one for one in tables if one.approach == "slice-loop")
+    said = {name: dict(zip(table.ways, cells, strict=True)) for names, cells in table.rows for name in names}
+    assert said["g4-k3/bias/f32/nhwc"]["jit gradient"] == "yes"
+    assert said["g4-k3/none/f32/nhwc"]["jit fusion"] == ""
+    assert len({cells for _, cells in table.rows}) == len(table.rows)
