@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
+import re
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -28,14 +31,58 @@ suite = _load(paths.SUITE / "catalog.py")
 PLANNING = ("planning.py", "grappler_plan.py", "kernel_registry.py")
 
 
+# What of the suite's catalog lists cells, and says nothing of how one is observed.
+LISTS = ("APPROACHES", "CASE_SETS", "PLANNED_SETS")
+
+
 @cache
 def suite_sha256(folder: Path = paths.SUITE, *, planned: bool = False) -> str:
     """Of the modules that decide what an executed run observes, or a planned one, by path and content: without the
     pytest callers and the benchmarks.
     """
+    return _sha256((file.relative_to(folder).as_posix(), file.read_bytes()) for file in _modules(folder, planned))
+
+
+@cache
+def suite_parts(folder: Path = paths.SUITE, *, planned: bool = False) -> dict[str, str]:
+    """The same in parts, shortened: what one approach alone depends on, by its id, and under `*` what all of them do.
+
+    A cell that a record holds is current as long as both of its parts are: adding one changes no other.
+    """
+    modules = {file.relative_to(folder).as_posix(): file.read_bytes() for file in _modules(folder, planned)}
+    own = {name: modules.pop(name) for name in [*modules] if re.fullmatch(r"approaches/(?!__init__).*", name)}
+    modules["catalog.py"] = _without_lists(modules["catalog.py"])
+    parts = {"*": _sha256(modules.items())[:12]}
+    for approach, module in _modules_of_approaches(modules["approaches/__init__.py"]).items():
+        needed = {module, *re.findall(r"^from \.(\w+) import", own[f"approaches/{module}.py"].decode(), re.MULTILINE)}
+        files = [(name, own[f"approaches/{name}.py"]) for name in sorted(needed)]
+        parts[approach] = _sha256([*files, ("catalog", repr(suite.APPROACHES[approach]).encode())])[:12]
+    return parts
+
+
+def _modules(folder: Path, planned: bool) -> list[Path]:
+    return [
+        file
+        for file in sorted(folder.rglob("*.py"))
+        if not file.name.startswith(("test_", "bench_")) and (planned or file.name not in PLANNING)
+    ]
+
+
+def _sha256(contents: Iterable[tuple[str, bytes]]) -> str:
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        if not file.name.startswith(("test_", "bench_")) and (planned or file.name not in PLANNING):
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
-            digest.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
+    for name, content in contents:
+        digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def _without_lists(source: bytes) -> bytes:
+    lines = source.splitlines(keepends=True)
+    for statement in reversed(ast.parse(source).body):
+        if isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", None) in LISTS:
+            del lines[statement.lineno - 1 : statement.end_lineno]
+    return b"".join(lines)
+
+
+def _modules_of_approaches(source: bytes) -> dict[str, str]:
+    """Each approach's module, from the tables that name its function: `"split-concat": rewritten.split_concat`."""
+    return dict(re.findall(r'"([\w-]+)": (\w+)\.\w+', source.decode()))

@@ -20,12 +20,16 @@ from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.version import Version
 
 from matrix import catalog, ids, index, interpreters, paths
 from matrix.errors import BadData
 from matrix.ids import Backend
 
 HARNESS = ("pytest", "pytest-benchmark")
+# From here on Keras 2 is a package of its own, which profile `legacy-keras` asks for. It needs `tensorflow` by that
+# name, so that its needs are left out: the release itself, under whatever name, meets them.
+LEGACY_KERAS_SINCE = Version("2.16")
 BUILD_TOOLS = ("setuptools", "wheel")
 # The estimator, Keras and TensorBoard of a release can appear a day after it.
 MARGIN = datetime.timedelta(days=2)
@@ -63,11 +67,19 @@ def lock(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist]) ->
     options = [*_wheels_but(named), *_as_of(release.date + MARGIN), _whenever(wheel.requirement)]
     own = _compile([wheel.requirement], wheel.python, options)
     files = _compile([*map(_pin, own), *HARNESS], wheel.python)
+    files += _legacy_keras(Version(release.version), wheel.python)
     if idle := named - _built(own):
         raise BadData(f"sdists.toml: {release.version} builds no {', '.join(sorted(idle))}", "narrow its `releases`")
     if unnamed := _built(files) - named:
         raise BadData(f"{release.version}: no wheel of {', '.join(sorted(unnamed))}", "name it in sdists.toml, and why")
     return "".join(f"{option}\n" for option in _wheels_but(_built(files))) + _text(files)
+
+
+def _legacy_keras(release: Version, python: str) -> list[Choice]:
+    """None for builds on the way to a release: Keras 2 has none for them."""
+    if release < LEGACY_KERAS_SINCE or release.is_prerelease:
+        return []
+    return _compile([f"tf-keras=={release.major}.{release.minor}.*"], python, ["--no-deps", "--only-binary=:all:"])
 
 
 def build_tools(python: str) -> str:

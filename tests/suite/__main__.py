@@ -43,7 +43,7 @@ def main(arguments=None):
     _say(stream, dict(_environment(tf, len(cells)), **told))
     count = 0
     for observation in _observations(cells, task, stream, limits):
-        _say(stream, observation)
+        _say(stream, suite.without_death(observation) if options.planned else observation)
         count += 1
     clock.SPENT["import"], clock.SPENT["all"] = imported - started, time.monotonic() - started
     _say(stream, {"closing": count, "seconds": {what: round(spent, 3) for what, spent in clock.SPENT.items()}})

@@ -13,7 +13,11 @@ MODES = {
     "graph": "a tf.function, or a session on 1.x",
     "jit": "compiled by XLA",
     "keras": "a model's predict; for the gradient the change of the weights in one SGD step of fit",
+    "savedmodel": "saved, loaded again from disk and called",
+    "tflite": "converted to TensorFlow Lite and run by its interpreter",
 }
+# what needs and verdicts are judged over; the other two begin with a graph and take it elsewhere
+CORE_MODES = ("eager", "graph", "jit", "keras")
 # forward and fusion stand side by side, so that one execution serves both
 CHECKS = {
     "forward": "the output against the float64 reference",
@@ -29,7 +33,10 @@ EPILOGUES: Dict[str, Tuple[str, ...]] = {
     "bias_leaky_relu": ("bias", "leaky_relu"),
     "bn_relu": ("bn", "relu"),
     "bias_add_relu": ("bias", "add", "relu"),
+    "bn_training_relu": ("bn_training", "relu"),
 }
+# batch norm in training is arithmetic over the batch: nothing that a kernel could take in
+CORE_EPILOGUES = tuple(name for name in EPILOGUES if name != "bn_training_relu")
 DTYPES = ("f32", "f64", "f16", "bf16")
 LAYOUTS = ("nhwc", "nchw")
 
@@ -172,10 +179,16 @@ class Case(NamedTuple):
     dynamic_batch: bool = False
     dynamic_hw: bool = False
     variable: bool = False
+    misuse: str = ""
 
     @property
     def id(self) -> str:
         return "/".join((self.geometry, self.epilogue, self.dtype, self.layout))
+
+    @property
+    def given(self) -> int:
+        """Channels of the input that is given: all but misuse gives `cin`."""
+        return {"oddin": self.cin + 1, "twicein": 2 * self.cin}.get(self.misuse, self.cin)
 
     @property
     def steps(self) -> Tuple[str, ...]:
@@ -194,11 +207,33 @@ TOKENS: Dict[str, Dict[str, Any]] = {
     "var": {"variable": True},
     "cm1": {"multiplier": 1},
     "cm2": {"multiplier": 2},
+    "oddin": {"misuse": "oddin"},
+    "twicein": {"misuse": "twicein"},
+    "oddout": {"misuse": "oddout"},
 }
 
-# layers at the size that a published network has them
+# What looks like a fault of the groups and is one of the caller's. There is no right answer, and no verdict counts it.
+MISUSE = {
+    "oddin": "the input has one channel more than the filter was made for",
+    "twicein": "the input has twice the channels that the filter was made for",
+    "oddout": "one output channel more than the groups can share",
+}
+
+
+def _layer(size: int, channels: int, groups: int, kernel: int = 3) -> Dict[str, Any]:
+    """An image, square, as many channels out as in, stride 1."""
+    sizes = {"n": 1, "h": size, "w": size, "cin": channels, "cout": channels}
+    return dict(sizes, groups=groups, kernel=(kernel, kernel))
+
+
+# Layers at the sizes that published networks have them: ResNeXt-50 32x4d (Xie et al. 2017), RegNetX-3.2GF with groups
+# of 48 channels (Radosavovic et al. 2020), ConvNeXt-T (Liu et al. 2022), MobileNet v1 (Howard et al. 2017).
 NAMED_LAYERS: Dict[str, Dict[str, Any]] = {
-    "resnext50-56": {"n": 8, "h": 56, "w": 56, "cin": 128, "cout": 128, "groups": 32, "kernel": (3, 3)},
+    "resnext50-56": _layer(size=56, channels=128, groups=32),
+    "resnext50-14": _layer(size=14, channels=512, groups=32),
+    "regnetx32-14": _layer(size=14, channels=432, groups=9),
+    "convnext-56": _layer(size=56, channels=96, groups=96, kernel=7),
+    "mobilenet-14": _layer(size=14, channels=512, groups=512),
 }
 
 
@@ -230,6 +265,8 @@ def _parse_geometry(text: str) -> Dict[str, Any]:
         fields.update(cin=groups, cout=groups * multiplier)
     else:  # the base's 16 and 32 channels, or the next multiples of the groups
         fields.update(cin=-(-16 // groups) * groups, cout=-(-32 // groups) * groups)
+    if fields.get("misuse") == "oddout":
+        fields["cout"] += 1
     return fields
 
 
@@ -263,10 +300,11 @@ class CaseSet(NamedTuple):
     why: str
     geometry: str = ""
     approaches: Tuple[str, ...] = tuple(APPROACHES)
-    modes: Tuple[str, ...] = ALL_MODES
-    epilogues: Tuple[str, ...] = tuple(EPILOGUES)
+    modes: Tuple[str, ...] = ("graph",)
+    epilogues: Tuple[str, ...] = ("bias_relu",)
     dtypes: Tuple[str, ...] = ("f32",)
     layouts: Tuple[str, ...] = ("nhwc",)
+    checks: Tuple[str, ...] = tuple(CHECKS)
 
     def cases(self, approach: str) -> Tuple[str, ...]:
         geometry = self.geometry or APPROACHES[approach].base
@@ -278,15 +316,149 @@ class CaseSet(NamedTuple):
         )
 
 
+def _set(why: str, geometries: str = "", approaches: str = "", **options: Any) -> Tuple[CaseSet, ...]:
+    """A set a geometry. Where nothing is said: each approach's own base, every approach."""
+    chosen = tuple(approaches.split()) or tuple(APPROACHES)
+    return tuple(CaseSet(why, geometry, chosen, **options) for geometry in geometries.split() or [""])
+
+
+# The pairs that are known to interact are crossed; the rest varies one factor at a time, in a graph, under bias_relu.
 CASE_SETS = (
-    CaseSet(why="the core: what needs and verdicts are judged over"),
-    CaseSet(
-        why="control: without groups the same code must work and fuse, or the fault is not the groups'",
-        geometry="g1-k3",
-        approaches=("nn-conv2d", "keras-groups"),
+    *_set("the core: what needs and verdicts are judged over", modes=CORE_MODES, epilogues=CORE_EPILOGUES),
+    *_set(
+        "control: without groups the same code must work and fuse, or the fault is not the groups'",
+        "g1-k3",
+        "nn-conv2d keras-groups",
+        modes=CORE_MODES,
         epilogues=("none", "bias", "bias_relu"),
     ),
+    *_set(
+        "which kernels there are, and what the optimizer fuses, depends on the dtype",
+        approaches="keras-groups depthwise split-concat",
+        dtypes=("f64", "f16", "bf16"),
+    ),
+    *_set(
+        "the same where epilogue and dtype interact, as the fused kernel has fewer dtypes than the plain one",
+        approaches="nn-conv2d",
+        epilogues=("none", "bias_relu", "bn_relu"),
+        dtypes=("f64", "f16", "bf16"),
+    ),
+    *_set(
+        "what is eager is never fused: there the dtype meets the plain kernel alone",
+        approaches="nn-conv2d",
+        modes=("eager",),
+        epilogues=("none",),
+        dtypes=("f64", "f16", "bf16"),
+    ),
+    *_set("the way round groups at the dtype of mixed precision", approaches="masked-dense", dtypes=("f16",)),
+    *_set(
+        "channels first: CPU kernels refuse what GPU kernels prefer",
+        approaches="keras-groups split-concat masked-dense patches-einsum",
+        layouts=("nchw",),
+    ),
+    *_set("the same of one channel a group", "g16-k3-cm1", "depthwise", layouts=("nchw",)),
+    *_set(
+        "the refusal may come of the fused kernel or of the plain one",
+        approaches="nn-conv2d",
+        modes=("eager", "graph"),
+        epilogues=("none", "bias_relu"),
+        layouts=("nchw",),
+    ),
+    *_set(
+        "stride and groups: gradients under a stride go through kernels of their own",
+        "g4-k3-s2",
+        "nn-conv2d keras-groups split-concat patches-einsum",
+    ),
+    *_set("stride with many groups, and with one channel a group", "g32-k3-s2 g16-k3-s2-cm1", "nn-conv2d"),
+    *_set("the same through the depthwise kernel", "g16-k3-s2-cm1", "depthwise"),
+    *_set(
+        "dilation and gradient: some kernels know no dilation, or none of its gradients",
+        "g4-k3-d2",
+        "nn-conv2d keras-groups split-concat patches-einsum",
+    ),
+    *_set(
+        "the same without an epilogue, where the plain kernel runs",
+        "g4-k3-d2",
+        "nn-conv2d",
+        epilogues=("none",),
+        modes=("eager", "graph"),
+    ),
+    *_set("the same through the depthwise kernel", "g16-k3-d2-cm1", "depthwise"),
+    *_set("without padding, other shortcuts are taken", "g4-k3-valid", "nn-conv2d patches-einsum"),
+    *_set("the same through the depthwise kernel", "g16-k3-valid-cm1", "depthwise"),
+    *_set("1x1 is a matrix product where there are no groups", "g4-k1", "nn-conv2d keras-groups split-concat"),
+    *_set("1x1 and groups interact", "g2-k1 g32-k1 g16-k1-cm1", "nn-conv2d"),
+    *_set("1x1 of one channel a group", "g16-k1-cm1", "depthwise"),
+    *_set("larger, even and rectangular kernels", "g4-k5 g4-k2 g4-k1x3", "nn-conv2d"),
+    *_set("rectangular patches", "g4-k1x3", "patches-einsum"),
+    *_set("few groups and many", "g2-k3 g8-k3 g32-k3", "nn-conv2d"),
+    *_set("an operation a group is more of them", "g32-k3", "split-concat"),
+    *_set(
+        "one channel a group: a depthwise convolution written as a grouped one",
+        "g16-k3-cm1",
+        "nn-conv2d keras-groups split-concat",
+    ),
+    *_set("two outputs for each input channel", "g16-k3-cm2", "nn-conv2d depthwise"),
+    *_set("the batch is not known when the graph is made", "g4-k3-dynbatch", "nn-conv2d keras-groups patches-einsum"),
+    *_set("nor are height and width", "g4-k3-dynhw", "nn-conv2d keras-groups patches-einsum"),
+    *_set("the same of one channel a group", "g16-k3-dynhw-cm1", "depthwise"),
+    *_set("a kernel in a variable: its shape may be hidden from the optimizer", "g4-k3-var", "nn-conv2d split-concat"),
+    *_set("a batch of one, where libraries choose other algorithms", "g4-k3-n1", "nn-conv2d keras-groups"),
+    *_set(
+        "batch norm in training follows what it cannot be folded into",
+        approaches="nn-conv2d keras-groups",
+        epilogues=("bn_training_relu",),
+    ),
+    *_set("grouped layers at their real sizes", "resnext50-56 resnext50-14 regnetx32-14", "nn-conv2d"),
+    *_set(
+        "what XLA makes of them",
+        "resnext50-56 resnext50-14 regnetx32-14",
+        "nn-conv2d",
+        modes=("jit",),
+        checks=("forward", "fusion"),
+    ),
+    *_set("as Keras has them", "resnext50-56 resnext50-14 regnetx32-14", "keras-groups", modes=("keras",)),
+    *_set("the same, an operation a group", "resnext50-56", "split-concat"),
+    *_set("depthwise layers at their real sizes", "convnext-56 mobilenet-14", "depthwise"),
+    *_set(
+        "what XLA makes of them",
+        "convnext-56 mobilenet-14",
+        "depthwise",
+        modes=("jit",),
+        checks=("forward", "fusion"),
+    ),
+    *_set("the same written as a grouped convolution", "convnext-56 mobilenet-14", "keras-groups", modes=("keras",)),
+    *_set(
+        "does export keep it",
+        approaches="nn-conv2d keras-groups depthwise-pointwise split-concat depthwise",
+        modes=("savedmodel",),
+        epilogues=("none", "bias_relu"),
+        checks=("forward", "fusion"),
+    ),
+    *_set(
+        "does conversion take it, and the converted model compute it",
+        approaches="nn-conv2d keras-groups depthwise-pointwise split-concat depthwise masked-dense",
+        modes=("tflite",),
+        epilogues=("none", "bias_relu"),
+        checks=("forward",),
+    ),
+    *_set(
+        "misuse that is taken for a fault of the groups",
+        "g4-k3-oddin g1-k3-twicein g4-k3-oddout",
+        "nn-conv2d",
+        modes=("eager", "graph"),
+        epilogues=("none", "bias_relu"),
+        checks=("forward",),
+    ),
+    *_set(
+        "the same as Keras' layers meet it",
+        "g4-k3-oddin g1-k3-twicein g4-k3-oddout",
+        "keras-groups",
+        modes=("graph", "keras"),
+        checks=("forward",),
+    ),
 )
+
 
 # bias with relu is what a GPU may fuse; the other two stand for what needs more
 PLANNED_EPILOGUES = ("bias_relu", "bias_relu6", "bn_relu")
@@ -301,6 +473,7 @@ PLANNED_SETS = (
     CaseSet(
         why="what may be fused on a GPU depends on epilogue, dtype and layout",
         approaches=tuple(name for name in APPROACHES if name not in ("patches-einsum", "fused-kernel")),
+        epilogues=CORE_EPILOGUES,
         dtypes=("f32", "f16"),
         layouts=LAYOUTS,
     ),
@@ -352,7 +525,7 @@ def cells() -> Tuple[Cell, ...]:
 
 def planned_cells() -> Tuple[Cell, ...]:
     """The cells of a run without the device: what becomes of the graph, and nothing that would have to be executed."""
-    return tuple(cell for cell in _cells(PLANNED_SETS) if cell.mode == "graph" and cell.check == "fusion")
+    return tuple(cell for cell in _cells(PLANNED_SETS) if cell.check == "fusion")
 
 
 def _cells(case_sets: Tuple[CaseSet, ...]) -> Tuple[Cell, ...]:
@@ -363,10 +536,11 @@ def _cells(case_sets: Tuple[CaseSet, ...]) -> Tuple[Cell, ...]:
         for cases in case_sets
         if approach in cases.approaches and mode in cases.modes
         for case in cases.cases(approach)
-        for check in _checks(mode)
+        for check in cases.checks
+        if check != "fusion" or mode != "eager"  # eager operations run one by one: there is nothing to fuse
     )
 
 
-def _checks(mode: str) -> Tuple[str, ...]:
-    """Eager operations run one by one: there is nothing that could be fused."""
-    return tuple(check for check in CHECKS if check != "fusion" or mode != "eager")
+def is_misuse(case: str) -> bool:
+    """Whether a case asks for what has no right answer."""
+    return bool(parse_case(case).misuse)

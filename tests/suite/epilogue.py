@@ -45,4 +45,10 @@ def _batch_norm(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
     return tf.nn.batch_normalization(y, mean, variance, offset, scale, BN_EPSILON)
 
 
-_STEPS = {"bias": _bias, "add": _add, "bn": _batch_norm}
+def _batch_norm_in_training(y: Any, case: Case, parameters: Dict[str, Any]) -> Any:
+    """By mean and variance of the batch."""
+    scale, offset = [constant(parameters[name], case) for name in ("scale", "offset")]
+    return tf1.nn.fused_batch_norm(y, scale, offset, epsilon=BN_EPSILON, data_format=data_format(case))[0]
+
+
+_STEPS = {"bias": _bias, "add": _add, "bn": _batch_norm, "bn_training": _batch_norm_in_training}

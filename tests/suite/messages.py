@@ -25,11 +25,13 @@ FRAMES = re.compile(
 )
 DROPPED = (
     re.compile(r"\x1b\[[0-9;]*m"),
-    re.compile(r"\[\[(\{\{)?node .*?\]\]", re.DOTALL),
+    re.compile(r"\[\[((\{\{)?node|Node:) .*?\]\]", re.DOTALL),
     re.compile(r"\{\{(function_)?node .*?\}\}"),
     re.compile(r"\[Op:[^\]]*\]( name: ?\S*)?"),
     re.compile(r"Exception encountered when calling [^\n]*\n"),
     re.compile(r"\d+ root error\(s\) found\."),
+    # a line of TensorFlow's log, as the converter of 1.x passes it on: when, and where in the source
+    re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: (?=[A-Z] )"),
 )
 REPLACED = (
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),

@@ -76,6 +76,16 @@ class Planner:
         return DTYPES[dtype].name in self.kernels.get(OP, {}).get(self.device["type"], [])
 
 
+def without_death(observation: Finding) -> Finding:
+    """Where planning itself died, nothing is known of the device's kernels: not a crash of theirs."""
+    outcome = observation["outcome"]
+    if observation["evidence"] != "executed":
+        return observation
+    told = " ".join(str(observation[key]) for key in ("signal", "reason") if key in observation)
+    cell = {key: observation[key] for key in Cell._fields}
+    return dict(cell, evidence="planned", outcome="skipped", reason="planning it ended as {}: {}".format(outcome, told))
+
+
 def _plan(approach: str, problem: Problem, device: Dict[str, str], follows: Tuple[str, ...] = ()) -> Finding:
     graph, output = (_session_graph if V1 else _function_graph)(approach, problem, follows)
     planned = nodes([grappler_plan.optimize(graph, output, device)])

@@ -12,7 +12,7 @@ from . import epilogue
 from .approaches import FUNCTIONS, LAYERS, WHOLE
 from .reference import Problem
 from .runtime import Absent, api
-from .tensors import DTYPES, array, constant, shape
+from .tensors import DTYPES, array, channel_axis, constant, shape
 
 
 class HoldingLayer(NamedTuple):
@@ -35,6 +35,11 @@ class FunctionProgram:
         self.holds_variables = problem.case.variable
         held = problem.filters if problem.case.variable else []
         self.variables = [tf.Variable(array(values, problem.case)) for values in held]
+
+    @property
+    def held(self) -> List[Any]:
+        """What a module must hold to be saved with its variables."""
+        return self.variables
 
     def filters(self) -> List[Any]:
         """What to differentiate by; constants are made anew at every call, in the graph of the caller."""
@@ -66,8 +71,19 @@ class LayerProgram:
         self.steps = tuple(step for step in problem.case.steps if step != "bias")
         self.made = make(problem.case)
         for layer in self.made:  # each sees the input's channels: a depthwise layer here keeps their number
-            layer.build(tf.TensorShape(shape(problem.x, problem.case)))
+            layer.build(tf.TensorShape(self._expected()))
         load(self._holding())
+
+    @property
+    def held(self) -> List[Any]:
+        """As a function's, above."""
+        return self.made
+
+    def _expected(self) -> List[Any]:
+        """The input's shape as the layers are made for it: misuse gives them another."""
+        sizes = shape(self.problem.x, self.problem.case)
+        sizes[channel_axis(self.problem.case, len(sizes))] = self.problem.case.cin
+        return sizes
 
     def filters(self) -> List[Any]:
         return [layer.trainable_weights[0] for layer in self.made]

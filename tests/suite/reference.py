@@ -9,7 +9,7 @@ Arrays are channels last here whatever the case's layout. A grouped filter has t
 """
 
 import zlib
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
@@ -192,7 +192,7 @@ class Problem(NamedTuple):
     """A case with its numbers, all float64 but rounded to the case's dtype, and the answers to them.
 
     `y` and `dx` have the shapes of output and input; `dfilters` matches `filters`. The tolerances are relative
-    Frobenius errors.
+    Frobenius errors. Misuse has no answers: they are None.
     """
 
     case: Case
@@ -229,41 +229,67 @@ def _pose(form: str, rank: int, case_id: str) -> Problem:
     def draw(shape: Tuple[int, ...], low: float = -1.0, high: float = 1.0) -> Any:
         return round_to(case.dtype, random.uniform(low, high, shape))
 
-    x = draw((case.n,) + _window(case, rank).extents + (case.cin,))
+    x = draw((case.n,) + _window(case, rank).extents + (case.given,))
     filters = [draw(shape) for shape in operation.filter_shapes]
-    linear_y = operation.forward(x, filters)
+    linear_y = None if case.misuse else operation.forward(x, filters)
     parameters = {
         "bias": draw((case.cout,)),
-        "add": draw(linear_y.shape),
+        "add": None if case.misuse else draw(linear_y.shape),
         "scale": draw((case.cout,), 0.5, 1.5),
         "offset": draw((case.cout,)),
         "mean": draw((case.cout,)),
         "variance": draw((case.cout,), 0.5, 1.5),
     }
-    y, slope, kink_distance = epilogue(case, linear_y, parameters)
-    tolerances = [tolerance(case.dtype, products) for products in operation.reductions]
+    of_forward, of_input, of_filter = [tolerance(case.dtype, products) for products in operation.reductions]
+    if case.misuse:
+        return Problem(case, x, filters, parameters, None, None, None, [], of_forward, (of_input, of_filter))
+    y, pullback, kink_distance = epilogue(case, linear_y, parameters)
     # where a rounding decides on which side of a kink a value lies, the slope is not a fair question
-    kink = kink_distance < tolerances[0] * np.sqrt(np.mean(np.square(linear_y)))
+    kink = kink_distance < of_forward * np.sqrt(np.mean(np.square(linear_y)))
     cotangent = np.where(kink, 0.0, draw(y.shape))
-    dx, dfilters = operation.gradients(x, filters, cotangent * slope)
-    return Problem(
-        case, x, filters, parameters, cotangent, y, dx, dfilters, tolerances[0], (tolerances[1], tolerances[2])
-    )
+    dx, dfilters = operation.gradients(x, filters, pullback(cotangent))
+    return Problem(case, x, filters, parameters, cotangent, y, dx, dfilters, of_forward, (of_input, of_filter))
 
 
-def epilogue(case: Case, y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Any, Any]:
-    """The output, its slope by the linear part's output, and the distance of each value to the nearest kink."""
-    slope, distance = np.ones(y.shape), np.full(y.shape, np.inf)
+Pullback = Callable[[Any], Any]
+
+
+def epilogue(case: Case, y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Pullback, Any]:
+    """The output; from a cotangent of it to that of the linear part's output; each value's distance to a kink."""
+    pullbacks: List[Pullback] = []
+    distance = np.full(y.shape, np.inf)
     for step in case.steps:
         if step in ("bias", "add"):
             y = y + parameters[step]
-        elif step == "bn":
-            factor = parameters["scale"] / np.sqrt(parameters["variance"] + BN_EPSILON)
-            y, slope = (y - parameters["mean"]) * factor + parameters["offset"], slope * factor
+        elif step in _NORMS:
+            y, pullback = _NORMS[step](y, parameters)
+            pullbacks.append(pullback)
         else:
-            y, step_slope, distance = _activate(step, y)
-            slope = slope * step_slope
-    return y, slope, distance
+            y, slope, distance = _activate(step, y)
+            pullbacks.append(lambda dy, slope=slope: dy * slope)
+    return y, lambda dy: reduce(lambda cotangent, pullback: pullback(cotangent), reversed(pullbacks), dy), distance
+
+
+def _norm(y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Pullback]:
+    """Batch norm in inference: by the mean and variance that were learnt."""
+    factor = parameters["scale"] / np.sqrt(parameters["variance"] + BN_EPSILON)
+    return (y - parameters["mean"]) * factor + parameters["offset"], lambda dy: dy * factor
+
+
+def _norm_in_training(y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Pullback]:
+    """By mean and variance of the batch, which the gradient goes through as well (Ioffe and Szegedy 2015)."""
+    axes = tuple(range(y.ndim - 1))
+    deviation = np.sqrt(y.var(axis=axes) + BN_EPSILON)
+    normal = (y - y.mean(axis=axes)) / deviation
+
+    def pullback(dy: Any) -> Any:
+        scaled = dy * parameters["scale"]
+        return (scaled - scaled.mean(axis=axes) - normal * (scaled * normal).mean(axis=axes)) / deviation
+
+    return normal * parameters["scale"] + parameters["offset"], pullback
+
+
+_NORMS = {"bn": _norm, "bn_training": _norm_in_training}
 
 
 def _activate(name: str, z: Any) -> Tuple[Any, Any, Any]:

@@ -14,6 +14,10 @@ def data_format(case: Case) -> str:
     return case.layout.upper()
 
 
+def channel_axis(case: Case, rank: int = 4) -> int:
+    return 1 if case.layout == "nchw" else rank - 1
+
+
 def array(values: Any, case: Case) -> Any:
     """In the case's dtype, the layout as it is."""
     return values.astype(DTYPES[case.dtype].as_numpy_dtype)

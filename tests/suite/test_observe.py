@@ -3,6 +3,7 @@
 As in the matrix nothing runs in this process: each test observes in a fork of its own.
 """
 
+import pytest
 import tensorflow as tf
 
 from . import observe, runtime, worker
@@ -44,20 +45,23 @@ def test_an_output_of_another_shape_is_wrong():
     )
 
 
-def test_an_output_that_is_not_finite_is_wrong():
-    (found,) = observed([FORWARD], lambda x, filters, case: rewritten.split_concat(x, filters, case) / 0.0)
-    assert (found["outcome"], found["reason"]) == ("wrong", "output: it is not finite everywhere")
+@pytest.mark.parametrize("spoil", [lambda y: y / 0.0, lambda y: y[::-1]], ids=["infinite", "upside down"])
+def test_an_output_unlike_the_reference_is_wrong_without_a_number(spoil):
+    """Its digits might come from memory that was never written, and be others in the next run."""
+    (found,) = observed([FORWARD], lambda x, filters, case: spoil(rewritten.split_concat(x, filters, case)))
+    assert found["outcome"] == "wrong" and "rel_err" not in found
+    assert found["reason"].startswith("output: nothing like the reference")
 
 
 def test_the_gradient_of_each_input_is_looked_at():
-    def halved(values):
-        return values * 0.5 + tf.stop_gradient(values) * 0.5
+    def dimmed(values):
+        return values * 0.95 + tf.stop_gradient(values * 0.05)
 
-    (of_input,) = observed([GRADIENT], lambda x, filters, case: rewritten.split_concat(halved(x), filters, case))
-    (of_filter,) = observed([GRADIENT], lambda x, filters, case: rewritten.split_concat(x, [halved(filters[0])], case))
+    (of_input,) = observed([GRADIENT], lambda x, filters, case: rewritten.split_concat(dimmed(x), filters, case))
+    (of_filter,) = observed([GRADIENT], lambda x, filters, case: rewritten.split_concat(x, [dimmed(filters[0])], case))
     assert of_input["outcome"] == of_filter["outcome"] == "wrong"
-    assert of_input["reason"].startswith("input gradient: relative error 5.0e-01")
-    assert of_filter["reason"].startswith("filter gradient: relative error 5.0e-01")
+    assert of_input["reason"].startswith("input gradient: relative error 5.0e-02")
+    assert of_filter["reason"].startswith("filter gradient: relative error 5.0e-02")
 
 
 def test_a_gradient_that_tensorflow_does_not_give_is_wrong():

@@ -12,7 +12,7 @@ GEOMETRIES = st.builds(
     lambda groups, kernel, tokens: "-".join([f"g{groups}", f"k{kernel}", *(t for t in catalog.TOKENS if t in tokens)]),
     st.integers(1, 64),
     st.one_of(st.integers(1, 7).map(str), st.tuples(st.integers(1, 7), st.integers(1, 7)).map("{0[0]}x{0[1]}".format)),
-    st.sets(st.sampled_from(sorted(catalog.TOKENS))),
+    st.sets(st.sampled_from(sorted(set(catalog.TOKENS) - set(catalog.MISUSE)))),
 )
 
 
@@ -57,7 +57,7 @@ def test_a_multiplier_means_one_channel_a_group() -> None:
 
 def test_cells_are_distinct_parse_and_stay_within_the_budget() -> None:
     cells = catalog.cells()
-    assert len(set(cells)) == len(cells) < 1300
+    assert len(set(cells)) == len(cells) <= 1500
     for cell in cells:
         assert parse_case(cell.case).id == cell.case
         assert cell.mode in catalog.MODES and cell.check in catalog.CHECKS
@@ -76,7 +76,8 @@ def test_every_approach_is_asked_its_whole_core(approach) -> None:
     """Eight epilogues in each of its modes, of a base that its form can compute."""
     about = catalog.APPROACHES[approach]
     asked = {(cell.mode, cell.check, cell.case) for cell in catalog.cells() if cell.approach == approach}
-    for mode, epilogue in itertools.product(about.modes, catalog.EPILOGUES):
+    modes = [mode for mode in catalog.CORE_MODES if mode in about.modes]
+    for mode, epilogue in itertools.product(modes, catalog.CORE_EPILOGUES):
         case = f"{about.base}/{epilogue}/f32/nhwc"
         assert {(mode, "forward", case), (mode, "gradient", case)} <= asked
         assert ((mode, "fusion", case) in asked) == (mode != "eager")

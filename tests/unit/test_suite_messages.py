@@ -99,6 +99,17 @@ RAISED = {
         ),
         "filter_size does not have enough elements, requested 4608, got 1152",
     ),
+    "1.0.1 session": (
+        (
+            'CPU BiasOp only supports NHWC.\n\t [[Node: BiasAdd = BiasAdd[T=DT_FLOAT, data_format="NCHW", '
+            '_device="/job:localhost/replica:0/task:0/cpu:0"](transpose_4, Const_2)]]\n'
+        ),
+        "CPU BiasOp only supports NHWC.",
+    ),
+    "1.12.3 converter": (
+        "TOCO failed see console for info.\nb'2026-11-23 09:32:15.727851: F tensorflow/contrib/lite/toco/tooling_util.cc",
+        "TOCO failed see console for info. b'F tensorflow/contrib/lite/toco/tooling_util.cc",
+    ),
     "1.15.0 XLA": (UNCOMPILED.format("cluster_14309726818920568786[]"), UNCOMPILED.format("cluster")),
 }
 

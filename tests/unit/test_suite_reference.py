@@ -153,17 +153,26 @@ def test_transpose_scatters_each_input_through_its_group() -> None:
 
 
 @pytest.mark.parametrize("name", catalog.EPILOGUES)
-def test_the_slope_of_an_epilogue_equals_finite_differences(name) -> None:
+def test_the_pullback_of_an_epilogue_equals_finite_differences(name) -> None:
     case = parse_case(f"g4-k3/{name}/f64/nhwc")
     problem = reference.pose("nn-conv2d", case.id)
-    z = np.linspace(-9.05, 9.05, 32 * 10).reshape(1, 2, 5, 32)
+    (noise,) = numbers(7, (1, 2, 5, 32))
+    z = np.linspace(-9.05, 9.05, 32 * 10).reshape(1, 2, 5, 32) + noise
     parameters = {key: values for key, values in problem.parameters.items() if key != "add"} | {"add": np.ones(z.shape)}
-    _, slope, distance = reference.epilogue(case, z, parameters)
-    step = 1e-6
-    high, low = (reference.epilogue(case, z + sign * step, parameters)[0] for sign in (1, -1))
+    _, pullback, distance = reference.epilogue(case, z, parameters)
     smooth = distance > 1e-4
     assert smooth.mean() > 0.95
-    np.testing.assert_allclose(slope[smooth], ((high - low) / (2 * step))[smooth], atol=1e-8)
+    cotangent = np.where(smooth, numbers(8, z.shape)[0], 0.0)
+    found = differences(lambda at: np.sum(cotangent * reference.epilogue(case, at, parameters)[0]), z)
+    np.testing.assert_allclose(pullback(cotangent), found, atol=1e-7)
+
+
+@pytest.mark.parametrize("misuse", catalog.MISUSE)
+def test_misuse_has_no_answer(misuse) -> None:
+    problem = reference.pose("nn-conv2d", f"g4-k3-{misuse}/bias/f32/nhwc")
+    assert problem.y is None and problem.dx is None
+    assert problem.x.shape[-1] == problem.case.given
+    assert (problem.case.given, problem.case.cout) != (16, 32)
 
 
 @pytest.mark.parametrize("dtype", catalog.DTYPES)

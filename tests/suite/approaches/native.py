@@ -2,10 +2,8 @@
 
 from typing import Any, Dict, List
 
-import tensorflow as tf
-
 from ..catalog import Case
-from ..runtime import V1
+from ..runtime import V1, call
 from ..tensors import data_format
 
 
@@ -14,19 +12,19 @@ def conv2d(x: Any, filters: List[Any], case: Case) -> Any:
     options: Dict[str, Any] = {}
     if case.dilation > 1:
         options["dilations"] = spatial(case, case.dilation)
-    return tf.nn.conv2d(
-        x, filters[0], spatial(case, case.stride), case.padding, data_format=data_format(case), **options
+    return call(
+        "nn.conv2d", x, filters[0], spatial(case, case.stride), case.padding, data_format=data_format(case), **options
     )
 
 
 def depthwise(x: Any, filters: List[Any], case: Case) -> Any:
-    return tf.nn.depthwise_conv2d(x, filters[0], spatial(case, case.stride), case.padding, **_depthwise_options(case))
+    options = _depthwise_options(case)
+    return call("nn.depthwise_conv2d", x, filters[0], spatial(case, case.stride), case.padding, **options)
 
 
 def separable(x: Any, filters: List[Any], case: Case) -> Any:
-    return tf.nn.separable_conv2d(
-        x, filters[0], filters[1], spatial(case, case.stride), case.padding, **_depthwise_options(case)
-    )
+    options = _depthwise_options(case)
+    return call("nn.separable_conv2d", x, *filters, spatial(case, case.stride), case.padding, **options)
 
 
 def spatial(case: Case, value: int) -> List[int]:

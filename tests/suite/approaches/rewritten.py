@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ..catalog import Case
 from ..runtime import first_api
-from ..tensors import constant
+from ..tensors import channel_axis, constant
 from .native import conv2d
 
 
@@ -20,17 +20,17 @@ def slice_loop(x: Any, filters: List[Any], case: Case) -> Any:
         part = x[:, inputs] if case.layout == "nchw" else x[..., inputs]
         part_filter = filters[0][..., group * outputs : (group + 1) * outputs]
         parts.append(conv2d(part, [part_filter], case))
-    return tf.concat(parts, _channel_axis(case))
+    return tf.concat(parts, channel_axis(case))
 
 
 def split_concat(x: Any, filters: List[Any], case: Case) -> Any:
     """The seed's third example, mended: the seed splits a dense filter along its input channels, which makes every
     group compute all outputs and the result `groups` times too wide. A grouped filter is split along its outputs.
     """
-    inputs = tf.split(x, case.groups, _channel_axis(case))
+    inputs = tf.split(x, case.groups, channel_axis(case))
     part_filters = tf.split(filters[0], case.groups, 3)
     parts = [conv2d(part, [part_filter], case) for part, part_filter in zip(inputs, part_filters)]
-    return tf.concat(parts, _channel_axis(case))
+    return tf.concat(parts, channel_axis(case))
 
 
 def masked_dense(x: Any, filters: List[Any], case: Case) -> Any:
@@ -59,7 +59,3 @@ def patches_einsum(x: Any, filters: List[Any], case: Case) -> Any:
 def _sizes(x: Any) -> List[Any]:
     """Each size as a number where the program knows it, else as a tensor."""
     return [tf.shape(x)[axis] if size is None else size for axis, size in enumerate(x.shape.as_list())]
-
-
-def _channel_axis(case: Case) -> int:
-    return 1 if case.layout == "nchw" else 3

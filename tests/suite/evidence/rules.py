@@ -3,7 +3,8 @@
 An operation's name is no proof of how it computes. A `Conv2D` with a grouped filter may loop over the groups in its
 kernel or compute them in one go, and so may oneDNN's: their kernel is `unknown` here. What a graph does prove is a
 convolution a group, an operation that knows nothing but one channel a group, a filter over all input channels, and
-that there is no convolution at all. HLO proves more: a convolution with a `feature_group_count` has kept its groups.
+that there is no convolution at all. HLO and oneDNN's own words prove more: a convolution that names its groups there
+has kept them.
 """
 
 import collections
@@ -11,6 +12,7 @@ import re
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .hlo import Convolution, Instruction, convolutions
+from .onednn_verbose import Primitive
 
 
 class Asked(NamedTuple):
@@ -49,16 +51,19 @@ STEPS = {
 AROUND = re.compile(VENDOR + r"(BiasAdd|BatchNorm|Add|Mul|Relu|Relu6|Elu|LeakyRelu)(V[23]|Ex)?$")  # Mul: of batch norm
 
 
-def from_graphs(nodes: Iterable[Node], asked: Asked) -> Dict[str, Any]:
+def from_graphs(nodes: Iterable[Node], asked: Asked, primitives: Sequence[Primitive] = ()) -> Dict[str, Any]:
+    """By the operations that ran; what oneDNN said of its own `primitives` tells more of how they computed."""
     relevant = [node for node in nodes if _is_kernel(node) or AROUND.match(node.op)]
     kernels = [node for node in relevant if _is_kernel(node)]
     inside = {STEPS[name] for node in kernels for name in node.fused_ops if name in STEPS}
     inside |= {"bias" for node in kernels if node.op.endswith("WithBias")}
+    told = _primitive_kernel(primitives, asked)
+    names = [_node_name(node) for node in relevant] + [_primitive_name(primitive) for primitive in primitives]
     return {
-        "kernel": _graph_kernel(kernels, asked),
+        "kernel": _graph_kernel(kernels, asked) if told == "unknown" else told,
         "epilogue": _graph_epilogue(inside, asked.steps),
-        "ops": dict(collections.Counter(_node_name(node) for node in relevant)),
-        "source": "partition_graphs",
+        "ops": dict(collections.Counter(names)),
+        "source": "onednn_verbose" if primitives else "partition_graphs",
     }
 
 
@@ -84,6 +89,23 @@ def _graph_kernel(kernels: List[Node], asked: Asked) -> str:
     if asked.groups > 1 and all(node.filter_channels == asked.cin for node in found):
         return "dense-expanded"
     return "unknown"
+
+
+def _primitive_kernel(found: Sequence[Primitive], asked: Asked) -> str:
+    if asked.groups == 1 or not found:
+        return "unknown"
+    if any(one.groups == asked.groups for one in found):
+        return "depthwise" if asked.groups == asked.cin else "grouped"
+    if any(one.groups > 1 for one in found):
+        return "unknown"
+    if len(found) == asked.groups:
+        return "per-group"
+    return "dense-expanded" if all(one.inputs == asked.cin for one in found) else "unknown"
+
+
+def _primitive_name(one: Primitive) -> str:
+    groups = ["g{}".format(one.groups)] if one.groups > 1 else []
+    return "oneDNN:convolution[{}]".format(",".join([one.implementation] + groups + list(one.post_ops)))
 
 
 def _graph_epilogue(inside: Set[str], steps: Sequence[str]) -> str:

@@ -5,13 +5,15 @@ problem)` the gradients of the input and of each filter, None for one that there
 """
 
 from ..runtime import V1
-from . import eager, function, keras_model, session
+from . import eager, function, keras_model, lite, saved_model, session
 
 FORWARD = {
     "eager": eager.forward,
     "graph": session.forward if V1 else function.forward,
     "jit": session.jit_forward if V1 else function.jit_forward,
     "keras": keras_model.forward,
+    "savedmodel": saved_model.forward,
+    "tflite": lite.forward,
 }
 GRADIENT = {
     "eager": eager.gradient,

@@ -15,7 +15,7 @@ from .session import gradients
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     program = make_program(approach, problem)
-    function, inputs = _function(lambda x: program(x, program.filters()), problem, [problem.x])
+    function, inputs = signature_function(lambda x: program(x, program.filters()), problem, [problem.x])
     with recorded(evidence):
         y = function(*inputs)
     return y.numpy()
@@ -23,7 +23,7 @@ def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
 
 def gradient(approach: str, problem: Problem, **options: Any) -> Tuple[Any, List[Any]]:
     program = make_program(approach, problem)
-    function, inputs = _function(
+    function, inputs = signature_function(
         lambda x, cotangent: gradients(program, x, cotangent), problem, [problem.x, problem.cotangent], **options
     )
     dx, *dfilters = [value if value is None else value.numpy() for value in function(*inputs)]
@@ -32,7 +32,9 @@ def gradient(approach: str, problem: Problem, **options: Any) -> Tuple[Any, List
 
 def jit_forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     program = make_program(approach, problem)
-    function, inputs = _function(lambda x: program(x, program.filters()), problem, [problem.x], **_jit_option())
+    function, inputs = signature_function(
+        lambda x: program(x, program.filters()), problem, [problem.x], **_jit_option()
+    )
     y = function(*inputs)
     evidence.optimized_hlo = lambda: _optimized_hlo(function, inputs)
     return y.numpy()
@@ -42,7 +44,9 @@ def jit_gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
     return gradient(approach, problem, **_jit_option())
 
 
-def _function(body: Callable[..., Any], problem: Problem, inputs: List[Any], **options: Any) -> Tuple[Any, List[Any]]:
+def signature_function(
+    body: Callable[..., Any], problem: Problem, inputs: List[Any], **options: Any
+) -> Tuple[Any, List[Any]]:
     """The function of feature maps, with the shapes that the case tells it, and the maps as tensors."""
     dtype = DTYPES[problem.case.dtype]
     signature = [tf.TensorSpec(shape(values, problem.case), dtype) for values in inputs]

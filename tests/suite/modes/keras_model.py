@@ -21,11 +21,11 @@ HAS_KERAS = hasattr(tf, "keras") and hasattr(tf.keras, "layers")
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     x, filters = feature_map(problem.x, problem.case), range(len(problem.filters))
     if not V1:
-        model, _ = _model(approach, problem, filters)
+        model, _ = make_model(approach, problem, filters)
         with recorded(evidence):
             return model.predict(x, batch_size=len(x), verbose=0)
     with fresh_session() as session:
-        model, _ = _model(approach, problem, filters)
+        model, _ = make_model(approach, problem, filters)
         y = model.predict(x, batch_size=len(x), verbose=0)
         # not every 1.x Keras can be asked what its predict ran: run the model's graph once more
         run_recorded(session, model.outputs[0], {model.inputs[0]: x}, evidence)
@@ -48,7 +48,7 @@ def _change(approach: str, problem: Problem, trained: Sequence[int]) -> List[Any
     change by the gradient itself, which is larger than the weights are, so that little is lost in the difference.
     """
     with _session():
-        model, layers = _model(approach, problem, trained)
+        model, layers = make_model(approach, problem, trained)
         x, cotangent = [feature_map(values, problem.case) for values in (problem.x, problem.cotangent)]
         model.compile(tf.keras.optimizers.SGD(float(len(x))), _weighted_sum)
         model.fit(x, cotangent, batch_size=len(x), epochs=1, shuffle=False, verbose=0)
@@ -65,7 +65,7 @@ def _session() -> Iterator[None]:
         yield
 
 
-def _model(approach: str, problem: Problem, trained: Sequence[int]) -> Tuple[Any, List[HoldingLayer]]:
+def make_model(approach: str, problem: Problem, trained: Sequence[int]) -> Tuple[Any, List[HoldingLayer]]:
     if not HAS_KERAS:
         raise Absent("no tf.keras")
     sizes = tuple(shape(problem.x, problem.case, batch=False))

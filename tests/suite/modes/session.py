@@ -23,10 +23,10 @@ def fresh_session() -> Iterator[Any]:
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     with fresh_session() as session:
-        x, feed = _placeholder(problem.x, problem)
+        x, feed = placeholder(problem.x, problem)
         program = make_program(approach, problem)
         y = program(x, program.filters())
-        _initialize(session, program)
+        initialize(session, program)
         return run_recorded(session, y, {x: feed}, evidence)
 
 
@@ -39,34 +39,34 @@ def run_recorded(session: Any, fetch: Any, feed: Any, evidence: Evidence) -> Any
 
 def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
     with fresh_session() as session:
-        x, feed = _placeholder(problem.x, problem)
+        x, feed = placeholder(problem.x, problem)
         program = make_program(approach, problem)
         wanted = gradients(program, x, _cotangent(problem))
-        _initialize(session, program)
+        initialize(session, program)
         return _run(session, wanted, {x: feed})
 
 
 def jit_forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     compile_ = _xla_compile()
     with fresh_session() as session:
-        x, feed = _placeholder(problem.x, problem)
+        x, feed = placeholder(problem.x, problem)
         program = make_program(approach, problem)
         (y,) = compile_(lambda x: program(x, program.filters()), [x])
-        _initialize(session, program)
+        initialize(session, program)
         return session.run(y, {x: feed})
 
 
 def jit_gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
     compile_ = _xla_compile()
     with fresh_session() as session:
-        x, feed = _placeholder(problem.x, problem)
+        x, feed = placeholder(problem.x, problem)
         program = make_program(approach, problem)
         wanted = compile_(lambda x: gradients(program, x, _cotangent(problem)), [x])
-        _initialize(session, program)
+        initialize(session, program)
         return _run(session, wanted, {x: feed})
 
 
-def _placeholder(values: Any, problem: Problem) -> Tuple[Any, Any]:
+def placeholder(values: Any, problem: Problem) -> Tuple[Any, Any]:
     return tf1.placeholder(DTYPES[problem.case.dtype], shape(values, problem.case)), feature_map(values, problem.case)
 
 
@@ -74,7 +74,7 @@ def _cotangent(problem: Problem) -> Any:
     return tf.constant(feature_map(problem.cotangent, problem.case))
 
 
-def _initialize(session: Any, program: Any) -> None:
+def initialize(session: Any, program: Any) -> None:
     """Only what is the program's own: Keras initializes the variables of its layers itself."""
     session.run([variable.initializer for variable in program.variables])
 

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from matrix import paths
+from matrix.cells import suite, suite_parts, suite_sha256
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    return Path(shutil.copytree(paths.SUITE, tmp_path / "suite"))
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def changed(copy: Path) -> set[str]:
+    before, after = suite_parts(), suite_parts.__wrapped__(copy)
+    assert before.keys() == after.keys()
+    return {part for part in before if before[part] != after[part]}
+
+
+def test_every_approach_is_a_part_and_so_is_what_all_share(copy):
+    assert set(suite_parts()) == {"*", *suite.APPROACHES}
+    assert changed(copy) == set()
+
+
+def test_an_approach_is_touched_by_its_module_and_by_what_that_takes_from_others(copy):
+    edit(copy / "approaches" / "native.py", "case.padding", "case.padding ")
+    assert changed(copy) == {
+        "nn-conv2d", "depthwise", "separable", "slice-loop", "split-concat", "masked-dense", "patches-einsum",
+        "fused-kernel",
+    }  # fmt: skip
+
+
+def test_a_case_more_touches_nothing_and_what_a_token_means_touches_all(copy):
+    edit(copy / "catalog.py", "CASE_SETS = (\n", 'CASE_SETS = (\n    *_set("one more", "g16-k5", "nn-conv2d"),\n')
+    assert changed(copy) == set()
+    assert suite_sha256.__wrapped__(copy) != suite_sha256()
+    edit(copy / "catalog.py", '"s2": {"stride": 2}', '"s2": {"stride": 3}')
+    assert changed(copy) == {"*"}
+
+
+def test_callers_of_the_core_touch_nothing(copy):
+    edit(copy / "test_correctness.py", "LIMITS", "LIMITS ")
+    assert changed(copy) == set() and suite_sha256.__wrapped__(copy) == suite_sha256()
