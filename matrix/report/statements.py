@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,12 +76,15 @@ class News:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What changed in a release on a backend and host class, by one kind of evidence."""
+    """What changed in a release on a backend and host class, by one kind of evidence; `summary` tells the needs that
+    appeared or were lost, a sentence a profile.
+    """
 
     release: str
     backend: str
     host_class: str
     evidence: Evidence
+    summary: tuple[str, ...]
     news: tuple[News, ...]
 
 
@@ -125,7 +128,14 @@ def changed(changes: Iterable[Change]) -> tuple[Release, ...]:
         groups[change.release, change.backend, change.host_class, change.evidence].append(change)
     newest_first = sorted(groups, key=lambda key: Version(key[0]), reverse=True)
     return tuple(
-        Release(release=key[0], backend=key[1], host_class=key[2], evidence=key[3], news=_news(groups[key]))
+        Release(
+            release=key[0],
+            backend=key[1],
+            host_class=key[2],
+            evidence=key[3],
+            summary=tuple(_summary(groups[key])),
+            news=_news(groups[key]),
+        )
         for key in newest_first
     )
 
@@ -178,6 +188,20 @@ def _common(group: Sequence[Stated]) -> tuple[str, ...]:
 def _in_words(statement: Stated, span: Span) -> str:
     beginning = began(statement, span)
     return f"{ANSWERS[span.answer]} from {beginning}" if beginning else ANSWERS[span.answer]
+
+
+def _summary(changes: Iterable[Change]) -> Iterator[str]:
+    """`default: now infer-graph, train by nn-conv2d, keras-groups; no longer fused by keras-groups-1d`."""
+    told: dict[tuple[str, ...], dict[tuple[str, str], list[Need]]] = defaultdict(lambda: defaultdict(list))
+    for change in changes:
+        if change.need and "yes" in {change.was, change.now}:
+            how = "now" if change.now == "yes" else "no longer"
+            told[change.profiles][change.approach, how].append(change.need)
+    for profiles, by_approach in told.items():
+        alike: dict[str, list[str]] = defaultdict(list)
+        for (approach, how), needs in by_approach.items():
+            alike[f"{how} {', '.join(needs)}"].append(approach)
+        yield f"{', '.join(profiles)}: " + "; ".join(f"{how} by {', '.join(names)}" for how, names in alike.items())
 
 
 def _news(changes: Iterable[Change]) -> tuple[News, ...]:

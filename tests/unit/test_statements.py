@@ -282,6 +282,10 @@ def test_each_change_leads_to_both_records():
     found = built(at("2.8.4"), at("2.9.3", where("gradient", **error())), at("2.10.1"))
     newest, older = changed_in(found.changes)
     assert (newest.release, older.release) == ("2.10.1", "2.9.3")
+    assert (newest.summary, older.summary) == (
+        ("default: now train by nn-conv2d",),
+        ("default: no longer train by nn-conv2d",),
+    )
     (news,) = older.news
     assert [(change.what, change.was, change.now) for change in news.changes[:2]] == [
         ("need", "yes", "no"),
