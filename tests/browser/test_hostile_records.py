@@ -25,8 +25,15 @@ def hostile(number: int, text: str, profile: str):
     error = Error(type=text[:100], message=text[:300])
     fields = {"outcome": "error", "error": error, "reason": text[:300]}
     host = Host(host_class="x86-avx2", cpu=text[:200], cpu_flags=["avx2"], cores=2, kernel=text[:200], gpu=text[:200])
-    changes = {"host": host, "python": text[:200], "packages": {text[:200]: text[:200]}, "image_digest": text[:200],
-               "build_info": {text[:200]: text[:200]}, "planned_for": None, "reason": text[:300], "status": "partial"}  # fmt: skip
+    changes = {
+        "host": host,
+        "python": text[:200],
+        "packages": {text[:200]: text[:200]},
+        "image_digest": text[:200],
+        "build_info": {text[:200]: text[:200]},
+        "reason": text[:300],
+        "status": "partial",
+    }
     release = f"2.8.{number}"
     return record(where(check="forward", **fields), run=f"tf{release}-py310-cpu+{profile}", release=release,
                   profile=profile, **changes)  # fmt: skip

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
+from markupsafe import Markup
+
 from matrix.cells import suite
 from matrix.records import Error, Fusion, Observation
 from matrix.report.pages.content import Content
+from matrix.report.pages.html import anchor, grid_cell
 from matrix.report.support import RunEntry, Verdict, question_of
-from matrix.verdicts import Judgement, Question, is_control
+from matrix.verdicts import Judgement, Question, counts
+
+NOTHING = Markup("<td></td>")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,20 +31,11 @@ class Remark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """An observation in the grid; `deciding`: the verdict rests on it."""
-
-    observation: Observation
-    remark: int | None
-    deciding: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Line:
-    """A case; by column what was seen, None where the suite does not ask or the run has no answer."""
+    """A case, and its cells drawn; one is empty where the suite does not ask or the run has no answer."""
 
     case: str
-    cells: tuple[Seen | None, ...]
+    cells: Markup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +142,7 @@ def _section(content: Content, verdict: Verdict, series: Series) -> Section:
         run=run,
         verdict=verdict,
         judgement=judgement,
-        grid=grid(content, observations, verdict.deciding) if observations else None,
+        grid=grid(content, observations, verdict) if observations else None,
         spans=tuple(series.spans(verdict.release)),
         before=series.beside(verdict.release, -1),
         after=series.beside(verdict.release, 1),
@@ -174,17 +170,31 @@ class _Remarks:
         return self.numbers[key]
 
 
-def grid(content: Content, observations: Sequence[Observation], deciding: Iterable[str]) -> Grid:
-    """Columns in the suite's order of modes and checks; what a newer or older suite asked besides comes after."""
+def grid(content: Content, observations: Sequence[Observation], verdict: Verdict) -> Grid:
+    """Columns in the suite's order of modes and checks. What counts in no verdict, control and misuse, comes last."""
     columns = sorted({(one.mode, one.check) for one in observations}, key=_column)
-    decides = {tuple(cell.split("/", 4)[1:]) for cell in deciding}
+    deciding = {tuple(cell.split("/", 4)[1:]) for cell in verdict.deciding}
+    place = anchor(verdict.backend, verdict.profile, verdict.host_class)
     remarks = _Remarks(named=content.named)
-    by_case: dict[str, dict[tuple[str, str], Seen]] = {}
-    for one in sorted(observations, key=lambda one: is_control(one.case)):
-        seen = Seen(observation=one, remark=remarks.of(one), deciding=one.cell in decides)
-        by_case.setdefault(one.case, {})[one.mode, one.check] = seen
-    lines = (Line(case=case, cells=tuple(seen.get(column) for column in columns)) for case, seen in by_case.items())
+    by_case: dict[str, dict[tuple[str, str], Markup]] = {}
+    for one in sorted(observations, key=lambda one: not counts(one.case)):
+        number = remarks.of(one)
+        drawn = _drawn(one, f"{place}-{number}" if number else None, deciding=one.cell in deciding)
+        by_case.setdefault(one.case, {})[one.mode, one.check] = drawn
+    lines = (
+        Line(case=case, cells=Markup("").join(drawn.get(column, NOTHING) for column in columns))
+        for case, drawn in by_case.items()
+    )
     return Grid(columns=tuple(columns), lines=tuple(lines), remarks=tuple(remarks.made))
+
+
+def _drawn(one: Observation, remark: str | None, *, deciding: bool) -> Markup:
+    """The outcome in its word; of fusion, where it was seen, the word for the epilogue."""
+    classes = [f"o o-{one.outcome}"]
+    classes += [f"e-{one.fusion.epilogue}"] if one.fusion else []
+    classes += ["d"] if deciding else []
+    word = one.fusion.epilogue if one.fusion else one.outcome
+    return grid_cell(" ".join(classes), word, one.rel_err, remark)
 
 
 def _column(column: tuple[str, str]) -> tuple[int, str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -57,6 +58,7 @@ def as_csv(heads: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
     return lines.getvalue().encode()
 
 
+@lru_cache(maxsize=50_000)
 def _inert(value: Value) -> Value:
     if not isinstance(value, str):
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -41,6 +42,15 @@ def text(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
         return plain(value, LONGEST)
     return value
+
+
+@lru_cache(maxsize=10_000)
+def grid_cell(classes: str, word: str, rel_err: float | None, remark: str | None) -> Markup:
+    """A cell of a grid; `remark` is the id of what is said of it below. The same few come a hundred thousand times."""
+    error = f' <small title="relative error">{rel_err:.1e}</small>' if rel_err is not None else ""
+    number = remark and remark.rpartition("-")[2]
+    link = Markup('<sup><a href="#{}">{}</a></sup>').format(remark, number) if remark else ""
+    return Markup('<td class="{}">{}{}{}</td>').format(classes, word, Markup(error), link)  # noqa: S704 - a number
 
 
 def code(value: str) -> Markup:

@@ -1,0 +1,74 @@
+"""How much the site may cost: to fetch, to show, to build."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import re
+import subprocess
+import sys
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from matrix import catalog, paths, records
+from matrix.records import Record
+
+KIB = 1024
+OBSERVATIONS = 100_000
+BUILD = "import sys; from pathlib import Path; from matrix.report import pages; pages.build(*map(Path, sys.argv[1:]))"
+
+
+def test_the_first_page_with_all_that_it_loads_is_small(site):
+    text = (site / "index.html").read_text(encoding="utf-8")
+    loaded = {site / path for path in re.findall(r'(?:src|href)="((?:data|static)/[^"]+\.(?:js|css|svg))"', text)}
+    fonts = set((site / "static" / "fonts").glob("*.woff2"))
+    assert len(loaded) == 4 and fonts
+    size = sum(len(gzip.compress(file.read_bytes())) for file in {site / "index.html", *loaded, *fonts})
+    assert size < 300 * KIB, f"{size / KIB:.0f} KiB"
+
+
+def test_the_first_page_answers_within_a_second(page, address):
+    """From asking for the page to an answered question, by the browser's own clock."""
+    page.goto(f"{address}/index.html#release=2.8.4")
+    page.wait_for_selector("#mine-answer *")
+    page.goto("about:blank")
+    page.goto(f"{address}/index.html#release=2.8.4")
+    interactive = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert page.locator("#mine-answer").inner_text()
+    assert interactive < 1_000, f"{interactive:.0f} ms"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> Path:
+    """The published observations again and again, under one release and profile after the other."""
+    folder = tmp_path_factory.mktemp("many") / "reports"
+    published = [one for one in records.read_all(paths.REPORTS) if one.observations]
+    data = catalog.load()
+    runs = [(entry.target("cpu"), profile.name) for profile in data.profiles for entry in data.releases
+            if "cpu" in entry.wheels and profile.holds_for(entry.version, "cpu")]  # fmt: skip
+    count = 0
+    for (target, profile), record in zip(cycle(runs), cycle(published), strict=False):
+        if count >= OBSERVATIONS:
+            return folder
+        count += len(record.observations)
+        host = structs.replace(record.header.host, host_class=f"x86-{count // (OBSERVATIONS // 2)}")
+        told = {"run": f"{target.id}+{profile}", "release": target.release, "backend": "cpu", "profile": profile}
+        header = structs.replace(record.header, **told, host=host)
+        records.write(folder, Record(header=header, observations=record.observations))
+    raise AssertionError
+
+
+def test_100_000_observations_are_built_within_10_s_and_500_mb(many, tmp_path):
+    """By the processor's time, so that what else the machine does makes no difference: the build has one thread."""
+    program = subprocess.Popen([sys.executable, "-c", BUILD, many, tmp_path / "site"])
+    _, status, used = os.wait4(program.pid, 0)
+    program.returncode = os.waitstatus_to_exitcode(status)
+    assert program.returncode == 0
+    with (tmp_path / "site" / "data" / "runs.csv").open(encoding="utf-8", newline="") as rows:
+        assert sum(int(row["observations"]) for row in csv.DictReader(rows)) >= OBSERVATIONS
+    assert used.ru_utime + used.ru_stime < 10, f"{used.ru_utime + used.ru_stime:.1f} s"
+    assert used.ru_maxrss < 500 * KIB, f"{used.ru_maxrss / KIB:.0f} MB"
