@@ -104,7 +104,7 @@ def advise(session: nox.Session) -> None:
 
 @nox.session
 def show(session: nox.Session) -> None:
-    """What was recorded of an approach on a release, and a script of a cell: `-- --release 2.8 --approach nn-conv2d`."""
+    """What was recorded of an approach on a release, or a script of a cell: `-- --release 2.8 --approach separable`."""
     _verb(session, "show")
 
 
@@ -118,6 +118,12 @@ def claims(session: nox.Session) -> None:
 def diff(session: nox.Session) -> None:
     """What two releases, profiles, engines or folders of records do differently: `-- 2.8 2.9`."""
     _verb(session, "diff")
+
+
+@nox.session
+def probe(session: nox.Session) -> None:
+    """Build probe.pyz, one file that tells where a machine stands; it runs in any environment with TensorFlow."""
+    _verb(session, "probe")
 
 
 @nox.session
@@ -156,6 +162,8 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     session.run("zizmor", "--offline", "--persona=auditor", ".github/workflows")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/ci.yml")
+    forms = [".github/ISSUE_TEMPLATE/record.yml", ".github/ISSUE_TEMPLATE/wrong-cell.yml"]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
 
 
 @nox.session

@@ -15,7 +15,7 @@ INTERRUPTED, TERMINATED = 130, 143
 GOES_ON = "what was recorded stays; the same command goes on where this one stopped"
 # Modules that hold verbs in a group `cli`. Questions are answered at once because the other module, which takes a
 # second to import for all that it can do, is imported only for its own verbs.
-ANSWERS = ("explain", "advise", "show", "claims", "diff")
+ANSWERS = ("explain", "advise", "show", "claims", "diff", "probe", "contribute")
 SITE = ("site",)
 HOLDERS = ("matrix.answers.commands", "matrix.report.pages.commands", "matrix.commands")
 

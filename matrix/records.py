@@ -186,7 +186,7 @@ def _is_readable(file: Path) -> bool:
 def read(file: Path) -> Record:
     """Raise BadRecord where the file is too large, truncated, foreign, newer, or lies about its place."""
     try:
-        record = decode(_begin(file, MAX_RECORD + 1))
+        record = decode(begin(file, MAX_RECORD + 1))
     except BadRecord as fault:
         raise BadRecord(f"{file}: {fault}") from None
     place = (record.header.host.host_class, record.header.engine, f"{record.header.run}.jsonl")
@@ -220,10 +220,10 @@ def headers(reports: Path) -> Iterator[Header]:
     """Line 1 of every record that can be read; for questions to which a broken record has no answer."""
     for file in files(reports):
         with contextlib.suppress(BadRecord):
-            yield decode_line(_header_decoder, _begin(file, MAX_LINE).partition(b"\n")[0])
+            yield decode_line(_header_decoder, begin(file, MAX_LINE).partition(b"\n")[0])
 
 
-def _begin(file: Path, size: int) -> bytes:
+def begin(file: Path, size: int) -> bytes:
     """Of a plain file: a link could lead anywhere, and a pipe has no end. Raise FileNotFoundError without one."""
     if not stat.S_ISREG(file.lstat().st_mode):
         raise BadRecord("is not a plain file")
@@ -248,12 +248,12 @@ def decode(data: bytes) -> Record:
     header = decode_line(_header_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
-    observations = _observed(rest)
+    observations = observed(rest)
     _check(header, observations)
     return Record(header=header, observations=observations)
 
 
-def _observed(lines: Sequence[bytes]) -> tuple[Observation, ...]:
+def observed(lines: Sequence[bytes]) -> tuple[Observation, ...]:
     """All at once, which takes half the time; where that fails, one by one, to say which."""
     # Each begins and ends as an object does, and there are as many objects: then none has two, and none runs on.
     if all(line[:1] == b"{" and line[-1:] == b"}" and len(line) <= MAX_LINE for line in lines):

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from matrix import catalog, known_errors, paths
+from matrix.answers import contributed, index, packing, recorded, words
 from matrix.answers import diff as diff_
-from matrix.answers import index, recorded, words
 from matrix.answers import show as show_
 from matrix.answers.advise import MODES, WISHES, Asked, Wish
 from matrix.answers.advise import advise as advise_
@@ -135,6 +135,29 @@ def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json:
     """What two releases, profiles, engines or folders of records do differently; only like with like is compared."""
     found = diff_.diff(reports, before, after, catalog.load(), only)
     _answer(found, as_json=as_json, lines=diff_.told(found))
+
+
+@cli.command()
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("probe.pyz"), show_default=True)
+@reports_option
+def probe(output: Path, reports: Path) -> None:
+    """Build one file that tells where a machine stands: any Python from 3.6 with TensorFlow and NumPy runs it."""
+    packing.build(reports, output)
+    click.echo(f"run it where your TensorFlow is: python {output}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--take", is_flag=True, help="Put it below reports/contributed/, if it is sound.")
+@reports_option
+def contribute(file: Path, take: bool, reports: Path) -> None:
+    """Check the record that a probe made, and tell how it compares with ours."""
+    contribution = contributed.read(file)
+    ours = recorded.load(reports, contribution.header.release, "cpu")
+    for line in contributed.told(contributed.against(contribution, list(ours.witnesses))):
+        click.echo(line)
+    if take:
+        click.echo(f"taken as {contributed.take(reports, contribution, file)}; no verdict rests on it")
 
 
 def _published(reports: Path) -> index.Index:

@@ -5,22 +5,24 @@ Written only where they change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matrix import catalog, known_errors, landmarks, records
 from matrix import statements as statements_json
-from matrix.answers import index
+from matrix.answers import contributed, index
 from matrix.cells import suite
 from matrix.errors import BadData, BadRecord
 from matrix.files import write_whole
+from matrix.records import Record
 from matrix.report import claims, statements
 from matrix.report import support as support_json
 from matrix.report.markdown import render
 from matrix.report.support import Support
 from matrix.report.table import WORDS, Headline, Short, headline, in_words, meanings, sections, shorts
 from matrix.statements import Statements
-from matrix.verdicts import judge
+from matrix.verdicts import judge, witnesses
 
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 
@@ -54,7 +56,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
     whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=suite.APPROACHES, support=support,
                    words=WORDS, profiles=data.profiles, errors=meanings(support, known),
                    since=statements.since(found.statements), evidence=statements.EVIDENCE,
-                   claims=claims.told(answers.claims), **context)  # fmt: skip
+                   claims=claims.told(answers.claims), contributed=_contributed(reports, made), **context)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
     files |= {reports / name: content for name, content in _of_statements(found).items()}
     files[reports / index.NAME] = index.encode(answers)
@@ -74,6 +76,13 @@ def _of_statements(found: Statements) -> dict[str, bytes]:
         "CASES.md": cases.encode(),
         "CHANGES.md": changes.encode(),
     }
+
+
+def _contributed(reports: Path, made: Sequence[Record]) -> list[contributed.Against]:
+    """What others sent, beside ours: listed, and evidence of nothing."""
+    sent = list(contributed.read_all(reports))
+    ours = witnesses(made) if sent else []
+    return [contributed.against(one, ours) for one in sent]
 
 
 def _with_block(readme: Path, block: str) -> bytes:

@@ -1,0 +1,81 @@
+"""Builds `probe.pyz`: the suite, a main program and the published rows in one file that Python 3.6 can run."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from matrix import host, paths, records
+from matrix.cells import suite, suite_sha256
+from matrix.files import write_whole
+from matrix.records import CellId, Observation, Record
+from matrix.verdicts import REPRESENTATIVE, core_case, witnesses
+
+MAIN = Path(__file__).parent / "probe" / "__main__.py"
+# the oldest date that a ZIP can hold: what is packed twice is the same twice
+DATE = (1980, 1, 1, 0, 0, 0)
+# What decides most of the words: the epilogue that is judged for fusion, and none at all.
+EPILOGUES = ("none", REPRESENTATIVE)
+LETTERS = {"pass": "p", "wrong": "w", "error": "e", "crash": "c", "timeout": "t", "oom": "o", "absent": "a"}
+OF_FUSION = {"fused": "F", "partly": "P", "separate": "S", "none": "N"}
+WORDS = {letter: word for word, letter in LETTERS.items()} | {letter: word for word, letter in OF_FUSION.items()}
+
+
+def build(reports: Path, output: Path) -> None:
+    write_whole(output, pack(published(records.readable(reports)[0])))
+
+
+def pack(rows: dict[str, object]) -> bytes:
+    content = {"__main__.py": MAIN.read_bytes(), "published.json": msgspec.json.encode(rows, order="sorted")}
+    content |= {f"suite/{name}": data for name, data in _suite()}
+    stream = io.BytesIO(b"#!/usr/bin/env python3\n")
+    stream.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(zipfile.ZipInfo(name, DATE), data, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+def _suite() -> Iterator[tuple[str, bytes]]:
+    for file in sorted(paths.SUITE.rglob("*.py")):
+        if not file.name.startswith(("test_", "bench_")):
+            yield file.relative_to(paths.SUITE).as_posix(), file.read_bytes()
+
+
+def cells() -> list[CellId]:
+    """Of the core, in the suite's order: what the probe has time for, the ways that people write first."""
+    first = ("nn-conv2d", "keras-groups", "split-concat", "depthwise")
+    wanted = {core_case(approach, epilogue) for approach in suite.APPROACHES for epilogue in EPILOGUES}
+    core = [tuple(cell) for cell in suite.cells() if cell.case in wanted and cell.mode in suite.CORE_MODES]
+    return sorted(core, key=lambda cell: first.index(cell[0]) if cell[0] in first else len(first))
+
+
+def published(made: Sequence[Record]) -> dict[str, object]:
+    """What the probe compares with: by release and profile one letter a cell, of CPU runs that were executed."""
+    rows: dict[str, dict[str, dict[str, str]]] = {}
+    names = cells()
+    for witness in witnesses(made):
+        asked = witness.asked
+        if asked.backend == "cpu" and not asked.same_as and asked.observations:
+            outcomes = "".join(_letter(witness.cells.get(cell[0], {}).get(cell)) for cell in names)
+            row = {"host_class": asked.host.host_class, "outcomes": outcomes}
+            rows.setdefault(asked.release, {})[asked.profile] = row
+    return {
+        "cells": ["/".join(cell) for cell in names],
+        "classes": [list(pair) for pair in host.CLASSES],
+        "letters": WORDS | {"?": "not observed"},
+        "rows": rows,
+        "suite_sha256": suite_sha256(),
+    }
+
+
+def _letter(observation: Observation | None) -> str:
+    if observation is None:
+        return "?"
+    if observation.outcome == "pass" and observation.fusion:
+        return OF_FUSION[observation.fusion.epilogue]
+    return LETTERS.get(observation.outcome, "?")
