@@ -24,6 +24,7 @@ RECENT = 5
 SETS: dict[str, Callable[[Sequence[Release]], Sequence[Release]]] = {
     "landmarks": lambda releases: [release for release in releases if release.landmark],
     "recent": lambda releases: releases[-RECENT:],
+    "nightly": lambda releases: [release for release in releases if Version(release.version).is_devrelease],
     "all": lambda releases: releases,
 }
 # Measured on two cores; only used until there are records to learn from.

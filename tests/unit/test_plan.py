@@ -52,6 +52,7 @@ CATALOG = Catalog(
         (["2.22.0rc0"], ["2.22.0rc0"]),
         (["landmarks"], ["2.4.4", "2.9.3"]),
         (["recent"], list(VERSIONS[-5:])),
+        (["nightly"], ["2.23.0.dev20261120"]),
         (["all"], list(VERSIONS)),
         (["2"], list(VERSIONS[1:])),
     ],
