@@ -5,6 +5,8 @@ They only dispatch. What follows `--` goes to `python -m matrix VERB`, or to pyt
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -161,7 +163,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("zizmor", "--offline", "--persona=auditor", ".github/workflows")
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/ci.yml")
+    workflows = map(str, sorted(Path(".github/workflows").glob("*.yml")))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     forms = [".github/ISSUE_TEMPLATE/record.yml", ".github/ISSUE_TEMPLATE/wrong-cell.yml"]
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
 

@@ -1,0 +1,282 @@
+"""The workflows: what they may do, and that each of their commands is one that works. GitHub itself is not here: zizmor
+and the schema (`nox -s lint`) look at the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from matrix import paths, records, shards
+from matrix.records import Record
+
+WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
+# How a session is started everywhere; the versions are those that `nox -s lint` has.
+NOX = "uvx -q -c matrix/data/requirements/lint.txt -p '>=3.11' --from 'nox[uv]' nox -s "
+PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$|uses: \$/\.github/workflows/\w+\.yml$")
+FROM_OUTSIDE = {"pull_request", "pull_request_target", "workflow_run", "issue_comment", "issues", "fork"}
+# The write permissions that there are, and the jobs that have them.
+MAY_WRITE = {
+    ("matrix", "deploy"): {"pages", "id-token"},
+    ("matrix", "propose"): {"contents", "pull-requests"},
+    ("nightly", "tell"): {"issues"},
+    ("update", "propose"): {"contents", "pull-requests"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow:
+    file: Path
+    document: dict
+
+    @property
+    def name(self) -> str:
+        return self.document["name"]
+
+    @property
+    def triggers(self) -> dict:
+        # YAML 1.1 reads the key `on` as true.
+        return self.document[True]
+
+    @property
+    def jobs(self) -> dict[str, dict]:
+        return self.document["jobs"]
+
+
+ALL = [Workflow(file=file, document=yaml.safe_load(file.read_text())) for file in WORKFLOWS]
+each = pytest.mark.parametrize("workflow", ALL, ids=lambda workflow: workflow.name)
+
+
+def steps(workflow: Workflow) -> Iterator[tuple[str, dict]]:
+    for name, job in workflow.jobs.items():
+        for step in job.get("steps", []):
+            yield name, step
+
+
+def test_the_workflows_are_those_that_are_documented():
+    assert [workflow.name for workflow in ALL] == ["ci", "matrix", "nightly", "shards", "update"]
+    assert all(workflow.file.stem == workflow.name for workflow in ALL)
+
+
+@each
+def test_a_workflow_may_do_nothing_and_a_job_only_what_it_must(workflow):
+    assert workflow.document["permissions"] == {}
+    for name, job in workflow.jobs.items():
+        writes = {what for what, how in job["permissions"].items() if how == "write"}
+        assert writes == MAY_WRITE.get((workflow.name, name), set())
+        # What runs TensorFlow, or builds packages, runs where nothing can be written.
+        assert not writes or not [step for step in job["steps"] if "run" in step]
+
+
+@each
+def test_actions_are_pinned_by_hash_with_their_version(workflow):
+    lines = [line.strip().removeprefix("- ") for line in workflow.file.read_text().splitlines() if "uses:" in line]
+    assert [line for line in lines if not PINNED.match(line)] == []
+
+
+def test_an_action_has_the_same_version_everywhere():
+    found = {match for file in WORKFLOWS for match in re.findall(r"uses: ([\w/-]+)@(\w+)", file.read_text())}
+    assert len({action for action, _ in found}) == len(found) > 5
+
+
+@each
+def test_checkouts_leave_no_credentials(workflow):
+    for _, step in steps(workflow):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@each
+def test_no_expression_is_pasted_into_a_script(workflow):
+    for _, step in steps(workflow):
+        assert "${{" not in step.get("run", "") and "${{" not in step.get("with", {}).get("script", "")
+
+
+@each
+def test_our_own_runners_are_for_protected_branches_and_never_for_forks(workflow):
+    ours = "self-hosted" in workflow.file.read_text() or "inputs.runner" in workflow.file.read_text()
+    if ours:
+        assert not FROM_OUTSIDE & set(workflow.triggers)
+        assert workflow.name in {"matrix", "shards"}
+    else:
+        assert {job["runs-on"] for job in workflow.jobs.values()} == {"ubuntu-24.04"}
+
+
+def test_nothing_of_the_matrix_starts_without_the_plan_which_wants_a_protected_branch():
+    matrix = next(workflow for workflow in ALL if workflow.name == "matrix")
+    assert matrix.jobs["plan"]["if"] == "github.ref_protected"
+    for name, job in matrix.jobs.items():
+        needs = job.get("needs", [])
+        assert name == "plan" or "plan" in needs or (name, needs) == ("deploy", "site")
+        assert "self-hosted" not in str(job) or "!cancelled" not in job["if"]
+    assert set(next(workflow for workflow in ALL if workflow.name == "shards").triggers) == {"workflow_call"}
+
+
+def test_forks_reach_no_workflow_but_ci():
+    assert [workflow.name for workflow in ALL if FROM_OUTSIDE & set(workflow.triggers)] == ["ci"]
+
+
+# ---- every command
+
+EXPRESSIONS = {
+    "${{ inputs.releases || 'all' }}": "2.8 2.9",
+    "${{ inputs.releases }}": "2.8 2.9",
+    "${{ inputs.backends || vars.MATRIX_BACKENDS || 'cpu' }}": "cpu",
+    "${{ inputs.backends }}": "cpu",
+    "${{ inputs.shards || '20' }}": "2",
+    "${{ matrix.backend }}": "cpu",
+    "${{ matrix.number }}/${{ matrix.of }}": "1/2",
+}
+# A verb that would take hours or ask the index is told not to; a session that is no verb runs before every landing.
+NOT_FOR_REAL = {"run": ["--plan"], "update": ["--help"]}
+UVX = f"""#!{sys.executable}
+import pathlib, runpy, subprocess, sys, types
+at = sys.argv.index("nox")
+assert sys.argv[at + 1] == "-s", sys.argv
+name, *rest = sys.argv[at + 2 :]
+assert not rest or rest[0] == "--", sys.argv
+sessions = {{}}
+
+
+def session(function=None, name=None):
+    if function is None:
+        return lambda function: session(function, name)
+    sessions[name or function.__name__] = function
+    return function
+
+
+class Session:
+    posargs = rest[1:]
+
+    def install(self, *arguments):
+        assert pathlib.Path(arguments[-1]).is_file(), arguments
+
+    def run(self, *command, **options):
+        if command[:3] == ("python", "-m", "matrix"):
+            more = {NOT_FOR_REAL!r}.get(command[3], [])
+            done = subprocess.run([sys.executable, *command[1:], *more])
+            sys.exit(done.returncode)
+
+    run_install = run
+
+
+sys.modules["nox"] = types.SimpleNamespace(session=session, options=types.SimpleNamespace(), Session=Session)
+runpy.run_path("noxfile.py")
+sessions[name](Session())
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """The project with few records, where commands may write; and a `uvx` that starts sessions without environments."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("matrix", "dockerfiles", "tests/suite"):
+        shutil.copytree(paths.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("noxfile.py", "README.md"):
+        shutil.copy(paths.ROOT / name, folder / name)
+    for file in records.files(paths.REPORTS):
+        if file.name.startswith(("tf2.8.4-py310-cpu", "tf2.9.3-py310-cpu")):
+            target = folder / "reports" / file.relative_to(paths.REPORTS)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "uvx").write_text(UVX)
+    (folder / "bin" / "uvx").chmod(0o755)
+    return folder
+
+
+def commands() -> list[tuple[str, str, dict[str, str]]]:
+    """(workflow, command, environment) of every step that has one."""
+    return [
+        (workflow.name, step["run"], {**workflow.jobs[job].get("env", {}), **step.get("env", {})})
+        for workflow in ALL
+        for job, step in steps(workflow)
+        if "run" in step
+    ]
+
+
+def execute(checkout: Path, command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """As GitHub's runner would, with an example for each expression."""
+    assert command.startswith(NOX) and "\n" not in command
+    own = {name: EXPRESSIONS[value] for name, value in environment.items()}
+    outputs = {"GITHUB_OUTPUT": str(checkout / "outputs"), "PYTHONPATH": str(checkout)}
+    path = f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-e", "-c", command], cwd=checkout, env={**os.environ, **outputs, **own, "PATH": path},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def before(checkout: Path, workflow: str, command: str) -> None:
+    """What earlier jobs and steps leave: artifacts, and the table of the nightly build."""
+    if "-s merge" in command:
+        (checkout / "collected" / "plan").mkdir(parents=True)
+        shutil.copy(checkout / "plan.json", checkout / "collected" / "plan" / "plan.json")
+        plan = shards.read(checkout / "plan.json")
+        for record in list(records.read_all(checkout / "reports")):
+            if record.header.run in plan.every()[0].runs:
+                header = msgspec.structs.replace(record.header, suite_sha256=plan.suite_sha256[0])
+                made = Record(header=header, observations=record.observations)
+                records.write(checkout / "collected" / "shard-1-of-2-attempt-1", made)
+        shutil.rmtree(checkout / "reports" / "runs")
+    elif workflow == "nightly" and "-s since" in command:
+        shutil.copytree(checkout / "reports", checkout / "nightly", dirs_exist_ok=True)
+
+
+def after(checkout: Path, workflow: str, command: str, done: subprocess.CompletedProcess[str]) -> None:
+    session = command.removeprefix(NOX).split()[0]
+    if session == "doctor":
+        # Whether this machine is ready is not the question.
+        assert done.returncode in {0, 5} and "memory: " in done.stdout
+        return
+    assert done.returncode == 0, done.stderr
+    if session == "plan":
+        plan = (checkout / "plan.json").read_text()
+        assert (checkout / "outputs").read_text() == f"plan={plan}"
+        assert len(json.loads(plan)["shards"]["cpu"]) == 2
+    elif session == "matrix":
+        assert "runs due" in done.stdout
+    elif session == "merge":
+        statuses = {header.status for header in records.headers(checkout / "reports")}
+        assert "complete" in statuses and "shard 2/2 brought nothing" in done.stdout
+    elif session == "keep":
+        assert len(list((checkout / "reports" / "history").iterdir())) == 1
+    elif session == "site":
+        assert (checkout / "site" / "index.html").is_file()
+    elif session == "since":
+        assert (checkout / "nightly" / "changes.md").read_text() == ""
+    else:
+        assert session in {"lint", "tests", "update", "requirements"}, f"say here how {command!r} is tested"
+
+
+def test_every_command_is_a_session_that_does_what_the_workflow_wants(checkout):
+    """In the order of the jobs, each finding what the one before left."""
+    order = ["ci", "matrix", "shards", "nightly", "update"]
+    ordered = sorted(commands(), key=lambda one: order.index(one[0]))
+    assert len(ordered) > 10
+    for workflow, command, environment in ordered:
+        before(checkout, workflow, command)
+        after(checkout, workflow, command, execute(checkout, command, environment))
+
+
+def test_the_script_that_tells_of_the_nightly_build_is_one(tmp_path):
+    """Parsed where there is a JavaScript engine; there is nobody here whom it could tell."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node to parse it with")
+    nightly = next(workflow for workflow in ALL if workflow.name == "nightly")
+    (script,) = (step["with"]["script"] for _, step in steps(nightly) if "script" in step.get("with", {}))
+    file = tmp_path / "script.js"
+    file.write_text(f"async function script(github, context) {{\n{script}\n}}\n")
+    subprocess.run([node, "--check", str(file)], check=True)
