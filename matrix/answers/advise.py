@@ -48,8 +48,9 @@ class Asked(_Strict, frozen=True, kw_only=True):
 class Choice(_Strict, frozen=True, kw_only=True):
     """An approach under a profile: `answer` over the `of` cells that were observed of what is asked for.
 
-    `nothing_to_set`: it is what happens there by itself. `groups_seen` says whether the number of groups that was
-    asked for is among the cells. `why` it falls out, and `cells` to look that up, `run/approach/mode/check/case`.
+    `nothing_to_set`: it is what happens there by itself; else `setting` is what to set. `groups_seen` says whether the
+    number of groups that was asked for is among the cells. `why` it falls out; `cells` are where to look that up,
+    `run/approach/mode/check/case`.
     """
 
     approach: str
@@ -61,7 +62,7 @@ class Choice(_Strict, frozen=True, kw_only=True):
     fused: Answer
     nothing_to_set: bool
     groups_seen: bool
-    environment: dict[str, str]
+    setting: str
     cells: list[str]
     why: str = ""
 
@@ -154,7 +155,7 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
         fused=_fused(witness, judgement.approach, asked),
         nothing_to_set=witness.asked.profile == default,
         groups_seen=asked.groups is None or any(_groups(one) == asked.groups for one in passed + failed),
-        environment=dict(profile.environment) if profile else {},
+        setting=profile.setting if profile else "",
         cells=["/".join((witness.answers.run, *one.cell)) for one in shown],
         why=_why(cells, failed, cause),
     )

@@ -15,6 +15,7 @@ from typing import Any
 from packaging.version import Version
 
 from matrix.answers.code import CONV2D, CONVOLUTIONS, LAYERS, REFERENCE, REFERENCE_STEPS, STEPS, uses_conv2d
+from matrix.catalog import Profile
 from matrix.cells import suite
 from matrix.errors import BadUsage
 from matrix.records import CellId
@@ -26,11 +27,11 @@ TENSORFLOW_1 = ("eager", "graph")
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """A cell as it was recorded: `told` says in one line what came of it, `environment` what was set."""
+    """A cell as it was recorded under a profile: `told` says in one line what came of it."""
 
     cell: CellId
     release: str
-    environment: dict[str, str]
+    profile: Profile | None
     told: str
 
     @property
@@ -69,7 +70,10 @@ def _demand_possible(wanted: Reproduction) -> None:
 
 
 def _head(wanted: Reproduction) -> str:
-    settings = "\n".join(f'os.environ["{name}"] = "{value}"' for name, value in wanted.environment.items())
+    profile = wanted.profile
+    variables = profile.environment if profile else {}
+    settings = "\n".join(f'os.environ["{name}"] = "{value}"' for name, value in variables.items())
+    optimizer = f"\n{profile.setting}\n" if profile and profile.optimizer else ""
     return f'''
 """{"/".join(wanted.cell)}
 
@@ -79,7 +83,7 @@ def _head(wanted: Reproduction) -> str:
 {f"{chr(10)}{settings}  # before TensorFlow is imported" if settings else ""}
 import numpy as np
 import tensorflow as tf
-'''
+{optimizer}'''
 
 
 def _numbers(wanted: Reproduction) -> str:

@@ -80,8 +80,8 @@ def reproduction(showing: Showing, catalog: Catalog, profile: str | None) -> Rep
         profiles = ", ".join(one.profile for one in showing.shown)
         raise BadUsage(f"there is no cell under {profile}", f"profiles with records there: {profiles}")
     one, cell = found[0]
-    environment = next((entry.environment for entry in catalog.profiles if entry.name == one.profile), {})
-    return Reproduction(cell=cell.cell, release=one.release, environment=dict(environment), told=_told(one, cell))
+    made_under = next((entry for entry in catalog.profiles if entry.name == one.profile), None)
+    return Reproduction(cell=cell.cell, release=one.release, profile=made_under, told=_told(one, cell))
 
 
 def _interest(one: Shown, cell: Observation) -> tuple[object, ...]:

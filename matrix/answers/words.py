@@ -32,12 +32,11 @@ def mode_in_words(mode: str, release: str) -> str:
 
 
 def profile_in_words(name: str, catalog: Catalog) -> str:
-    """The variables to set for a profile, as a shell takes them."""
+    """What to set for a profile: variables as a shell takes them, or a line of Python."""
     profile = next((one for one in catalog.profiles if one.name == name), None)
-    if profile is None:
+    if profile is None or not profile.setting:
         return f"the profile {name}"
-    variables = " ".join(f"{variable}={value}" for variable, value in profile.environment.items())
-    return f"set {variables}" if variables else f"{name}: {profile.why}"
+    return profile.setting if profile.optimizer else f"set {profile.setting}"
 
 
 def way_in_words(way: Way, release: str, catalog: Catalog) -> str:
@@ -165,8 +164,8 @@ def advised(advice: Advice, catalog: Catalog) -> Iterator[str]:
     if advice.code:
         yield "\nThe first, to paste:\n"
         first = advice.best[0]
-        yield from (f"    # in the shell, before Python starts: export {name}={value}"
-                    for name, value in first.environment.items() if not first.nothing_to_set)  # fmt: skip
+        if first.setting and not first.nothing_to_set:
+            yield f"    # before TensorFlow is imported, or before the first function: {first.setting}"
         yield from (f"    {line}" for line in advice.code.splitlines())
     advised = {choice.approach for choice in advice.best}
     yield from _fallen("\nNot these:", [one for one in advice.out if one.nothing_to_set or one.approach not in advised])

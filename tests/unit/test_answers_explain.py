@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.fabricated import error, header, record
+
+from matrix import catalog, known_errors, paths, records
+from matrix.answers import index, words
+from matrix.answers.asked import find
+from matrix.answers.explain import Answers, error_answers, explain
+from matrix.errors import BadUsage
+from matrix.records import Record
+
+KNOWN = known_errors.load()
+DATA = catalog.load()
+FUSED = "Fused conv implementation does not support grouped convolutions for now."
+MADE, _ = records.readable(paths.REPORTS)
+PUBLISHED = error_answers(MADE, KNOWN)
+BASE = "g4-k3/bias_relu/f32/nhwc"
+
+
+def only(*cell: str, **fields):
+    """The change of a single cell."""
+    return lambda one: fields if one == cell else {}
+
+
+OFF = only("nn-conv2d", "graph", "forward", BASE, **error(FUSED))
+ON = record(profile="onednn-on", run="tf2.8.4-py310-cpu+onednn-on", onednn=True)
+DEFAULT = Record(header=header("default", status="not_run", same_as="tf2.8.4-py310-cpu+onednn-off"))
+
+
+def answers(*made: Record) -> Answers:
+    return error_answers(made, KNOWN)
+
+
+def of(found: Answers, error_id: str):
+    return next(one for one in found.errors if one.id == error_id)
+
+
+def ways(found: Answers) -> dict:
+    (place,) = of(found, "fused-conv-groups").where
+    return {(way.kind, way.name): way for way in place.ways}
+
+
+def test_a_place_names_the_release_what_it_does_by_default_and_the_cells():
+    found = answers(record(OFF), ON, DEFAULT)
+    (place,) = of(found, "fused-conv-groups").where
+    assert (place.profile, place.approach, place.check, place.modes) == (
+        "onednn-off",
+        "nn-conv2d",
+        "forward",
+        ["graph"],
+    )
+    assert (place.releases, place.runs, place.default_in) == (["2.8.4"], ["tf2.8.4-py310-cpu+onednn-off"], ["2.8.4"])
+    assert place.cell == "nn-conv2d/graph/forward/g4-k3/bias_relu/f32/nhwc"
+
+
+def test_a_way_round_is_one_only_where_the_very_cells_that_fail_pass():
+    found = ways(answers(record(OFF), ON, DEFAULT))
+    assert (
+        found["profile", "onednn-on"].whole and found["mode", "jit"].whole and found["approach", "split-concat"].whole
+    )
+    assert found["profile", "onednn-on"].trains == "yes"
+
+    def nothing_else(cell):
+        return error(FUSED) if cell[2:] == ("forward", BASE) else {}
+
+    assert not any(place.ways for place in of(answers(record(nothing_else)), "fused-conv-groups").where)
+
+
+def test_a_way_round_says_when_it_does_not_train():
+    refused = only("nn-conv2d", "eager", "gradient", BASE, **error("no"))
+    found = ways(answers(record(lambda cell: OFF(cell) | refused(cell))))
+    assert found["mode", "eager"].trains == "no" and found["mode", "jit"].trains == "yes"
+
+
+def test_a_later_release_is_a_way_round_with_the_run_that_shows_it():
+    new = record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3")
+    way = ways(answers(record(OFF), new))["release", "2.9.3"]
+    assert way.whole and way.run == "tf2.9.3-py310-cpu+onednn-off"
+
+
+def test_releases_that_differ_in_nothing_are_one_place():
+    new = record(OFF, run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3")
+    (place,) = of(answers(record(OFF), new), "fused-conv-groups").where
+    assert place.releases == ["2.8.4", "2.9.3"]
+
+
+def test_every_failure_in_the_published_records_has_a_name():
+    found = PUBLISHED
+    nameless, seen = sum(one.seen for one in found.unnamed), sum(one.seen for one in found.errors)
+    assert nameless <= 0.01 * (seen + nameless), found.unnamed
+
+
+def test_what_nothing_shows_has_a_source():
+    for one in PUBLISHED.errors:
+        assert one.seen or one.links, f"{one.id}: no record shows it, and no public report is named"
+        assert one.seen or not one.where
+
+
+def test_every_way_round_is_in_the_records():
+    passed = {
+        "/".join((one.header.run, *seen.cell)) for one in MADE for seen in one.observations if seen.outcome == "pass"
+    }
+    for one in PUBLISHED.errors:
+        for place in one.where:
+            for way in place.ways:
+                for run in place.runs:
+                    own = f"{run.partition('+')[0]}+{way.name}" if way.kind == "profile" else way.run or run
+                    assert f"{own}/{way.cell}" in passed
+
+
+def test_the_same_text_by_misuse_promises_nothing():
+    for one in PUBLISHED.errors:
+        assert not any(place.ways for place in one.where if place.misuse)
+
+
+@pytest.mark.parametrize("answer", PUBLISHED.errors, ids=lambda one: one.id)
+def test_an_answer_can_be_told_for_every_release(answer):
+    found = PUBLISHED
+    for release in (None, "1.15", "2.7", "2.8.0", "2.30", "1.0"):
+        lines = list(words.explained(explain(answer.examples[0], found, release=release), DATA))
+        assert any(answer.id in line for line in lines)
+
+
+def test_an_unknown_text_is_not_explained_and_its_neighbours_are_called_near():
+    found = answers(record(OFF))
+    unknown = explain("ZeroDivisionError: float division by zero", found)
+    assert not unknown.meant and not unknown.near
+    near = explain("fused conv implementation does support grouped convolutions", found)
+    assert not near.meant and [one.id for one in near.near][:1] == ["fused-conv-groups"]
+    assert "Not seen" in "\n".join(words.explained(near, DATA))
+
+
+def test_a_text_with_two_causes_names_both():
+    text = f"{FUSED}\nDuring handling of that ...\nGradients for grouped convolutions are not supported on CPU."
+    assert [one.error.id for one in explain(text, answers()).meant] == ["fused-conv-groups", "cpu-group-gradient"]
+
+
+def test_a_run_without_the_error_is_told_as_such():
+    found = explain(FUSED, answers(record(OFF), ON), release="2.8")
+    standing = {one.place.profile: bool(one.raised) for one in found.meant[0].here}
+    assert standing == {"onednn-off": True, "onednn-on": False}
+
+
+def test_nothing_is_said_of_a_backend_without_executed_runs():
+    found = explain(FUSED, answers(record(OFF)), release="2.8", backend="rocm")
+    assert found.meant and not found.meant[0].here
+
+
+RECORDED = ("1.15.5", "2.4.4", "2.8.4", "2.9.3", "2.23.0.dev20261026")
+
+
+@pytest.mark.parametrize(
+    ("asked", "releases", "fit"),
+    [
+        ("2.8.4", ("2.8.4",), "recorded"),
+        ("2.8", ("2.8.4",), "recorded"),
+        ("2.8.1", ("2.8.4",), "same minor"),
+        ("2.6.2", ("2.4.4", "2.8.4"), "between"),
+        ("1.4", ("1.15.5",), "older than all"),
+        ("3.0", ("2.23.0.dev20261026",), "newer than all"),
+    ],
+)
+def test_a_release_is_found_or_its_neighbours_are_named(asked, releases, fit):
+    found = find(asked, RECORDED)
+    assert (found.releases, found.fit) == (releases, fit)
+    assert all(release in found.note for release in releases) or fit == "recorded"
+
+
+@pytest.mark.parametrize("asked", ["", "latest", "2", "two.eight", "1" * 5000 + ".0"])
+def test_what_is_no_release_is_a_clear_error(asked):
+    with pytest.raises(BadUsage, match="no release of TensorFlow"):
+        find(asked, RECORDED)
+
+
+@given(st.integers(0, 3), st.integers(0, 40), st.integers(0, 9))
+def test_neighbours_enclose_what_was_asked(major, minor, patch):
+    found = find(f"{major}.{minor}.{patch}", RECORDED)
+    assert set(found.releases) <= set(RECORDED) and len(found.releases) == (2 if found.fit == "between" else 1)
+
+
+def test_the_index_is_believed_only_while_its_records_are_the_same(tmp_path):
+    records.write(tmp_path, record(OFF))
+    made, _ = records.readable(tmp_path)
+    (tmp_path / index.NAME).write_bytes(index.encode(index.build(tmp_path, made)))
+    published, current = index.load(tmp_path)
+    assert current and of(published.answers, "fused-conv-groups").seen == 1
+    records.write(tmp_path, ON)
+    renewed, current = index.load(tmp_path)
+    assert not current and len(renewed.places) == 2
+
+
+def test_a_broken_index_is_not_believed(tmp_path):
+    records.write(tmp_path, record(OFF))
+    (tmp_path / index.NAME).write_bytes(b'{"format": "answers/1", ')
+    assert index.load(tmp_path)[1] is False
