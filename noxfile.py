@@ -34,7 +34,7 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session
 def plan(session: nox.Session) -> None:
-    """Divide the runs into shards for many machines: `-- --shards 20`; one makes its own by `matrix -- --shard 3/20`."""
+    """Divide the runs into shards: `-- --shards 20`; each machine makes one by `nox -s matrix -- --shard 3/20`."""
     _verb(session, "plan")
 
 
