@@ -5,27 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
-import msgspec
-
 from matrix import paths, statements
-from matrix.cells import suite
+from matrix.answers import index
 from matrix.errors import BadUsage
-from matrix.report import statements as since
 from matrix.report import support as support_json
-from matrix.report.pages import cells, compare, downloads, errors, front, mine, prose, runs
-from matrix.report.pages.answer import answer
+from matrix.report.pages import compare, downloads, mine
+from matrix.report.pages.composed import compose
 from matrix.report.pages.content import Content, load
-from matrix.report.pages.html import cell_path, render, run_path
-from matrix.report.table import WORDS, headline, in_words
-from matrix.verdicts import NEEDS
 
 STATIC = Path(__file__).parent / "static"
 # What marks a folder as a site of ours, that may be replaced.
 MARK = "support.json"
-PAGES = ("index.html", "errors.html", "changes.html", "compare.html", "runs.html", "method.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,49 +46,17 @@ def build(reports: Path, folder: Path) -> Site:
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:
     """Path below the site's root, and what is written there."""
-    for path, text in _pages(content):
+    for path, text in compose(content):
         yield path, text.encode()
     yield from downloads.tables(content)
     yield from downloads.observations(content.records)
     yield "data/outcomes.js", compare.script(content)
     yield "data/mine.js", mine.script(content)
     yield "statements.json", statements.encode(content.statements)
-    yield "data/answers.json", msgspec.json.encode(content.answers)
+    yield "answers.json", index.encode(content.index)
     yield "support.json", support_json.encode(content.support)
     for schema in sorted(paths.SCHEMAS.glob("*.json")):
         yield f"schema/{schema.name}", schema.read_bytes()
-
-
-def _pages(content: Content) -> Iterator[tuple[str, str]]:
-    told = in_words(headline(content.support, content.records, broken=len(content.faults)))
-    common = {"pages": PAGES, "approaches": suite.APPROACHES, "needs": NEEDS}
-    yield "index.html", render(
-        "index.html.jinja", "index.html", **common, words=WORDS, headline=told, places=front.places(content),
-        needs_of=front.needs_of, **mine.choices(content), answer=answer(content, content.statements.statements),
-    )  # fmt: skip
-    for release, group in groupby(cells.pages(content), key=lambda page: page.release):
-        alike = list(group)
-        ways = [page.approach for page in alike]
-        for page in alike:
-            path, approach = cell_path(release, page.approach), suite.APPROACHES[page.approach]
-            yield path, render("cell.html.jinja", path, **common, page=page, approach=approach, ways=ways)
-
-    yield "errors.html", render(
-        "errors.html.jinja", "errors.html", **common, explained=errors.explained(content.answers, content.catalog),
-        releases=content.releases, unnamed=content.answers.unnamed, observations=content.observations,
-        shown_backends=tuple(dict.fromkeys(run.backend for run in content.support.runs if run.engine)),
-    )  # fmt: skip
-    yield "changes.html", render(
-        "changes.html.jinja", "changes.html", **common, changed=since.changed(content.statements.changes),
-        since=since.since(content.statements.statements), evidence=since.EVIDENCE, what=since.CHANGES,
-    )  # fmt: skip
-    yield "compare.html", render("compare.html.jinja", "compare.html", **common)
-    yield "method.html", render("method.html.jinja", "method.html", **common, parts=prose.method())
-    made, never = runs.listed(content)
-    yield "runs.html", render("runs.html.jinja", "runs.html", **common, made=made, never=never)
-    for one in runs.pages(content):
-        path = run_path(one.header.host.host_class, one.header.engine, one.header.run)
-        yield path, render("run.html.jinja", path, **common, page=one)
 
 
 def _emptied(folder: Path) -> Path:

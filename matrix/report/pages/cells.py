@@ -10,11 +10,11 @@ from itertools import groupby
 from markupsafe import Markup
 
 from matrix.cells import suite
-from matrix.records import Error, Fusion, Observation
+from matrix.records import CellId, Error, Fusion, Observation
 from matrix.report.pages.content import Content
 from matrix.report.pages.html import anchor, grid_cell
 from matrix.report.support import RunEntry, Verdict, question_of
-from matrix.verdicts import Judgement, Question, counts
+from matrix.verdicts import FAILED, Judgement, Question, counts
 
 NOTHING = Markup("<td></td>")
 
@@ -75,10 +75,12 @@ class Section:
     after: Verdict | None
 
     @property
-    def example(self) -> str | None:
-        """`mode check case` of a cell that the verdict rests on and that can be run again."""
-        cells = [cell.split("/", 4)[2:] for cell in self.verdict.deciding]
-        return next((" ".join(cell) for cell in cells if self.verdict.evidence == "executed"), None)
+    def example(self) -> Observation | None:
+        """The cell to see happen: the first that fails of those that the verdict rests on, else the first of them."""
+        deciding: list[CellId] = [_cell(text) for text in self.verdict.deciding]
+        seen = [self.judgement.cells[cell] for cell in deciding if cell in self.judgement.cells]
+        seen = [one for one in seen if one.evidence == "executed"]
+        return min(seen, key=lambda one: (one.check == "fusion", one.outcome not in FAILED), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +175,7 @@ class _Remarks:
 def grid(content: Content, observations: Sequence[Observation], verdict: Verdict) -> Grid:
     """Columns in the suite's order of modes and checks. What counts in no verdict, control and misuse, comes last."""
     columns = sorted({(one.mode, one.check) for one in observations}, key=_column)
-    deciding = {tuple(cell.split("/", 4)[1:]) for cell in verdict.deciding}
+    deciding = {_cell(text) for text in verdict.deciding}
     place = anchor(verdict.backend, verdict.profile, verdict.host_class)
     remarks = _Remarks(named=content.named)
     by_case: dict[str, dict[tuple[str, str], Markup]] = {}
@@ -195,6 +197,12 @@ def _drawn(one: Observation, remark: str | None, *, deciding: bool) -> Markup:
     classes += ["d"] if deciding else []
     word = one.fusion.epilogue if one.fusion else one.outcome
     return grid_cell(" ".join(classes), word, one.rel_err, remark)
+
+
+def _cell(deciding: str) -> CellId:
+    """Of `run/approach/mode/check/case`."""
+    _, approach, mode, check, case = deciding.split("/", 4)
+    return (approach, mode, check, case)
 
 
 def _column(column: tuple[str, str]) -> tuple[int, str, int]:

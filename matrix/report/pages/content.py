@@ -10,12 +10,14 @@ from pathlib import Path
 from packaging.version import Version
 
 from matrix import catalog, known_errors, records, statements
-from matrix.answers.explain import Answers, error_answers
+from matrix.answers import index
+from matrix.answers.index import Index
 from matrix.catalog import Catalog
 from matrix.errors import BadRecord
 from matrix.known_errors import KnownError
 from matrix.records import Header, Observation, Record
 from matrix.report import support as support_json
+from matrix.report.pages.html import anchor, cell_path
 from matrix.report.support import RunEntry, Support, Verdict, question_of
 from matrix.statements import Statements
 from matrix.verdicts import Judgement, Question, judge, question
@@ -31,7 +33,7 @@ class Content:
     faults: tuple[BadRecord, ...]
     judgements: tuple[Judgement, ...]
     support: Support
-    answers: Answers
+    index: Index
 
     @cached_property
     def runs(self) -> dict[Question, RunEntry]:
@@ -73,6 +75,19 @@ class Content:
         """(type, message) of an error to the id that it is known by."""
         return {(entry.type, entry.message): entry.known for entry in self.support.errors if entry.known}
 
+    def cell(self, deciding: str) -> str | None:
+        """The page of a cell named `run/approach/mode/check/case`; None where no table has the run."""
+        run_id, approach, *_ = deciding.split("/")
+        run = self._by_id.get(run_id)
+        if run is None or approach not in self.ways(question_of(run)):
+            return None
+        return f"{cell_path(run.release, approach)}#{anchor(run.backend, run.profile, run.host_class)}"
+
+    @cached_property
+    def _by_id(self) -> dict[str, RunEntry]:
+        """On the first host class that has it."""
+        return {run.run: run for run in reversed(self.support.runs) if run.engine}
+
     @cached_property
     def statements(self) -> Statements:
         return statements.build(self.catalog, self.judgements)
@@ -99,7 +114,7 @@ def load(reports: Path) -> Content:
         faults=faults,
         judgements=tuple(judgements),
         support=support_json.build(data, made, judgements, known),
-        answers=error_answers(made, known),
+        index=index.build(reports, made),
     )
 
 

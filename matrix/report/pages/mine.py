@@ -62,7 +62,7 @@ def choices(content: Content) -> dict[str, object]:
     return {
         "all_releases": _releases(content),
         "hosts": list(dict.fromkeys((*made, *(f"x86-{name}" for _, name in CLASSES), "x86-base"))),
-        "settings": {profile.name: _setting(profile.environment) for profile in content.catalog.profiles},
+        "settings": _settings(content),
         "forms": forms(),
         "wishes": WISHES,
         "dtypes": suite.DTYPES,
@@ -77,7 +77,7 @@ def _offered() -> list[tuple[str, Any]]:
 
 def script(content: Content) -> bytes:
     """`data/mine.js`: sets MATRIX."""
-    profiles = {profile.name: _setting(profile.environment) for profile in content.catalog.profiles}
+    profiles = _settings(content)
     told = {
         "letters": LETTERS,
         "backends": BACKEND_NAMES,
@@ -106,8 +106,9 @@ def _releases(content: Content) -> list[str]:
     return sorted({*content.releases, *(release.version for release in content.catalog.releases)}, key=Version)
 
 
-def _setting(environment: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in environment.items()) or "nothing set"
+def _settings(content: Content) -> dict[str, str]:
+    """What a person sets for each profile."""
+    return {profile.name: profile.setting or "nothing set" for profile in content.catalog.profiles}
 
 
 def _run(content: Content, run: RunEntry) -> dict[str, object]:

@@ -268,14 +268,14 @@ function narrowTable(asked) {
   for (const cell of all("td[data-n]")) cell.classList.toggle("dim", number >= 0 && cell.dataset.n[number] !== "y");
 }
 
-/* ---- what changed ---- */
+/* ---- what changed, case by case ---- */
 
 function changes() {
+  const fits = (part) => ["release", "backend", "profile", "approach"].every((name) => !chosen(name) || (part.dataset[name] ?? chosen(name)) === chosen(name));
   for (const section of all("section.change")) {
-    const fits = ["release", "backend"].every((name) => !chosen(name) || section.dataset[name] === chosen(name));
     const rows = all("tbody tr", section);
-    for (const row of rows) row.hidden = Boolean(chosen("approach")) && row.dataset.approach !== chosen("approach");
-    section.hidden = !fits || rows.every((row) => row.hidden);
+    for (const row of rows) row.hidden = !fits(row) || !(row.dataset.case ?? "").includes(chosen("case").trim().toLowerCase());
+    section.hidden = !fits(section) || rows.every((row) => row.hidden);
   }
 }
 
