@@ -123,6 +123,12 @@ def diff(session: nox.Session) -> None:
 
 
 @nox.session
+def bisect(session: nox.Session) -> None:
+    """Between which two builds a cell changed: `-- --approach keras-groups --check gradient 2.9.3 2.8.4`."""
+    _verb(session, "bisect")
+
+
+@nox.session
 def probe(session: nox.Session) -> None:
     """Build probe.pyz, one file that tells where a machine stands; it runs in any environment with TensorFlow."""
     _verb(session, "probe")

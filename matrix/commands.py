@@ -17,6 +17,7 @@ from matrix import doctor as doctor_
 from matrix import merge as merge_
 from matrix import plan as plan_
 from matrix import update as update_
+from matrix.answers import bisect as bisect_
 from matrix.cells import suite
 from matrix.errors import BadRecord, MachineError
 from matrix.ids import BACKENDS, Backend
@@ -25,7 +26,7 @@ from matrix.progress import by_question, in_words
 from matrix.records import EngineName
 from matrix.report import Summary, table
 from matrix.text import plain
-from matrix.verdicts import NEEDS
+from matrix.verdicts import NEEDS, core_case
 
 console = Console(soft_wrap=True)
 
@@ -225,6 +226,39 @@ def compare_engines(reports: Path) -> None:
     for difference in found:
         _say(plain(str(difference), limit=500))
     _say(f"{len(compared)} runs were made by both engines; {len(found)} of their cells differ")
+
+
+@cli.command()
+@click.option("--approach", required=True, type=click.Choice(list(suite.APPROACHES)))
+@click.option("--check", required=True, type=click.Choice(list(suite.CHECKS)))
+@click.option("--mode", type=click.Choice(list(suite.MODES)), default="graph", show_default=True)
+@click.option("--profile", default="default", show_default=True, help="Of matrix/data/profiles.toml.")
+@click.option("--case", help="The approach's base with bias and ReLU, by default.")
+@click.option("--no-runs", is_flag=True, help="By the records alone.")
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+@click.argument("good")
+@click.argument("bad")
+def bisect(
+    approach: str,
+    check: str,
+    mode: str,
+    profile: str,
+    case: str | None,
+    no_runs: bool,
+    reports: Path,
+    good: str,
+    bad: str,
+) -> None:
+    """Between which two builds from GOOD to BAD a cell changed: by the records, then by trying what lies between."""
+    chosen = plan_.select_profiles(catalog.load(), [profile])[0]
+    question = bisect_.Question(cell=(approach, mode, check, case or core_case(approach)), profile=chosen)
+    found = bisect_.by_records(question, good, bad, reports)
+    for line in bisect_.told(question, found):
+        _say(plain(line, limit=500))
+    if not no_runs:
+        narrowed = bisect_.Trial(question=question, found=found, say=_say).narrowed()
+        for line in bisect_.told(question, narrowed):
+            _say(plain(line, limit=500))
 
 
 @cli.command()

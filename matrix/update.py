@@ -97,7 +97,7 @@ def _lock_one(release: Release, backend: Backend, sdists: Collection[Sdist], dat
 
 def from_index(offers: Offers) -> list[Release]:
     """The releases that the catalog should hold, oldest first."""
-    return [_release(version, offers) for version in sorted(_versions(offers))]
+    return [release_of(version, offers) for version in sorted(_versions(offers))]
 
 
 def with_landmarks(releases: Iterable[Release], known: Iterable[Release]) -> list[Release]:
@@ -119,7 +119,8 @@ def _versions(offers: Offers) -> Iterator[Version]:
     yield max(offer.version for project in ("tf-nightly", "tf-nightly-cpu") for offer in offers[project])
 
 
-def _release(version: Version, offers: Offers) -> Release:
+def release_of(version: Version, offers: Offers) -> Release:
+    """A version as an entry of the catalog. Raise KeyError where the index has no wheel of it for CPUs."""
     found = {
         backend: (name, max(matching, key=lambda offer: (offer.version, offer.python, offer.date)))
         for backend, name in _names(version, offers).items()

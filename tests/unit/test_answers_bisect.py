@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.fabricated import error, record
+
+from matrix import catalog, records
+from matrix.answers.bisect import Question, by_records, search
+from matrix.errors import BadUsage
+
+CELL = ("nn-conv2d", "graph", "forward", "g4-k3/bias_relu/f32/nhwc")
+QUESTION = Question(cell=CELL, profile=catalog.load().profile("onednn-off"))
+
+
+def publish(folder, fails: dict[str, bool]):
+    for release, failing in fails.items():
+        change = (lambda cell: error("no") if cell == CELL else {}) if failing else (lambda cell: {})
+        python = {"2.4": "38"}.get(release[:3], "310")
+        records.write(folder, record(change, release=release, run=f"tf{release}-py{python}-cpu+onednn-off"))
+    return folder
+
+
+@given(st.integers(0, 60), st.data())
+def test_the_turn_is_found_with_as_few_questions_as_halving_takes(count, data):
+    turn = data.draw(st.integers(0, count))
+    asked = []
+
+    def is_good(version):
+        asked.append(version)
+        return int(version) < turn
+
+    low, high = search([str(number) for number in range(count)], is_good)
+    assert (low, high) == (turn - 1, turn)
+    assert len(asked) == len(set(asked)) <= math.ceil(math.log2(count + 1))
+
+
+@given(st.integers(1, 30), st.data())
+def test_what_cannot_be_tried_widens_the_answer_and_nothing_else(count, data):
+    turn = data.draw(st.integers(0, count))
+    broken = data.draw(st.sets(st.integers(0, count - 1)))
+    answers = {str(number): None if number in broken else number < turn for number in range(count)}
+    low, high = search(list(answers), lambda version: answers[version])
+    assert low < turn <= high
+    assert low == -1 or answers[str(low)] is True
+    assert high == count or answers[str(high)] is False
+    assert all(number in broken for number in range(low + 1, high))
+
+
+def test_records_answer_without_a_run_in_either_direction(tmp_path):
+    publish(tmp_path, {"2.4.4": True, "2.5.3": True, "2.8.4": False, "2.9.3": False})
+    found = by_records(QUESTION, "2.9.3", "2.4.4", tmp_path)
+    assert (found.good.release, found.bad.release, found.flips) == ("2.8.4", "2.5.3", False)
+    found = by_records(QUESTION, "2.4.4", "2.9.3", tmp_path)
+    assert (found.good.release, found.bad.release) == ("2.5.3", "2.8.4")
+    assert found.good.source == "tf2.5.3-py310-cpu+onednn-off"
+
+
+def test_more_than_one_change_is_told(tmp_path):
+    publish(tmp_path, {"2.4.4": True, "2.5.3": False, "2.8.4": True, "2.9.3": False})
+    found = by_records(QUESTION, "2.9.3", "2.4.4", tmp_path)
+    assert found.flips and (found.good.release, found.bad.release) == ("2.5.3", "2.4.4")
+
+
+def test_ends_that_do_the_same_or_are_unknown_are_a_clear_error(tmp_path):
+    publish(tmp_path, {"2.5.3": False, "2.8.4": False})
+    with pytest.raises(BadUsage, match="do the same: pass"):
+        by_records(QUESTION, "2.5.3", "2.8.4", tmp_path)
+    with pytest.raises(BadUsage, match=r"was not observed on 2\.9\.3"):
+        by_records(QUESTION, "2.5.3", "2.9.3", tmp_path)
