@@ -73,7 +73,7 @@ class Watched:
     def __init__(self, browser: Browser, **options) -> None:
         self.faults: list[str] = []
         self.context: BrowserContext = browser.new_context(**options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(60_000)
         self.context.on("request", self._asked)
         self.context.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url}"))
         self.context.on("response", self._answered)

@@ -31,15 +31,18 @@ def test_the_first_page_with_all_that_it_loads_is_small(site):
     assert size < 300 * KIB, f"{size / KIB:.0f} KiB"
 
 
-def test_the_first_page_answers_within_a_second(page, address):
-    """From asking for the page to an answered question, by the browser's own clock."""
-    page.goto(f"{address}/index.html#release=2.8.4")
-    page.wait_for_selector("#mine-answer *")
-    page.goto("about:blank")
-    page.goto(f"{address}/index.html#release=2.8.4")
-    interactive = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-    assert page.locator("#mine-answer").inner_text()
-    assert interactive < 1_000, f"{interactive:.0f} ms"
+def test_the_first_page_answers_within_a_second(watched, address):
+    """From asking for the page to an answered question, by the browser's own clock; the best of some, each in a browser
+    without a cache, since what else the machine does only adds to it.
+    """
+    seconds = []
+    for _ in range(5):
+        page = watched().new_page()
+        page.goto(f"{address}/index.html#release=2.8.4")
+        assert page.locator("#mine-answer").inner_text()
+        seconds.append(page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd") / 1000)
+        page.close()
+    assert min(seconds) < 1, seconds
 
 
 @pytest.fixture(scope="module")

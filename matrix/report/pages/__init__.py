@@ -50,6 +50,7 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
         yield path, text.encode()
     yield from downloads.tables(content)
     yield from downloads.observations(content.records)
+    yield downloads.badge(content)
     yield "data/outcomes.js", compare.script(content)
     yield "data/mine.js", mine.script(content)
     yield "statements.json", statements.encode(content.statements)

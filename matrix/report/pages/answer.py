@@ -9,7 +9,7 @@ from matrix.cells import suite
 from matrix.needs import Answer
 from matrix.report.pages.content import Content
 from matrix.report.statements import began
-from matrix.report.support import Verdict
+from matrix.report.support import Verdict, question_of
 from matrix.statements import Statement
 from matrix.verdicts import Need
 
@@ -34,21 +34,30 @@ def answer(content: Content, statements: Iterable[Statement]) -> tuple[str, ...]
     if not places:
         return ()
     backend, host_class = max(sorted(places), key=lambda place: places[place])
-    here = [one for one in executed if (one.backend, one.host_class) == (backend, host_class)]
+    here = [one for one in executed if (one.backend, one.host_class) == (backend, host_class) and _sound(content, one)]
     said: dict[str, list[Statement]] = defaultdict(list)
     for one in statements:
         if (one.backend, one.host_class, one.evidence, one.approach) == (backend, host_class, "executed", PLAINEST):
             said[one.profile].append(one)
-    return tuple(_sentences(content, said, here))
+    return tuple(_sentences(content, said, here, host_class))
 
 
-def _sentences(content: Content, said: dict[str, list[Statement]], here: list[Verdict]) -> Iterator[str]:
+def _sound(content: Content, verdict: Verdict) -> bool:
+    """A run with observations of its own, in which the control passes: elsewhere groups need not be at fault."""
+    run = content.runs[question_of(verdict)]
+    return not run.doubtful and not run.same_as
+
+
+def _sentences(
+    content: Content, said: dict[str, list[Statement]], here: list[Verdict], host_class: str
+) -> Iterator[str]:
     if told := ", and it ".join(_clauses(said.get("default", ()))):
-        yield f"With nothing set on {here[0].host_class}, a grouped filter in tf.nn.conv2d {told}."
+        yield f"With nothing set on {host_class}, a grouped filter in tf.nn.conv2d {told}."
     off = next((profile for profile in content.catalog.profiles if profile.onednn is False), None)
     if off and (told := ", and it ".join(_clauses(said.get(off.name, ())))):
         yield f"With oneDNN off, which other processors may have by default, it {told}."
-    yield _surest(here)
+    if here:
+        yield _surest(here)
 
 
 def _clauses(statements: Iterable[Statement]) -> Iterator[str]:
@@ -59,7 +68,8 @@ def _clauses(statements: Iterable[Statement]) -> Iterator[str]:
             alike[one.spans[-1].answer, began(one, one.spans[-1])].append(one.need)
     for (said, since), needs in alike.items():
         told = _listed([(DOES if said in {"yes", "some"} else DOES_NOT)[need] for need in needs])
-        observed = f"from {since} on" if since else "in every release observed"
+        always = "in every release observed" if said in {"yes", "some"} else "in any release observed"
+        observed = f"from {since} on" if since else always
         yield f"{told} {'only in part ' if said == 'some' else ''}{observed}"
 
 
@@ -77,10 +87,9 @@ def _surest(here: list[Verdict]) -> str:
         return f"Nothing that computes the same both infers in a graph and trains in any of {runs} runs."
     best = max(counts.values())
     names = [name for name in suite.APPROACHES if counts[name] == best]
-    return (
-        f"The surest of what computes the same {'is' if len(names) == 1 else 'are'} {_listed(names)}, which infers "
-        f"in a graph and trains in {best} of {runs} runs."
-    )
+    whole = "every one" if best == runs else f"{best}"
+    verb, each = ("is", "it") if len(names) == 1 else ("are", "each")
+    return f"The surest {verb} {_listed(names)}: {each} infers in a graph and trains in {whole} of {runs} runs."
 
 
 def _listed(names: list[str]) -> str:

@@ -40,6 +40,14 @@ def tables(content: Content) -> Iterator[tuple[str, bytes]]:
         yield f"data/{name}.csv", as_csv(heads, rows)
 
 
+def badge(content: Content) -> tuple[str, bytes]:
+    """`data/badge.json`, in the form that shields.io asks an endpoint for."""
+    observed = sum(one.verdict != "unknown" for one in content.support.verdicts)
+    said = f"{observed:,} cells observed in {len(content.releases)} releases"
+    told = {"schemaVersion": 1, "label": "TensorFlow grouped convolution", "message": said, "color": "blue"}
+    return "data/badge.json", msgspec.json.encode(told)
+
+
 def observations(made: Iterable[Record]) -> Iterator[tuple[str, bytes]]:
     """Each record as it was published, and its observations as CSV."""
     for record in made:
