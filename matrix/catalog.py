@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,9 +51,11 @@ class Release(_Entry, frozen=True, kw_only=True):
 
 
 class Profile(_Entry, frozen=True, kw_only=True):
-    """Variables that change what TensorFlow does, and the releases (a PEP 440 range) where they do.
+    """Variables and options that change what TensorFlow does, and the releases (a PEP 440 range) where they do.
 
-    `onednn`: `default` comes to this profile where TensorFlow says that oneDNN is on (or off).
+    `onednn`: `default` comes to this profile where TensorFlow says that oneDNN is on (or off). `optimizer`: options of
+    TensorFlow 2's optimizer, which have no variable. `approaches`: those that it can matter to; all by default.
+    `by_name`: only run where it is asked for. `needs_device`: it changes nothing that can be planned.
     """
 
     name: Annotated[str, Meta(pattern=ids.exactly(ids.PROFILE))]
@@ -60,6 +64,22 @@ class Profile(_Entry, frozen=True, kw_only=True):
     why: Text
     releases: Releases = ""
     onednn: bool | None = None
+    optimizer: dict[str, bool] = msgspec.field(default_factory=dict)
+    approaches: list[str] = msgspec.field(default_factory=list)
+    by_name: bool = False
+    needs_device: bool = False
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the suite is run under."""
+        return self.environment | ({"SUITE_OPTIMIZER": json.dumps(self.optimizer)} if self.optimizer else {})
+
+    @property
+    def setting(self) -> str:
+        """What a person sets: variables for a shell, or a line of Python before the first function; "" for nothing."""
+        if self.optimizer:
+            return f"tf.config.optimizer.set_experimental_options({self.optimizer})"
+        return " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
 
     def holds_for(self, release: str, backend: ids.Backend) -> bool:
         return backend in self.backends and SpecifierSet(self.releases, prereleases=True).contains(release)

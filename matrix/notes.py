@@ -179,7 +179,7 @@ def _not_there(judgement: Judgement) -> Iterator[str]:
         )
         yield f"Not in this release: {_listed([*reasons]) or 'no reason given'} (in others from {approach.since} on)."
         return
-    if lacking := [mode for mode in suite.MODES if mode not in approach.modes]:
+    if lacking := [mode for mode in suite.CORE_MODES if mode not in approach.modes]:
         yield f"{judgement.approach} has no mode {_listed(lacking, 'or')}."
     lacks: dict[str, list[str]] = defaultdict(list)
     for mode in suite.MODES:

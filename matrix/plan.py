@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from matrix import interpreters, records, runner
+from matrix import host, interpreters, records, runner
 from matrix.catalog import Catalog, Profile, Release
 from matrix.cells import suite_sha256
 from matrix.engines import ENGINES
@@ -59,11 +59,13 @@ class Selection:
             if all(not names or name in names for name, names in zip(cell, wanted, strict=False))
         )
 
-    def patterns(self) -> tuple[str, ...]:
+    def patterns(self, planned: Planned) -> tuple[str, ...]:
         """The same for `python -m suite`, as shell patterns; none means all."""
-        if self.is_whole:
+        of_profile = tuple(planned.profile.approaches)
+        if self.is_whole and not of_profile:
             return ()
-        wanted = (self.approaches or "*", self.modes or "*", self.checks or "*", "*")
+        approaches = tuple(name for name in self.approaches or of_profile if not of_profile or name in of_profile)
+        wanted = (approaches or "*", self.modes or "*", self.checks or "*", "*")
         return tuple("/".join(names) for names in itertools.product(*wanted))
 
 
@@ -91,6 +93,7 @@ def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> 
         if backend in release.wheels
         for profile in profiles
         if profile.holds_for(release.version, backend)
+        if not (profile.needs_device and host.facts(backend).gpu is None)
     )
     if not planned:
         raise BadUsage(
@@ -110,7 +113,7 @@ def select_profiles(catalog: Catalog, names: Collection[str]) -> list[Profile]:
     for name in names:
         if name not in known:
             raise _unknown("profile", name, known)
-    return [profile for profile in catalog.profiles if not names or profile.name in names]
+    return [profile for profile in catalog.profiles if profile.name in names or not (names or profile.by_name)]
 
 
 def _select(catalog: Catalog, selector: str) -> Sequence[Release]:

@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from matrix import backends, host, paths, records
 from matrix.catalog import Catalog, Profile, Release
-from matrix.cells import suite, suite_sha256
+from matrix.cells import suite, suite_parts, suite_sha256
 from matrix.engines import ENGINES
 from matrix.engines.protocol import Ended, Environment, Limits, Process
 from matrix.errors import BadRecord, MachineError, MatrixError, NotBuilt
@@ -55,7 +55,10 @@ class Planned:
 
     @property
     def cells(self) -> tuple[CellId, ...]:
-        return tuple(map(tuple, suite.planned_cells() if self.virtual_device else suite.cells()))
+        """All that the suite has for it, of the approaches that its profile can matter to."""
+        cells = suite.planned_cells() if self.virtual_device else suite.cells()
+        asked = self.profile.approaches or suite.APPROACHES
+        return tuple(tuple(cell) for cell in cells if cell.approach in asked)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +77,9 @@ def recipe_sha256(planned: Planned, built: str) -> str:
     """Of all that decides what runs, but for the host class and the suite: what is built, by the engine's own recipe,
     and the variables.
     """
-    variables = sorted((VARIABLES | planned.profile.environment).items())
+    variables = sorted((VARIABLES | planned.profile.variables).items())
     asked = f" planned for {sorted(planned.virtual_device.items())}" if planned.virtual_device else ""
+    asked += f" of {planned.profile.approaches}" if planned.profile.approaches else ""
     return hashlib.sha256(f"{built} {variables} threads {THREADS}{asked}".encode()).hexdigest()
 
 
@@ -103,9 +107,14 @@ def _planned(planned: Planned) -> tuple[str, ...]:
 
 
 def describe(job: Job) -> Imported | None:
-    """What the target says of itself under the profile, without observing anything; None where it cannot."""
+    """What the target says of itself under the profile, without observing anything; None where it cannot.
+
+    Raise MachineError where this machine ended it.
+    """
     stream = Stream(())
-    _follow(job, stream, ("--describe",), lambda _: None)
+    end = _follow(job, stream, ("--describe",), lambda _: None)
+    if stream.imported is None and end.machine:
+        raise MachineError(f"asked what it is, {end.reason}")
     return stream.imported
 
 
@@ -114,7 +123,7 @@ def default_is(job: Job, catalog: Catalog) -> Planned | None:
     planned = job.planned
     release, backend = planned.release.version, planned.run.target.backend
     names = {profile.onednn: profile for profile in catalog.profiles if profile.holds_for(release, backend)}
-    if planned.profile.environment or not {True, False} <= set(names):
+    if planned.profile.variables or not {True, False} <= set(names):
         return None
     told = describe(job)
     if told is None or told.onednn is None:
@@ -152,7 +161,7 @@ class _End:
 
 def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observed) -> _End:
     """Feed the stream until the target ends, lies or passes a limit. Raise MachineError where the engine fails."""
-    variables = VARIABLES | job.planned.profile.environment
+    variables = VARIABLES | job.planned.profile.variables
     engine = ENGINES[job.planned.engine]
     process = engine.start(job.environment, job.suite, arguments, variables, job.limits)
     log = _Log()
@@ -241,6 +250,7 @@ def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
             "lock_sha256": job.environment.lock_sha256,
             "image_digest": job.environment.image_digest,
             "suite_sha256": suite_sha256(job.suite, planned=planned.virtual_device is not None),
+            "suite_parts": suite_parts(job.suite, planned=planned.virtual_device is not None),
             "threads": THREADS,
         }
     fields["python"] = fields.get("python") or run.target.python

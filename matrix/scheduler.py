@@ -159,7 +159,7 @@ class _Crew:
             return [runner.not_run(planned, fault)]
 
     def _run(self, planned: Planned, environment: Environment) -> list[Record]:
-        job = Job(planned=planned, environment=environment, arguments=self._selection.patterns(), stop=self.stop)
+        job = Job(planned=planned, environment=environment, arguments=self._selection.patterns(planned), stop=self.stop)
         with self._memory():
             other = runner.default_is(job, self._catalog)
             if other is None:

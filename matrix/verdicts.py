@@ -118,7 +118,12 @@ class Judgement:
 
 def judge(records: Iterable[Record]) -> list[Judgement]:
     """One for each run that has a record, host class and approach of the suite, in the order of the records."""
-    return [weigh(witness, approach) for witness in witnesses(records) for approach in suite.APPROACHES]
+    return [
+        weigh(witness, approach)
+        for witness in witnesses(records)
+        for approach in suite.APPROACHES
+        if approach in witness.cells or witness.answers.status != "complete"  # a profile may ask only for some
+    ]
 
 
 def witnesses(records: Iterable[Record]) -> list[Witness]:
@@ -152,9 +157,7 @@ def question(header: Header) -> Question:
 
 
 def weigh(witness: Witness, approach: str) -> Judgement:
-    cells = {
-        cell: observed for cell, observed in witness.cells.get(approach, {}).items() if not is_control(observed.case)
-    }
+    cells = {cell: observed for cell, observed in witness.cells.get(approach, {}).items() if counts(observed.case)}
     judged = {need: tuple(cells.get(cell) for cell in core_cells(approach, need)) for need in JUDGED}
     needs: dict[Need, Answer] = {need: _answer(observations) for need, observations in judged.items()}
     needs["fused"] = _fused(cells, approach)
@@ -245,7 +248,7 @@ def ways_round(judgement: Judgement, need: Need, others: Iterable[Judgement]) ->
     check, modes = JUDGED[need]
     asked, approach = judgement.witness.asked, judgement.approach
     ways: dict[str, list[str]] = {"mode": [], "profile": [], "approach": []}
-    ways["mode"] = [mode for mode in suite.MODES if _passes(judgement, mode, check)]
+    ways["mode"] = [mode for mode in suite.CORE_MODES if _passes(judgement, mode, check)]
     for other in others:
         header = other.witness.asked
         if other.needs[need] != "yes" or header.same_as:
@@ -280,20 +283,27 @@ def core_cells(approach: str, need: Need) -> tuple[CellId, ...]:
 
 @cache
 def _core(approach: str, check: Check, modes: tuple[Mode, ...]) -> tuple[CellId, ...]:
-    cases = {core_case(approach, epilogue) for epilogue in suite.EPILOGUES}
+    cases = {core_case(approach, epilogue) for epilogue in suite.CORE_EPILOGUES}
     return tuple(cell for cell in _cells(approach) if cell[1] in modes and cell[2] == check and cell[3] in cases)
 
 
 @cache
 def _cells(approach: str, *, planned: bool = False) -> tuple[CellId, ...]:
-    """All cells of the suite but for the control's."""
+    """All cells of the suite that count."""
     cells = suite.planned_cells() if planned else suite.cells()
-    return tuple(tuple(cell) for cell in cells if cell.approach == approach and not is_control(cell.case))
+    return tuple(tuple(cell) for cell in cells if cell.approach == approach and counts(cell.case))
 
 
+@cache
+def counts(case: str) -> bool:
+    """One group is no grouped convolution, and misuse has no right answer: neither counts in a verdict."""
+    return not (case.startswith("g1-") or suite.is_misuse(case))
+
+
+@cache
 def is_control(case: str) -> bool:
-    """One group is no grouped convolution: the same code must pass there, and counts in no verdict."""
-    return case.startswith("g1-")
+    """The same code without groups must pass, or a failure is not the groups'."""
+    return case.startswith("g1-") and not suite.is_misuse(case)
 
 
 def _best(records: Iterable[Record]) -> Record:

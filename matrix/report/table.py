@@ -202,7 +202,7 @@ def _row(run: RunEntry, verdicts: Iterable[Verdict], numbers: dict[str, int]) ->
 def shorts(support: Support, judgements: Iterable[Judgement], catalog: Catalog) -> Iterator[Short]:
     """One for each backend on which anything was executed."""
     executed = Counter((one.backend, one.host_class) for one in support.verdicts if one.evidence == "executed")
-    plain = {profile.name for profile in catalog.profiles if not profile.environment or profile.onednn is not None}
+    plain = {profile.name for profile in catalog.profiles if not profile.variables or profile.onednn is not None}
     for backend in BACKENDS:
         classes = [host_class for of, host_class in executed if of == backend]
         if not classes:

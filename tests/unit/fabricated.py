@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from matrix.cells import suite
 from matrix.records import CellId, Error, Fusion, Header, Host, Observation, Record
-from matrix.verdicts import is_control
+from matrix.verdicts import core_case, is_control
 
 Change = Callable[[CellId], dict]
 
@@ -41,13 +41,18 @@ def error(message="does not compute") -> dict:
     return {"outcome": "error", "error": Error(type="InvalidArgumentError", message=message)}
 
 
+CORE = {(approach, core_case(approach, epilogue)) for approach in suite.APPROACHES for epilogue in suite.CORE_EPILOGUES}
+
+
 def where(check=None, mode=None, of=None, approach="nn-conv2d", control=False, **fields) -> Change:
-    """The change of one approach's cells, all or those of a check, a mode and an epilogue (`of`), to these fields."""
+    """The change of one approach's cells to these fields: of the core, or of the control; all of them, or those of a
+    check, a mode and an epilogue (`of`).
+    """
 
     def change(cell: CellId) -> dict:
         asked = (approach, mode, check)
         fits = all(want in {None, got} for want, got in zip(asked, cell[:3], strict=True))
-        fits = fits and is_control(cell[3]) == control
+        fits = fits and (is_control(cell[3]) if control else (cell[0], cell[3]) in CORE)
         return fields if fits and of in {None, cell[3].split("/")[1]} else {}
 
     return change

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import unicodedata
 from pathlib import Path
 
@@ -165,15 +164,3 @@ def test_the_committed_schemas_are_current():
     for name, schema in schemas.schemas().items():
         committed = (paths.SCHEMAS / name).read_bytes()
         assert committed == schemas.encode(schema), "renew them with: python -m matrix.report.schemas"
-
-
-def test_a_hundred_records_of_1200_observations_are_judged_within_seconds(tmp_path):
-    full = record()
-    for number in range(100):
-        run = f"tf2.{number}.0-py310-cpu+onednn-off"
-        changed = header(run=run, release=f"2.{number}.0", observations=len(full.observations))
-        records.write(tmp_path, Record(header=changed, observations=full.observations))
-    began = time.perf_counter()
-    summary = report(tmp_path, None)
-    assert time.perf_counter() - began < 15
-    assert summary.headline.records == 100

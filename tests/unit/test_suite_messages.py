@@ -107,8 +107,8 @@ RAISED = {
         "CPU BiasOp only supports NHWC.",
     ),
     "1.12.3 converter": (
-        "TOCO failed see console for info.\nb'2026-11-23 09:32:15.727851: F tensorflow/contrib/lite/toco/tooling_util.cc",
-        "TOCO failed see console for info. b'F tensorflow/contrib/lite/toco/tooling_util.cc",
+        "TOCO failed see console for info.\nb'2026-11-23 09:32:15.727851: F tensorflow/contrib/lite/toco/a.cc",
+        "TOCO failed see console for info. b'F tensorflow/contrib/lite/toco/a.cc",
     ),
     "1.15.0 XLA": (UNCOMPILED.format("cluster_14309726818920568786[]"), UNCOMPILED.format("cluster")),
 }
