@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+import psutil
 from filelock import FileLock
 
 from matrix import interpreters, locks, paths
@@ -153,6 +154,14 @@ class _Process:
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
+        self._kill_escaped()
+
+    def _kill_escaped(self) -> None:
+        """What has made itself a session of its own still has the run's home."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("HOME") == self._home:
+                    process.kill()
 
     def wait(self) -> Ended:
         self._child.wait()

@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 
 from matrix import paths
+from matrix.records import Observation, Record
 
 TABLE = paths.ROOT / "docs" / "faults.md"
 ROW = re.compile(r"^\| (?P<fault>[^|]+) \| (?P<engine>[^|]+) \| (?P<outcome>[^|]+) \|$", re.MULTILINE)
 HEAD = "| fault | engine | outcome |\n|---|---|---|\n"
+
+
+def of_cell(observation: Observation) -> str:
+    why = [observation.outcome, observation.signal, observation.reason, observation.error and observation.error.type]
+    return f"of its own cell: {', '.join(filter(None, why))}; the cells beside it pass"
+
+
+def of_record(record: Record) -> str:
+    header = record.header
+    return f"of its run: {header.status}, {header.reason}{'; the machine is to blame' if header.machine else ''}"
 
 
 def check(fault: str, engine: str, outcome: str, *, write: bool) -> None:

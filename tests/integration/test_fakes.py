@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import outcomes
+import psutil
 import pytest
 from mini import FAKES, fake_cells, mini_suite
 
@@ -20,11 +24,15 @@ from matrix.runner import Job, Planned
 GOLDEN = Path(__file__).parent / "golden"
 # Of line 1, what a fault decides; the rest is of the machine and the day.
 TELLING = ("status", "reason", "observations")
-LIMITS = Limits(seconds=240, silence=20)
+# A real import may be slow on a loaded machine; a fake one that hangs is known to.
+LIMITS = Limits(seconds=480, silence=180)
+IMPATIENT = Limits(seconds=240, silence=20)
 
 
-def observe(planned: Planned, environment: Environment, suite: Path, *arguments: str) -> Record:
-    job = Job(planned=planned, environment=environment, suite=suite, arguments=arguments, limits=LIMITS)
+def observe(
+    planned: Planned, environment: Environment, suite: Path, *arguments: str, limits: Limits = LIMITS
+) -> Record:
+    job = Job(planned=planned, environment=environment, suite=suite, arguments=arguments, limits=limits)
     return runner.observe(job, fake_cells(), lambda observation: None)
 
 
@@ -38,25 +46,44 @@ def check_golden(name: str, record: Record, *, write: bool) -> None:
     assert got == (GOLDEN / f"{name}.jsonl").read_text()
 
 
+def told(fault: str, record: Record, request: pytest.FixtureRequest) -> None:
+    outcomes.check(fault, "venv", outcomes.of_record(record), write=request.config.getoption("--golden"))
+
+
 def test_a_bad_cell_costs_one_cell(planned, environment, tmp_path, request):
     """Every fake between two bystanders, on a real TensorFlow: crashes, a hang, a memory hog, lies."""
     record = observe(planned, environment, mini_suite(tmp_path), "--seconds=8", "--memory=1600000000")
     check_golden("cells", record, write=request.config.getoption("--golden"))
     bystanders = [one for one in record.observations if one.approach.endswith(("-before", "-after"))]
     assert bystanders and all(one.outcome == "pass" for one in bystanders)
+    for one in record.observations:
+        if one not in bystanders:
+            fault = one.approach.removeprefix("fake-").replace("-", " ")
+            outcomes.check(fault, "venv", outcomes.of_cell(one), write=request.config.getoption("--golden"))
+    assert not list(left_by(tmp_path))
+
+
+def left_by(folder: Path) -> Iterator[psutil.Process]:
+    """Processes of the suite in this folder."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("PYTHONPATH") == str(folder):
+                yield process
 
 
 @pytest.mark.parametrize("main", sorted((FAKES / "mains").glob("*.py")), ids=lambda path: path.stem)
 def test_a_suite_that_lies_ends_as_a_record(main, planned, environment, tmp_path, request):
     record = observe(planned, environment, mini_suite(tmp_path, main=main))
     check_golden(main.stem, record, write=request.config.getoption("--golden"))
+    told(f"a suite: {main.stem.replace('_', ' ')}", record, request)
     assert record.header.status != "complete"
 
 
 @pytest.mark.parametrize("tensorflow", sorted((FAKES / "tensorflows").glob("*.py")), ids=lambda path: path.stem)
 def test_an_import_that_does_not_come_back(tensorflow, planned, environment, tmp_path, request):
-    record = observe(planned, environment, mini_suite(tmp_path, tensorflow=tensorflow))
+    record = observe(planned, environment, mini_suite(tmp_path, tensorflow=tensorflow), limits=IMPATIENT)
     check_golden(f"import_{tensorflow.stem}", record, write=request.config.getoption("--golden"))
+    told(f"an import that {tensorflow.stem}", record, request)
     assert record.header.status == "not_imported"
 
 

@@ -98,7 +98,7 @@ def after_some(project: Tiny, words: str) -> subprocess.Popen[str]:
 
 
 def test_killed_at_random_points(whole, project, tmp_path, told):
-    """SIGKILL anywhere from start to end, with the environment built or not: going on gives what was never disturbed."""
+    """SIGKILL anywhere from start to end, the environment built or not: going on gives what was never disturbed."""
     random, seconds = Random(SEED), _seconds(project)
     for number in range(KILLS):
         built = random.random() < 0.8

@@ -17,6 +17,11 @@ FAKES = (
     "fake-poisoner",
     "fake-poisoned",
     "fake-child-holds-pipe",
+    "fake-crowd",
+    "fake-huge-error",
+    "fake-huge-words",
+    "fake-flaky",
+    "fake-clock-jumps",
 )
 
 

@@ -6,13 +6,23 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+from . import clock, messages
 
 POISON = []
 
 
 def observe(approach, mode, check, case):
-    FAKES.get(approach, _pass)()
-    return {"approach": approach, "mode": mode, "check": check, "case": case, "outcome": "pass", "evidence": "executed"}
+    found = {
+        "approach": approach,
+        "mode": mode,
+        "check": check,
+        "case": case,
+        "outcome": "pass",
+        "evidence": "executed",
+    }
+    return dict(found, **(FAKES.get(approach, _pass)() or {}))
 
 
 def _pass():
@@ -78,6 +88,39 @@ def _poisoned():
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def _crowd():
+    """As many processes as a fork bomb has after a moment, each in a session of its own, out of the worker's reach."""
+    for _ in range(30):
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(600)
+            os._exit(0)
+
+
+def _huge_error():
+    return {"outcome": "error", "error": messages.describe(ValueError("no groups here " * 20_000))}
+
+
+def _huge_words():
+    return {"outcome": "error", "error": {"type": "ValueError", "message": "no groups here " * 20_000}}
+
+
+def _flaky():
+    """Dies the first time that it is asked, and never again."""
+    seen = Path(os.environ["HOME"]) / "seen"
+    if not seen.exists():
+        seen.touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _clock_jumps():
+    """A day ahead at every look, then a year back; what was spent is nonsense, what was observed is not."""
+    jumps = iter(range(10**6))
+    time.time = time.perf_counter = lambda: next(jumps) * 86400.0
+    with clock.spending("jumping"):
+        time.time = time.perf_counter = lambda: -365 * 86400.0
+
+
 def _child_holds_pipe():
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], close_fds=False)
     os._exit(3)
@@ -98,4 +141,9 @@ FAKES = {
     "fake-poisoner": lambda: POISON.append(True),
     "fake-poisoned": _poisoned,
     "fake-child-holds-pipe": _child_holds_pipe,
+    "fake-crowd": _crowd,
+    "fake-huge-error": _huge_error,
+    "fake-huge-words": _huge_words,
+    "fake-flaky": _flaky,
+    "fake-clock-jumps": _clock_jumps,
 }
