@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 import msgspec
 from packaging.version import Version
@@ -30,9 +31,10 @@ from matrix.cells import suite
 from matrix.ids import Backend
 from matrix.known_errors import KnownError, found_in, recognise, searched, spoken
 from matrix.records import Check, Header, Mode, Observation, Record, Status
-from matrix.verdicts import FAILED, Witness, is_control, witnesses
+from matrix.verdicts import FAILED, Witness, core_case, is_control, witnesses
 
 NEAR = 0.5
+EXPORTS = ("savedmodel", "tflite")
 OF_RELEASES = ("releases", "runs", "default_in")
 WORD = re.compile(r"[a-z_]{3,}")
 
@@ -263,16 +265,24 @@ def _beside(found: Iterable[Witness]) -> _Beside:
 def _where(seen: Iterable[_Seen], beside: _Beside) -> list[Where]:
     """Failing cells of a run that differ in nothing but their variant are one; so are releases that differ in nothing.
 
-    A fused operation that fails fails in its forward pass too: evidence is told of only where nothing else is.
+    What is exported has ways round of its own. A fused operation that fails fails in its forward pass too: evidence is
+    not told of.
     """
-    groups: dict[tuple[int, str, str, str], list[Observation]] = defaultdict(list)
+    groups: dict[tuple[int, str, str, str, str], list[Observation]] = defaultdict(list)
     runs: dict[int, Witness] = {}
     for witness, one in seen:
-        if not is_control(one.case) and one.check != "fusion":
+        if (misused(one.case) or not is_control(one.case)) and one.check != "fusion":
             runs[id(witness)] = witness
-            groups[id(witness), one.approach, one.check, variant(one.case)].append(one)
+            exported = one.mode if one.mode in EXPORTS else ""
+            groups[id(witness), one.approach, one.check, exported, variant(one.case)].append(one)
     wheres = [_single(runs[key[0]], group, beside) for key, group in groups.items()]
-    return list(_over_releases(_over_variants(wheres)))
+    return sorted(_over_releases(_over_variants(wheres)), key=_order)
+
+
+def _order(where: Where) -> tuple[object, ...]:
+    """What needs are judged on comes first, then as the suite has it."""
+    core = variant(core_case(where.approach)) in where.variants and where.modes[0] not in EXPORTS
+    return (not core, list(suite.APPROACHES).index(where.approach), list(suite.CHECKS).index(where.check))
 
 
 def _over_variants(wheres: Iterable[Where]) -> Iterator[Where]:
@@ -303,12 +313,12 @@ def _over_releases(wheres: Iterable[Where]) -> Iterator[Where]:
 
 def _ways(where: Where) -> tuple[object, ...]:
     """What makes two places alike, for someone who looks for a way round."""
-    return tuple((way.kind, way.name, way.whole, way.trains) for way in where.ways)
+    return tuple((way.kind, way.name, way.whole, way.unseen > 0, way.trains) for way in where.ways)
 
 
 def _summed(ways: Sequence[Way]) -> Way:
-    passed, of = sum(way.passed for way in ways), sum(way.of for way in ways)
-    return msgspec.structs.replace(ways[0], passed=passed, of=of)
+    totals = {name: sum(getattr(way, name) for way in ways) for name in ("passed", "of", "unseen")}
+    return msgspec.structs.replace(ways[0], **totals)
 
 
 def _single(witness: Witness, failing: Sequence[Observation], beside: _Beside) -> Where:
@@ -338,12 +348,14 @@ def _is_default(asked: Header, answers: Header) -> bool:
     return asked.release == answers.release and asked.profile == "default" and answers.run in {asked.run, asked.same_as}
 
 
+@cache
 def variant(case: str) -> str:
     """A case without its epilogue, `geometry/dtype/layout`."""
     geometry, _, dtype, layout = case.split("/")
     return f"{geometry}/{dtype}/{layout}"
 
 
+@cache
 def misused(case: str) -> str | None:
     """What is wrong with the program in a case of misuse, where every answer but an error would be a fault."""
     try:

@@ -19,6 +19,7 @@ from matrix.catalog import Profile
 from matrix.cells import suite
 from matrix.errors import BadUsage
 from matrix.records import CellId
+from matrix.text import plain
 
 DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
 EPSILON = {"f64": 2.0**-52, "f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
@@ -77,13 +78,18 @@ def _head(wanted: Reproduction) -> str:
     return f'''
 """{"/".join(wanted.cell)}
 
-{wanted.told}
+{_inert(wanted.told)}
 """
 {f"import os{chr(10)}" if settings else ""}import sys
 {f"{chr(10)}{settings}  # before TensorFlow is imported" if settings else ""}
 import numpy as np
 import tensorflow as tf
 {optimizer}'''
+
+
+def _inert(told: str) -> str:
+    """What a record says, as a line of a docstring that it cannot end: a person is about to run this."""
+    return plain(told, limit=500).replace("\\", "/").replace('"', "'")
 
 
 def _numbers(wanted: Reproduction) -> str:

@@ -6,6 +6,7 @@ Nothing is concluded from a rule: a way is one because counterparts of the very 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Literal, get_args
 
 import msgspec
@@ -22,17 +23,19 @@ OTHER_MODES = ("jit", "graph", "eager")
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What passes where something else fails: `passed` of the `of` cells that correspond to the failing ones.
+    """What passes where something else fails: `passed` of the `of` cells that correspond to the failing ones and were
+    observed; `unseen` ones were not.
 
     `name` is a profile, mode, approach or release id. `trains`, for a failing forward pass, says whether the gradients
-    of the same cells pass this way too. `cell` is one that passed, `approach/mode/check/case`, in the same run, in that
-    of the profile, or for another release in `run`.
+    of the same cells pass this way too, as far as observed. `cell` is one that passed, `approach/mode/check/case`, in
+    the same run, in that of the profile, or for another release in `run`.
     """
 
     kind: Kind
     name: str
     passed: int
     of: int
+    unseen: int = 0
     cell: str
     run: str | None = None
     trains: Answer | None = None
@@ -43,14 +46,14 @@ class Way(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 def measure(failing: Sequence[Observation], witness: Witness, others: Iterable[Witness]) -> tuple[Way, ...]:
-    """Ways round these cells, of one approach and check: what passes wherever they fail comes first.
+    """Ways round these cells, of one approach and check: what passes wherever it was observed comes first.
 
     `others` are witnesses of the same backend and host class, of this release and of others.
     """
     found = [
         way for kind, name, at, cells in _candidates(failing, witness, others) if (way := _way(kind, name, at, cells))
     ]
-    return tuple(sorted(found, key=lambda way: (not way.whole, KINDS.index(way.kind))))
+    return tuple(sorted(found, key=lambda way: (not way.whole, way.unseen > way.passed, KINDS.index(way.kind))))
 
 
 Candidate = tuple[Kind, str, Witness, list[CellId]]
@@ -75,24 +78,40 @@ def _candidates(failing: Sequence[Observation], witness: Witness, others: Iterab
 
 def _later(cells: list[CellId], witness: Witness, others: Sequence[Witness]) -> Iterator[Candidate]:
     """The first later release in which all of the cells pass under the same profile, and so under no other setting."""
-    released, profile = Version(witness.asked.release), witness.asked.profile
-    later = [one for one in others if one.asked.profile == profile and Version(one.asked.release) > released]
-    for other in sorted(later, key=lambda one: Version(one.asked.release)):
+    released, profile = _version(witness), witness.asked.profile
+    later = [one for one in others if one.asked.profile == profile and _version(one) > released]
+    for other in sorted(later, key=_version):
         way = _way("release", other.asked.release, other, cells)
-        if way and way.whole:
+        if way and way.whole and not way.unseen:
             yield "release", other.asked.release, other, cells
             return
 
 
+def _version(witness: Witness) -> Version:
+    return _parsed(witness.asked.release)
+
+
+@cache
+def _parsed(release: str) -> Version:
+    return Version(release)
+
+
 def _way(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Way | None:
-    passed = [cell for cell in cells if _outcome(at, cell) == "pass"]
+    outcomes = {cell: _outcome(at, cell) for cell in cells}
+    passed = [cell for cell, outcome in outcomes.items() if outcome == "pass"]
     if not passed:
         return None
-    gradients = [(approach, mode, "gradient", case) for approach, mode, _, case in cells]
-    trains = _answer([_outcome(at, cell) for cell in gradients]) if cells[0][2] == "forward" else None
-    run = at.answers.run if kind == "release" else None
+    failed = sum(outcome in FAILED for outcome in outcomes.values())
+    gradients = [_outcome(at, (approach, mode, "gradient", case)) for approach, mode, _, case in cells]
     return Way(
-        kind=kind, name=name, passed=len(passed), of=len(cells), cell="/".join(passed[0]), run=run, trains=trains
+        kind=kind,
+        name=name,
+        passed=len(passed),
+        of=len(passed) + failed,
+        unseen=len(cells) - len(passed) - failed,
+        cell="/".join(passed[0]),
+        run=at.answers.run if kind == "release" else None,
+        trains=_answer(gradients) if cells[0][2] == "forward" else None,
     )
 
 
@@ -102,9 +121,10 @@ def _outcome(at: Witness, cell: CellId) -> str | None:
 
 
 def _answer(outcomes: Sequence[str | None]) -> Answer:
+    """Of those that were observed."""
     passed, failed = outcomes.count("pass"), sum(outcome in FAILED for outcome in outcomes)
     if passed and failed:
         return "some"
-    if passed == len(outcomes):
+    if passed:
         return "yes"
-    return "no" if failed == len(outcomes) else "unknown"
+    return "no" if failed else "unknown"

@@ -15,7 +15,7 @@ from matrix.cells import suite
 from matrix.text import plain
 
 SHOWN_WAYS = 6
-SHOWN_PLACES = 3
+SHOWN_PLACES = 4
 
 
 def mode_in_words(mode: str, release: str) -> str:
@@ -55,7 +55,7 @@ def explained(explanation: Explanation, catalog: Catalog) -> Iterator[str]:
     for one in explanation.meant:
         yield from _error(one.error)
         yield from _seen_in(one.error)
-        for standing in one.here:
+        for standing in one.here if one.error.seen else ():
             yield from _standing(standing, catalog)
         yield ""
     if not explanation.meant:
@@ -75,7 +75,7 @@ def _error(error: ErrorAnswer) -> Iterator[str]:
 
 def _seen_in(error: ErrorAnswer) -> Iterator[str]:
     if not error.seen:
-        yield "  No record of ours shows it: what is said here comes from public reports."
+        yield "  No record of ours shows it, on any release: what is said here comes from public reports."
         return
     yield f"  Seen in {error.seen:,} observations:"
     by_profile: dict[tuple[str, str, str], dict[str, None]] = {}
@@ -108,10 +108,11 @@ def _where(where: Where, place: Place, catalog: Catalog) -> Iterator[str]:
     yield f"      {where.cells} cells, the first {run}{where.cell}"
     whole = [way for way in where.ways if way.whole]
     if not whole:
-        yield "      No way round was measured to work in all of these cells."
+        yield "      No way round was measured that works in all of these cells."
     for number, way in enumerate(whole[:SHOWN_WAYS], 1):
         yield f"      {number}. {way_in_words(way, place.release, catalog)}"
-        yield f"         passes in {way.passed} of {way.of} cells{_training(way)}"
+        unseen = f", {way.unseen} more were not observed" if way.unseen else ""
+        yield f"         passes in {way.passed} of {way.of} cells{unseen}{_training(way)}"
         yield f"         as in {_run_of(way, place)}/{way.cell}"
     if partly := [way for way in where.ways if not way.whole]:
         told = (f"{way.kind} {way.name} ({way.passed} of {way.of})" for way in partly)
@@ -124,7 +125,7 @@ def _training(way: Way) -> str:
         "yes": "; gradients too",
         "no": "; gradients do not",
         "some": "; gradients only in part",
-        "unknown": "; gradients were not observed in all of them",
+        "unknown": "; gradients were not observed",
     }[way.trains]
 
 
