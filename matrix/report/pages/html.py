@@ -54,7 +54,7 @@ def grid_cell(classes: str, word: str, rel_err: float | None, remark: str | None
 
 
 def code(value: str) -> Markup:
-    """A program of our own: its lines are kept."""
+    """A program of our own: its lines are kept. What it quotes of a record is one line already."""
     return escape(value)
 
 
