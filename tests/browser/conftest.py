@@ -75,7 +75,7 @@ class Watched:
         self.context: BrowserContext = browser.new_context(**options)
         self.context.set_default_timeout(60_000)
         self.context.on("request", self._asked)
-        self.context.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url}"))
+        self.context.on("requestfailed", self._failed)
         self.context.on("response", self._answered)
         self.context.on("console", self._said)
         self.context.on("weberror", lambda fault: self.faults.append(f"threw: {fault.error}"))
@@ -83,6 +83,11 @@ class Watched:
     def _asked(self, request) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "file:///", "data:")):
             self.faults.append(f"left the page: {request.url}")
+
+    def _failed(self, request) -> None:
+        """Leaving a page while it loads aborts what it still asked for, which is no fault of it."""
+        if request.failure != "net::ERR_ABORTED":
+            self.faults.append(f"failed: {request.url}: {request.failure}")
 
     def _answered(self, response) -> None:
         if response.status >= 400:
