@@ -12,6 +12,7 @@ from matrix.answers.index import Index
 from matrix.files import write_whole
 from matrix.records import Header, Observation
 from matrix.report.support import Support
+from matrix.shards import Plan
 from matrix.statements import Statements
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +22,7 @@ FORMATS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "support-1.json": (Support,),
     "statements-1.json": (Statements,),
     "answers-1.json": (Index,),
+    "plan-1.json": (Plan,),
 }
 
 

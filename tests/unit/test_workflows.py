@@ -181,7 +181,7 @@ sessions[name](Session())
 def checkout(tmp_path_factory) -> Path:
     """The project with few records, where commands may write; and a `uvx` that starts sessions without environments."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("matrix", "dockerfiles", "tests/suite"):
+    for name in ("matrix", "dockerfiles", "docs", "tests/suite"):
         shutil.copytree(paths.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("noxfile.py", "README.md"):
         shutil.copy(paths.ROOT / name, folder / name)
