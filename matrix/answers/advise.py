@@ -93,7 +93,10 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
             for approach in ORDER:
                 choice = _choice(weigh(witness, approach), asked, catalog, cause, default=default)
                 alike[choice.approach, choice.profile].append(choice)
-    choices = [_agreed(group) for group in alike.values()]
+    profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
+    choices = sorted(
+        (_agreed(group) for group in alike.values()), key=lambda one: profiles.get(one.profile, len(profiles))
+    )
     best = list(_worth_it(sorted((one for one in choices if one.answer == "yes"), key=_rank)))
     return Advice(
         asked=asked,
@@ -127,7 +130,9 @@ def _worth_it(ranked: Iterable[Choice]) -> Iterator[Choice]:
 
 
 def _rank(choice: Choice) -> tuple[object, ...]:
-    """What does not waste, then what is one kernel, then what needs nothing set, then what people write."""
+    """What does not waste, then what is one kernel, then what needs nothing set, then what people write. Equals
+    stay in the catalog's order of profiles, the usual ones first.
+    """
     wastes = choice.approach in WASTEFUL
     return (
         wastes,

@@ -89,9 +89,9 @@ def test_advice_is_what_passed_and_says_why_the_rest_is_not(reports):
     advice = advise(load(reports, "2.8", "cpu"), asked, DATA, CAUSE, None)
     best = {(one.approach, one.profile) for one in advice.best}
     assert ("nn-conv2d", "onednn-on") in best and ("nn-conv2d", "onednn-off") not in best
-    assert ("split-concat", "onednn-off") in best
+    assert "split-concat" in {approach for approach, _ in best}
     out = {(one.approach, one.profile): one.why for one in advice.out}
-    assert "fused-conv-groups" in out["nn-conv2d", "onednn-off"]
+    assert "fused-conv-groups" in out["nn-conv2d", "onednn-off"] and ("split-concat", "onednn-off") not in out
     told = "\n".join(words.advised(advice, DATA))
     assert "TF_ENABLE_ONEDNN_OPTS=1" in told and advice.code in told.replace("\n    ", "\n")
 
