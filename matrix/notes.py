@@ -31,6 +31,8 @@ STATUSES: dict[Status, str] = {
     "not_run": "was not run",
 }
 CAUSE_SHOWN = 160
+# As the suite's worker words it: tests/suite/worker.py.
+SEEN_BOTH_WAYS = "died here ("
 
 
 def notes(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -> tuple[str, ...]:
@@ -40,6 +42,7 @@ def notes(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -> tu
         *_of_the_worst(judgement),
         *_of_needs(judgement, others, cause),
         *_beyond_the_needs(judgement, cause),
+        *_seen_both_ways(judgement),
         *_of_fusion(judgement),
         *_of_plans(judgement),
         *_not_there(judgement),
@@ -140,6 +143,13 @@ def _beyond_the_needs(judgement: Judgement, cause: Cause) -> Iterator[str]:
         if failed := [observation for observation in seen if observation.outcome in FAILED]:
             share = f"{len(failed)} of {len(seen)} cases, from {failed[0].case}"
             yield f"Counted in no need: {check} in {mode} fails in {share}: {_why(failed, cause)}."
+
+
+def _seen_both_ways(judgement: Judgement) -> Iterator[str]:
+    """What died among other cases and not alone: its outcome is the one that it had alone."""
+    if seen := [one for one in judgement.cells.values() if one.reason and one.reason.startswith(SEEN_BOTH_WAYS)]:
+        first = f"{seen[0].mode}/{seen[0].check}/{seen[0].case}"
+        yield f"Flaky, seen both ways, in {len(seen)} of {len(judgement.cells)} cells, first {first}: {seen[0].reason}."
 
 
 def _of_fusion(judgement: Judgement) -> Iterator[str]:

@@ -296,14 +296,24 @@ def _cells(approach: str, *, planned: bool = False) -> tuple[CellId, ...]:
 
 @cache
 def counts(case: str) -> bool:
-    """One group is no grouped convolution, and misuse has no right answer: neither counts in a verdict."""
-    return not (case.startswith("g1-") or suite.is_misuse(case))
+    """One group is no grouped convolution, misuse has no right answer, and what a case of another suite asks is not
+    known: none of them counts in a verdict.
+    """
+    return _is_known(case) and not (case.startswith("g1-") or suite.is_misuse(case))
 
 
 @cache
 def is_control(case: str) -> bool:
     """The same code without groups must pass, or a failure is not the groups'."""
-    return case.startswith("g1-") and not suite.is_misuse(case)
+    return _is_known(case) and case.startswith("g1-") and not suite.is_misuse(case)
+
+
+def _is_known(case: str) -> bool:
+    try:
+        suite.parse_case(case)
+    except ValueError:
+        return False
+    return True
 
 
 def _best(records: Iterable[Record]) -> Record:

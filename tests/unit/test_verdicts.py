@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -191,6 +192,22 @@ def test_a_gradient_under_xla_is_told_but_judges_nothing():
         "Counted in no need: gradient in jit fails in 8 of 8 cases, from g4-k3/none/f32/nhwc: "
         "InvalidArgumentError: no such operation."
     )
+
+
+def test_a_case_of_another_suite_counts_in_nothing():
+    made = record()
+    other = msgspec.structs.replace(made.observations[0], case="g4-k3-gone/bias/f32/nhwc", outcome="wrong")
+    header = msgspec.structs.replace(made.header, observations=len(made.observations) + 1)
+    mixed = Record(header=header, observations=(*made.observations, other))
+    assert [one.word for one in judge([mixed])] == [one.word for one in judge([made])]
+
+
+def test_what_died_and_did_not_alone_is_told_as_flaky():
+    reason = "died here (SIGSEGV) after other cases; alone it does not"
+    made = record(where("forward", "graph", "bias_relu", reason=reason))
+    told = [one for one in judge([made]) if one.approach == "nn-conv2d"]
+    (note,) = [note for note in notes(told[0], told, causes(())) if note.startswith("Flaky")]
+    assert "seen both ways, in 1 of" in note and note.endswith(f"{reason}.")
 
 
 def test_what_a_release_lacks_is_told():
