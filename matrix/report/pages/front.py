@@ -30,11 +30,16 @@ class Row:
     why: str = ""
 
     @property
+    def same_as(self) -> str:
+        """The profile of the run that it is the same as, if it is."""
+        return (self.run.same_as or "").partition("+")[2]
+
+    @property
     def says(self) -> tuple[object, ...]:
         """What two neighbouring releases must share to stand in one range."""
         run = self.run
         words = tuple(cell and (cell.verdict, cell.evidence) for cell in self.cells)
-        return (words, self.why, bool(run.same_as), run.onednn, run.older_suite, bool(run.doubtful))
+        return (words, self.why, self.same_as, run.onednn, run.older_suite, bool(run.doubtful))
 
 
 @dataclass(frozen=True, kw_only=True)

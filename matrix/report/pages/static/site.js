@@ -341,7 +341,7 @@ function age(date) {
 }
 
 function everywhere() {
-  for (const time of all("time[datetime]")) time.title = age(time.dateTime);
+  for (const time of all("time[datetime]")) time.after(make("small", { class: "age" }, ` ${age(time.dateTime)}`));
   for (const block of all("pre.copy")) block.replaceWith(copied(block.cloneNode(true)));
   for (const form of all("form.ask")) form.hidden = false;
 }
