@@ -20,6 +20,9 @@ from matrix import ids, paths
 from matrix.errors import BadData
 
 Entry = TypeVar("Entry", bound=msgspec.Struct)
+
+# A file by hand is not larger; naming every fault of one takes time that grows faster than it.
+MAX_FILE = 256 * 1024
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 # Releases as in PEP 440, as far as it is needed: `>=2.5,<2.12`, `==2.6.*`; nothing means all.
 NUMBERS = r"[0-9]{1,3}(?:\.[0-9]{1,9}){0,3}"
@@ -128,6 +131,8 @@ def load_entries(file: Path, table: str, kind: type[Entry], *, key: str) -> tupl
 
 def _text(file: Path) -> str:
     try:
+        if file.stat().st_size > MAX_FILE:
+            raise BadData(f"{file}: is larger than {MAX_FILE // 1024} KiB")
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise BadData(f"{file}: {fault}", "restore it with: git checkout -- matrix/data") from fault

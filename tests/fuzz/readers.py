@@ -302,6 +302,7 @@ def _of(module: str, *names: str) -> tuple[str, ...]:
 
 
 OF_RECORDS = _of("records", "decode", "decode_line", "_check", "encode", "path")
+STREAM = ("feed", "_feed", "_take", "_take_import", "_take_observation")
 OF_CATALOG = _of("catalog", "load", "load_entries", "_text", "_tables", "_faults", "_line")
 _opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
 
@@ -318,7 +319,7 @@ READERS: dict[str, Reader] = {
     ),
     "stream": Reader(
         read=_stream, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,
-        code=_of("stream", *(f"Stream.{name}" for name in "feed _feed _take _take_import _take_observation".split())),
+        code=_of("stream", *(f"Stream.{name}" for name in STREAM)),
         share=50,
     ),
     "catalog": Reader(
