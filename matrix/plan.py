@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from matrix import host, interpreters, records, runner
 from matrix.catalog import Catalog, Profile, Release
-from matrix.cells import suite_sha256
+from matrix.cells import suite_parts, suite_sha256
 from matrix.engines import ENGINES
 from matrix.errors import BadRecord, BadUsage, NotBuilt
 from matrix.ids import Backend, Run
@@ -55,18 +55,25 @@ class Selection:
         wanted = (self.approaches, self.modes, self.checks)
         return tuple(
             cell
-            for cell in planned.cells
+            for cell in _due_cells(planned)
             if all(not names or name in names for name, names in zip(cell, wanted, strict=False))
         )
 
     def patterns(self, planned: Planned) -> tuple[str, ...]:
         """The same for `python -m suite`, as shell patterns; none means all."""
+        if planned.kept:
+            return tuple("/".join(cell) for cell in self.cells(planned)) or ("--describe",)
         of_profile = tuple(planned.profile.approaches)
         if self.is_whole and not of_profile:
             return ()
         approaches = tuple(name for name in self.approaches or of_profile if not of_profile or name in of_profile)
         wanted = (approaches or "*", self.modes or "*", self.checks or "*", "*")
         return tuple("/".join(names) for names in itertools.product(*wanted))
+
+
+def _due_cells(planned: Planned) -> tuple[CellId, ...]:
+    kept = {one.cell for one in planned.kept.observations} if planned.kept else set()
+    return tuple(cell for cell in planned.cells if cell not in kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,18 +154,41 @@ def current(planned: Planned, reports: Path) -> Record | None:
 
     One that could not be built for want of an interpreter stands as long as there is none.
     """
-    file = records.path(reports, planned.host.host_class, planned.engine, planned.run.id)
-    try:
-        record = records.read(file)
-        recipe = runner.recipe_sha256(planned, ENGINES[planned.engine].recipe(planned.run.target))
-    except (FileNotFoundError, BadRecord, NotBuilt):
+    record = _record(planned, reports)
+    if record is None:
         return None
-    header, suite = record.header, suite_sha256(planned=planned.virtual_device is not None)
+    header = record.header
     if header.status == "not_built" and planned.engine == "venv":
         return None if interpreters.find(planned.run.target.python) else record
-    same = (header.recipe_sha256, header.suite_sha256) == (recipe, suite)
+    suite = suite_sha256(planned=planned.virtual_device is not None)
+    same = header.suite_sha256 == suite and header.recipe_sha256 == _recipe(planned)
     stays = not header.machine and (header.status in LASTING or header.same_as)
     return record if same and stays else None
+
+
+def still_true(planned: Planned, reports: Path) -> Record | None:
+    """What of a record of an older suite was observed as the suite of today would, in the same environment."""
+    record = _record(planned, reports)
+    if record is None or record.header.status != "complete" or record.header.recipe_sha256 != _recipe(planned):
+        return None
+    then, now = record.header.suite_parts or {}, suite_parts(planned=planned.virtual_device is not None)
+    same = {part for part in now if then.get(part) == now[part]}
+    kept = tuple(one for one in record.observations if {"*", one.approach} <= same)
+    return Record(header=record.header, observations=kept) if kept else None
+
+
+def _record(planned: Planned, reports: Path) -> Record | None:
+    try:
+        return records.read(records.path(reports, planned.host.host_class, planned.engine, planned.run.id))
+    except (FileNotFoundError, BadRecord):
+        return None
+
+
+def _recipe(planned: Planned) -> str | None:
+    try:
+        return runner.recipe_sha256(planned, ENGINES[planned.engine].recipe(planned.run.target))
+    except NotBuilt:
+        return None
 
 
 def estimate(due: Sequence[Planned], reports: Path, slots: int) -> Estimate:

@@ -37,12 +37,16 @@ Observed = Callable[[Observation], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A run that could be made: what it is of, and the engine that would make it."""
+    """A run that could be made: what it is of, and the engine that would make it.
+
+    `kept`: its record, where that has observations which still hold, and no others.
+    """
 
     run: Run
     release: Release
     profile: Profile
     engine: EngineName
+    kept: Record | None = None
 
     @property
     def host(self) -> Host:
@@ -84,16 +88,21 @@ def recipe_sha256(planned: Planned, built: str) -> str:
 
 
 def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
-    """The record of a run. Whatever the target does ends as a record with its status and reason."""
+    """The record of a run: what is observed now, and what is kept. Whatever the target does ends as a record with its
+    status and reason. Its seconds are those of all runs that it took.
+    """
     started, began = _now(), time.monotonic()
     stream = Stream(wanted)
     end = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
     status = _status(stream)
     if status == "complete" and (lie := _lie(job.planned.run, stream)):
         status, end = "partial", _End(reason=lie)
-    when = {"started": started, "seconds": round(time.monotonic() - began, 1)}
+    kept = {one.cell: one for one in job.planned.kept.observations} if job.planned.kept else {}
+    earlier = (job.planned.kept.header.seconds or 0.0) if job.planned.kept else 0.0
+    when = {"started": started, "seconds": round(earlier + time.monotonic() - began, 1)}
     why = {} if status == "complete" else {"reason": (stream.not_imported or end.reason)[:300], "machine": end.machine}
-    ordered = tuple(stream.observations[cell] for cell in wanted if cell in stream.observations)
+    found = kept | stream.observations
+    ordered = tuple(found[cell] for cell in job.planned.cells if cell in found)
     header = _header(job.planned, job, status=status, observations=len(ordered), **when, **why, **_told(stream))
     try:
         return records.decode(records.encode(Record(header=header, observations=ordered)))
@@ -129,7 +138,7 @@ def default_is(job: Job, catalog: Catalog) -> Planned | None:
     if told is None or told.onednn is None:
         return None
     profile = names[told.onednn]
-    return replace(planned, run=Run(target=planned.run.target, profile=profile.name), profile=profile)
+    return replace(planned, run=Run(target=planned.run.target, profile=profile.name), profile=profile, kept=None)
 
 
 def same_as(job: Job, other: str) -> Record:

@@ -7,7 +7,7 @@ import datetime
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -17,7 +17,7 @@ from rich.console import Console
 from matrix import catalog, engines, paths, records, shards
 from matrix.errors import Busy
 from matrix.files import cannot_write, remove_parts, write_whole
-from matrix.plan import Estimate, Selection, current, estimate, plan
+from matrix.plan import Estimate, Selection, current, estimate, plan, still_true
 from matrix.progress import showing
 from matrix.records import EngineName, Record
 from matrix.report import Summary, report
@@ -52,7 +52,7 @@ def prepare(
     asked_anew = again or not selection.is_whole
     kept = (shard.folder, reports) if shard else (reports,)
     made = {entry.run: None if asked_anew else _current(entry, kept) for entry in planned}
-    due = tuple(entry for entry in planned if made[entry.run] is None)
+    due = tuple(entry if asked_anew else _with_kept(entry, kept) for entry in planned if made[entry.run] is None)
     return Sweep(
         catalog=data,
         selection=selection,
@@ -67,6 +67,10 @@ def prepare(
 
 def _current(planned: Planned, kept: Iterable[Path]) -> Record | None:
     return next((record for reports in kept if (record := current(planned, reports))), None)
+
+
+def _with_kept(planned: Planned, kept: Iterable[Path]) -> Planned:
+    return replace(planned, kept=next((record for reports in kept if (record := still_true(planned, reports))), None))
 
 
 def carry_out(sweep: Sweep, reports: Path, console: Console) -> list[Record]:

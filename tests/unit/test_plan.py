@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import fabricated
 import msgspec
@@ -9,11 +11,12 @@ import pytest
 
 from matrix import host, interpreters, records, runner
 from matrix.catalog import Catalog, Profile, Release, Wheel
-from matrix.cells import suite
+from matrix.cells import suite, suite_parts
 from matrix.engines import venv
 from matrix.errors import BadUsage, NotBuilt
 from matrix.ids import Run, Target
-from matrix.plan import Selection, current, plan, select_releases
+from matrix.plan import Selection, current, plan, select_releases, still_true
+from matrix.records import Record
 from matrix.runner import Planned
 
 
@@ -138,3 +141,60 @@ def test_what_had_no_interpreter_stands_until_there_is_one(tmp_path, monkeypatch
     assert current(planned, tmp_path) == record
     monkeypatch.setattr(interpreters, "find", lambda version: tmp_path / "python")
     assert current(planned, tmp_path) is None
+
+
+def published(planned: Planned, folder: Path, parts: dict[str, str]) -> Record:
+    """A whole record of it, made of these parts of the suite."""
+    header = fabricated.header(planned.run.profile, engine="venv", suite_parts=parts, suite_sha256="0" * 64)
+    whole = fabricated.record()
+    header = msgspec.structs.replace(
+        header,
+        run=planned.run.id,
+        host=planned.host,
+        recipe_sha256=runner.recipe_sha256(planned, "0" * 64),
+        observations=len(whole.observations),
+    )
+    record = Record(header=header, observations=whole.observations)
+    records.write(folder, record)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("touched", "due"),
+    [((), set()), (("split-concat",), {"split-concat"}), (("*",), set(suite.APPROACHES))],
+    ids=["nothing", "one approach", "what all share"],
+)
+def test_only_what_a_change_of_the_suite_touches_is_observed_again(tmp_path, monkeypatch, touched, due):
+    monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
+    planned = a_run()
+    record = published(planned, tmp_path, suite_parts() | dict.fromkeys(touched, "0" * 12))
+    assert current(planned, tmp_path) is None
+    kept = still_true(planned, tmp_path)
+    again = replace(planned, kept=kept)
+    assert {cell[0] for cell in Selection().cells(again)} == due
+    assert (kept is None) == (touched == ("*",))
+    if kept:
+        assert kept.observations == tuple(one for one in record.observations if one.approach not in due)
+        assert set(Selection().patterns(again)) == {"/".join(cell) for cell in Selection().cells(again)} or not due
+
+
+def test_a_case_more_is_all_that_is_observed_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
+    planned = a_run()
+    record = published(planned, tmp_path, suite_parts())
+    fewer = Record(
+        header=msgspec.structs.replace(record.header, observations=len(record.observations) - 1),
+        observations=record.observations[1:],
+    )
+    records.write(tmp_path, fewer)
+    again = replace(planned, kept=still_true(planned, tmp_path))
+    assert Selection().cells(again) == (record.observations[0].cell,)
+    assert Selection().patterns(again) == ("/".join(record.observations[0].cell),)
+
+
+def test_nothing_is_kept_of_another_environment(tmp_path, monkeypatch):
+    monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
+    planned = a_run()
+    published(planned, tmp_path, suite_parts())
+    monkeypatch.setattr(venv, "recipe", lambda target: "1" * 64)
+    assert still_true(planned, tmp_path) is None

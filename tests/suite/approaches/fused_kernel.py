@@ -8,7 +8,7 @@ from tensorflow.python.framework import op_def_registry
 
 from ..catalog import Case
 from ..reference import BN_EPSILON, LEAKY_ALPHA
-from ..runtime import V1, Absent, tf1
+from ..runtime import Absent, tf1
 from ..tensors import DTYPES, constant, data_format, feature_map
 from .native import spatial
 
@@ -39,10 +39,10 @@ def fused_conv2d(x: Any, filters: List[Any], case: Case, parameters: Dict[str, A
 
 def _definition() -> Any:
     """What this build says of the operation: it gained attributes over time."""
-    if not V1:
+    if hasattr(op_def_registry, "get"):
         return op_def_registry.get(OP)
-    try:  # 1.x keeps operations without a wrapper in the C++ registry alone
-        return tf.get_default_graph()._get_op_def(OP)
+    try:  # until 2.0 operations without a wrapper are in the C++ registry alone
+        return tf1.get_default_graph()._get_op_def(OP)
     except (AttributeError, tf.errors.NotFoundError):
         raise Absent("no operation {}".format(OP))
 
