@@ -22,8 +22,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What is otherwise in `release` than in `before`, its nearest observed neighbour, under these profiles.
 
     `was` and `now` are answers (`need`), words (`verdict`), texts (`error`) or, for what no need's change tells,
-    outcomes (`outcome`) and where the epilogue ran (`fusion`). `deciding`: one cell in both runs, as
-    `run/approach/mode/check/case`; `count`: how many cells changed so. `suites_differ`: of the two runs.
+    outcomes (`outcome`) and where the epilogue ran (`fusion`). `runs`: of `before` and of `release`; `deciding`: a cell
+    in each of them that observed it, as `run/approach/mode/check/case`; `count`: how many cells changed so.
+    `suites_differ`: of the two runs.
     """
 
     release: str
@@ -37,6 +38,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     was: str
     now: str
     count: int
+    runs: tuple[str, str]
     deciding: tuple[str, ...]
     need: Need | None = None
     profiles: tuple[str, ...] = ()
@@ -58,8 +60,9 @@ class Pair:
         """Named is the first of the cells, or that of the usual case."""
         approach, asked, evidence = self.before.approach, self.before.witness.asked, self.before.evidence
         assert evidence, "only what was observed makes a line"
-        chosen = sorted(cells, key=lambda cell: cell[3] != core_case(approach))[:1]
-        runs = [one.witness.answers for one in (self.before, self.after)]
+        chosen = min(cells, key=lambda cell: cell[3] != core_case(approach))
+        both = (self.before, self.after)
+        runs = [one.witness.answers for one in both]
         return Change(
             release=self.after.witness.asked.release,
             before=self.before.witness.asked.release,
@@ -73,7 +76,8 @@ class Pair:
             was=was,
             now=now,
             count=len(cells),
-            deciding=tuple("/".join((run.run, *cell)) for cell in chosen for run in runs),
+            runs=(runs[0].run, runs[1].run),
+            deciding=tuple("/".join((one.witness.answers.run, *chosen)) for one in both if chosen in one.cells),
             suites_differ=runs[0].suite_sha256 != runs[1].suite_sha256,
         )
 
@@ -104,13 +108,17 @@ def _of_need(line: Iterable[Judgement], need: Need) -> Iterator[Change]:
 
 
 def _of_words(line: Iterable[Judgement]) -> Iterator[Change]:
-    """A word that outranks the rest rests on its own cell, any other on those of all needs."""
+    """A word that outranks the rest rests on its own cell, any other on those of the needs."""
     for before, after in pairwise(one for one in line if one.word != "unknown"):
         if before.word != after.word:
             pair = Pair(before=before, after=after)
             worst = [one for one in (before, after) if one.word in WORST]
-            named = dict.fromkeys(_cell(text) for one in worst or (before, after) for text in one.deciding)
-            yield pair.change("verdict", before.word, after.word, pair.differing(named))
+            cells = [_cell(text) for one in worst for text in one.deciding] or _judged(before.approach)
+            yield pair.change("verdict", before.word, after.word, pair.differing(dict.fromkeys(cells)))
+
+
+def _judged(approach: str) -> list[CellId]:
+    return [cell for need in NEEDS for cell in need_cells(approach, need)]
 
 
 def _beyond_needs(pair: Pair) -> Iterator[Change]:

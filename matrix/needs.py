@@ -20,13 +20,12 @@ def answer_of(judgement: Judgement, need: Need) -> Answer | None:
     """None where it is not known, or the approach has no mode that the need asks for."""
     if judgement.evidence != "executed":
         return PLANNED.get(judgement.word) if need == "fused" else None
-    judged: Need = "infer-graph" if need == "fused" else need
     said = judgement.needs[need]
-    if said == "unknown" or not core_cells(judgement.approach, judged):
+    cells = need_cells(judgement.approach, need)
+    if said == "unknown" or not cells:
         return None
-    if judgement.needs[judged] == "no" and not judgement.failing.get(judged):
-        return "absent"
-    return said
+    outcomes = {judgement.cells[cell].outcome for cell in cells if cell in judgement.cells}
+    return "absent" if outcomes == {"absent"} else said
 
 
 def answer_of_cell(judgement: Judgement, cell: CellId) -> Answer | None:

@@ -215,8 +215,5 @@ def _news(changes: Iterable[Change]) -> tuple[News, ...]:
 
 
 def _records(change: Change) -> tuple[str, str]:
-    before, after = (
-        records.path(Path(), change.host_class, change.engine, named.partition("/")[0]).as_posix()
-        for named in change.deciding
-    )
+    before, after = (records.path(Path(), change.host_class, change.engine, run).as_posix() for run in change.runs)
     return before, after

@@ -1,0 +1,33 @@
+"""Made-up records of several releases, and what is stated of them."""
+
+from __future__ import annotations
+
+from unit.fabricated import header, observe, record
+
+from matrix import catalog, statements
+from matrix.records import Fusion, Record
+from matrix.statements import Statements
+from matrix.verdicts import core_case, judge
+
+CATALOG = catalog.load()
+RELEASES = [release.version for release in CATALOG.releases]
+PYTHONS = {release.version: release.wheels["cpu"].python for release in CATALOG.releases}
+
+
+def run(release, profile="default", backend="cpu") -> str:
+    return f"tf{release}-py{PYTHONS[release].replace('.', '')}-{backend}+{profile}"
+
+
+def at(release, change=lambda cell: {}, profile="default", **changes) -> Record:
+    return record(change, release=release, profile=profile, **{"run": run(release, profile)} | changes)
+
+
+def built(*made: Record) -> Statements:
+    return statements.build(CATALOG, judge(made))
+
+
+def planned(release, epilogue) -> Record:
+    cell = ("nn-conv2d", "graph", "fusion", core_case("nn-conv2d"))
+    fusion = Fusion(kernel="unknown", epilogue=epilogue, ops={}, source="grappler_plan")
+    head = header("default", release=release, run=run(release, backend="cuda"), backend="cuda", observations=1)
+    return Record(header=head, observations=(observe(cell, evidence="planned", fusion=fusion),))
