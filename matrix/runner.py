@@ -102,7 +102,8 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     when = {"started": started, "seconds": round(earlier + time.monotonic() - began, 1)}
     why = {} if status == "complete" else {"reason": (stream.not_imported or end.reason)[:300], "machine": end.machine}
     found = kept | stream.observations
-    ordered = tuple(found[cell] for cell in job.planned.cells if cell in found)
+    order = dict.fromkeys((*job.planned.cells, *wanted))
+    ordered = tuple(found[cell] for cell in order if cell in found)
     header = _header(job.planned, job, status=status, observations=len(ordered), **when, **why, **_told(stream))
     try:
         return records.decode(records.encode(Record(header=header, observations=ordered)))
