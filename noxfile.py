@@ -15,6 +15,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["matrix"]
 
 LOCKS = "matrix/data/requirements"
+AUDITOR = "pip-audit==2.10.1"
 
 
 def _install(session: nox.Session, name: str) -> None:
@@ -152,6 +153,16 @@ def tests(session: nox.Session) -> None:
     """The project's own tests, on real TensorFlow environments; says loudly what it cannot test here."""
     _install(session, "tests")
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of the orchestrator's own requirements; an error where the advisories cannot be had."""
+    session.install("--quiet", AUDITOR)
+    session.log("where no advisory can be had for a package, this fails: run it where pypi.org or api.osv.dev answers")
+    for name in ("run", "tests", "lint"):
+        options = ("--strict", "--require-hashes", "--disable-pip", "--progress-spinner=off")
+        session.run("pip-audit", *options, "-r", f"{LOCKS}/{name}.txt", *session.posargs)
 
 
 @nox.session
