@@ -20,8 +20,8 @@ def contradictions(catalog: Catalog, statements: Iterable[Statement]) -> list[st
     executed = [one for one in statements if one.evidence == "executed"]
     changes = _changes(executed)
     marked = {release.version for release in catalog.releases if release.landmark}
-    observed = {end for one in executed for span in one.spans for end in (span.first, span.last)}
-    stale = (marked & observed) - {end for pair in changes for end in pair} - _newest(catalog)
+    observed = {release for release in marked if any(_is_between_answers(release, one) for one in executed)}
+    stale = observed - {end for pair in changes for end in pair} - _newest(catalog)
     return [
         *_unmarked(changes, marked),
         *(
@@ -48,6 +48,12 @@ def _unmarked(changes: dict[tuple[str, str], list[tuple[Statement, Span]]], mark
             what = f"{statement.need} by {statement.approach} under {statement.profile} becomes {span.answer}"
             more = f" and {len(told) - 1} more" if len(told) > 1 else ""
             yield f"{after} is no landmark, nor is {before}, but between them {what}{more}: mark one in releases.toml"
+
+
+def _is_between_answers(release: str, statement: Statement) -> bool:
+    """Whether it gave an answer, and is neither the first nor the last that did: there a change would not be seen."""
+    inside = Version(statement.spans[0].first) < Version(release) < Version(statement.spans[-1].last)
+    return inside and release not in statement.untried
 
 
 def _newest(catalog: Catalog) -> set[str]:

@@ -25,7 +25,8 @@ def marked(*releases) -> catalog.Catalog:
         (("2.9.3",), []),
         (("2.8.4", "2.9.3", "2.21.0", RELEASES[-1]), []),
         ((), ["2.9.3 is no landmark, nor is 2.8.4, but between them train by nn-conv2d under default becomes yes: "]),
-        (("2.9.3", "2.6.5", "2.5.3"), ["2.6.5 is a landmark, but its neighbours meet every need as it does: "]),
+        (("2.9.3", "2.7.4", "2.6.5"), ["2.7.4 is a landmark, but its neighbours meet every need as it does: "]),
+        (("2.9.3", "2.10.1"), []),
     ],
 )
 def test_a_landmark_is_where_something_changes(releases, said):
