@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -328,10 +328,16 @@ def _table(short: table.Short) -> Table:
     needs = (need.removeprefix("infer-") for need in NEEDS)
     drawn = Table(*heads, *needs, box=SIMPLE, padding=(0, 1, 0, 0))
     for row in short.rows:
-        seen = ", ".join(f"{one.release}{'*' if one.by_default else ''}" for one in row.seen)
+        seen = ", ".join(_span(span) for span in row.spans)
         answers = (f"some {said.partition(':')[0]}" if ":" in said else said for said in row.answers.values())
         drawn.add_row(*map(Text, (row.approach, row.onednn, seen, *answers)))
     return drawn
+
+
+def _span(span: Sequence[table.Seen]) -> str:
+    first, last = span[0], span[-1]
+    both = first.release if first is last else f"{first.release} to {last.release}"
+    return both + "*" * first.by_default
 
 
 def _in_words(estimate: Estimate) -> str:

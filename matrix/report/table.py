@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -97,12 +98,15 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class ShortRow:
-    """Releases in which an approach does the same; `answers`, by need, are words for strangers."""
+    """Releases in which an approach does the same; `answers`, by need, are words for strangers.
+
+    `spans`: the releases in their order, the neighbours among all that were observed together.
+    """
 
     approach: str
     onednn: str
     answers: dict[Need, str]
-    seen: tuple[Seen, ...]
+    spans: tuple[tuple[Seen, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,10 +253,19 @@ def _short_rows(judgements: Iterable[Judgement], support: Support, catalog: Cata
         alike[judgement.approach, onednn, answers].append(seen)
     for seen_in in alike.values():
         seen_in.sort(key=lambda seen: Version(seen.release))
+    versions = sorted({seen.release for seen_in in alike.values() for seen in seen_in}, key=Version)
     order = sorted(alike, key=lambda key: (WAYS.index(key[0]), key[1], Version(alike[key][0].release)))
     for approach, onednn, answers in order:
         by_need = dict(zip(NEEDS, answers, strict=True))
-        yield ShortRow(approach=approach, onednn=onednn, answers=by_need, seen=tuple(alike[approach, onednn, answers]))
+        spans = _spans(alike[approach, onednn, answers], versions)
+        yield ShortRow(approach=approach, onednn=onednn, answers=by_need, spans=spans)
+
+
+def _spans(seen_in: Sequence[Seen], versions: Sequence[str]) -> tuple[tuple[Seen, ...], ...]:
+    """Those that follow each other in `versions`, and are alike by default."""
+    place = {version: number for number, version in enumerate(versions)}
+    groups = itertools.groupby(enumerate(seen_in), key=lambda at: (place[at[1].release] - at[0], at[1].by_default))
+    return tuple(tuple(seen for _, seen in group) for _, group in groups)
 
 
 def _answer(judgement: Judgement, need: Need) -> str:
