@@ -246,6 +246,7 @@ class _Process:
     def __init__(self, container: Container) -> None:
         self._container = container
         self._killed = False
+        self._unread = threading.Event()
         self._chunks: queue.Queue[Chunk | None] = queue.Queue(CHUNKS_AHEAD)
         try:
             self._socket = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
@@ -259,7 +260,8 @@ class _Process:
     def _follow(self) -> None:
         try:
             for stream, data in _frames(self._socket):
-                self._chunks.put(("out" if stream == STDOUT else "err", data))
+                if not self._unread.is_set():
+                    self._chunks.put(("out" if stream == STDOUT else "err", data))
         finally:
             self._chunks.put(None)
             # The response that docker keeps there owns the connection; its socket alone would leave it open. Over ssh
@@ -278,6 +280,9 @@ class _Process:
         return chunk
 
     def kill(self) -> None:
+        """The Engine answers once what the container wrote is read: from here on it is, and dropped."""
+        self._unread.set()
+        self._drain()
         with images.faults(), images.unless(404, 409):
             self._container.kill()
             self._killed = True
@@ -296,7 +301,8 @@ class _Process:
     def _drain(self) -> None:
         """What nobody read must not hold up the reader."""
         with contextlib.suppress(queue.Empty):
-            self._chunks.get(timeout=0.05)
+            while True:
+                self._chunks.get(timeout=0.05)
 
 
 def _frames(attached: Any) -> Iterator[tuple[int, bytes]]:

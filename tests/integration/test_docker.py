@@ -12,14 +12,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import outcomes
 import pytest
-from mini import cannot, fake_cells, mini_suite
+from mini import FAKES, cannot, fake_cells, mini_suite
 from test_fakes import GOLDEN, TELLING
 
 from matrix import images, paths, records, runner
 from matrix.engines import ENGINES, docker
 from matrix.engines.protocol import Ended, Environment, Limits
 from matrix.ids import Run
+from matrix.records import Record
 from matrix.runner import Job, Planned
 
 HERE = Path(__file__).parent
@@ -130,7 +132,7 @@ def test_a_container_has_the_variables_of_the_run(seen, monkeypatch):
     assert not {"SSL_CERT_FILE", "HTTPS_PROXY"} & set(seen["environment"])
 
 
-def test_a_bad_cell_costs_one_cell(planned, image, tmp_path):
+def test_a_bad_cell_costs_one_cell(planned, image, tmp_path, request):
     """The same fakes as in the engine venv give the same record."""
     record = observe(
         planned, image, mini_suite(tmp_path), fake_cells(), "--seconds=8", "--memory=1600000000", silence=60
@@ -139,16 +141,34 @@ def test_a_bad_cell_costs_one_cell(planned, image, tmp_path):
     telling = {key: value for key, value in json.loads(first).items() if key in TELLING}
     golden = (GOLDEN / "cells.jsonl").read_text().splitlines()
     assert [telling, *rest] == [json.loads(golden[0]), *golden[1:]]
+    tell_cells(record, request)
 
 
-def test_a_fork_bomb_and_a_memory_hog_cost_a_cell_each(planned, image, tmp_path):
+def tell_cells(record: Record, request: pytest.FixtureRequest) -> None:
+    for one in record.observations:
+        if not one.approach.endswith(("-before", "-after")):
+            fault = one.approach.removeprefix("fake-").replace("-", " ")
+            outcomes.check(fault, "docker", outcomes.of_cell(one), write=request.config.getoption("--golden"))
+
+
+@pytest.mark.parametrize("main", sorted((FAKES / "mains").glob("*.py")), ids=lambda path: path.stem)
+def test_a_suite_that_lies_ends_as_a_record(main, planned, image, tmp_path, request):
+    record = observe(planned, image, mini_suite(tmp_path, main=main), fake_cells(), silence=60)
+    golden = json.loads((GOLDEN / f"{main.stem}.jsonl").read_text().splitlines()[0])
+    assert (record.header.status, record.header.observations) == (golden["status"], golden["observations"])
+    write = request.config.getoption("--golden")
+    outcomes.check(f"a suite: {main.stem.replace('_', ' ')}", "docker", outcomes.of_record(record), write=write)
+
+
+def test_a_fork_bomb_and_a_memory_hog_cost_a_cell_each(planned, image, tmp_path, request):
     suite = mini_suite(tmp_path, fakes=GREEDY)
     record = observe(planned, image, suite, fake_cells(GREEDY), "--seconds=10", "--memory=64e9", memory=3 * 2**29)
-    outcomes = {one.approach: one.outcome for one in record.observations}
-    fakes = {name: outcome for name, outcome in outcomes.items() if not name.endswith(("-before", "-after"))}
+    seen = {one.approach: one.outcome for one in record.observations}
+    fakes = {name: outcome for name, outcome in seen.items() if not name.endswith(("-before", "-after"))}
     assert record.header.status == "complete"
     assert fakes == {"fake-fork-bomb": "timeout", "fake-memory-hog": "oom", "fake-full-tmp": "skipped"}
-    assert all(outcome == "pass" for name, outcome in outcomes.items() if name not in fakes)
+    assert all(outcome == "pass" for name, outcome in seen.items() if name not in fakes)
+    tell_cells(record, request)
 
 
 def test_a_suite_that_takes_all_memory_ends_as_a_record(planned, image, tmp_path):
