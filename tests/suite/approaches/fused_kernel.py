@@ -43,7 +43,7 @@ def _definition() -> Any:
         return op_def_registry.get(OP)
     try:  # until 2.0 operations without a wrapper are in the C++ registry alone
         return tf1.get_default_graph()._get_op_def(OP)
-    except (AttributeError, tf.errors.NotFoundError):
+    except (AttributeError, KeyError, tf.errors.NotFoundError):
         raise Absent("no operation {}".format(OP))
 
 
