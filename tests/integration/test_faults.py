@@ -328,9 +328,12 @@ def test_the_suites_process_is_killed(whole, project, told):
     for one in itertools.chain.from_iterable(_suites(project) for _ in range(20)):
         one.kill()
     process.communicate(timeout=60)
-    assert ("partial", True) in statuses(project.reports).values()
+    assert {(status, True) for status in ("partial", "not_run")} & set(statuses(project.reports).values())
     goes_on(project, whole)
-    told("the suite's process is killed from outside", "partial, and the machine's fault; tried again by the next call")
+    told(
+        "the suite's process is killed from outside",
+        "partial or not run, and the machine's fault; tried again by the next call",
+    )
 
 
 def _suites(project: Tiny) -> list[psutil.Process]:
