@@ -30,7 +30,7 @@ def test_a_build_is_asked_what_it_plans_and_registers(planned, environment, devi
     cpu = msgspec.structs.replace(backends.load()["cpu"], virtual_device=device)
     monkeypatch.setattr(backends, "load", lambda: {"cpu": cpu})
     selection = Selection(approaches=("nn-conv2d", "fused-kernel"))
-    job = Job(planned=planned, environment=environment, arguments=selection.patterns())
+    job = Job(planned=planned, environment=environment, arguments=selection.patterns(planned))
     record = runner.observe(job, selection.cells(planned), lambda _: None)
     header = record.header
     assert (header.status, header.reason, header.planned_for) == ("complete", None, device)

@@ -20,9 +20,10 @@ def test_a_cell_that_differs_is_told_with_both_outcomes():
 
 
 def test_a_cell_that_one_engine_lacks_is_a_difference():
-    without = record(lambda cell: None if cell[:3] == ("depthwise", "jit", "forward") else {})
+    lacking = ("depthwise", "jit", "forward")
+    without = record(lambda cell: None if cell[:3] == lacking else {})
     assert {difference.venv for difference in differences(record(engine="docker"), without)} == {None}
-    assert len([*differences(without, record())]) == 8
+    assert len([*differences(without, record())]) == sum(one.cell[:3] == lacking for one in record().observations) > 0
 
 
 def test_equal_records_do_not_differ():
