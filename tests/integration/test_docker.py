@@ -166,7 +166,7 @@ def test_a_fork_bomb_and_a_memory_hog_cost_a_cell_each(planned, image, tmp_path,
     seen = {one.approach: one.outcome for one in record.observations}
     fakes = {name: outcome for name, outcome in seen.items() if not name.endswith(("-before", "-after"))}
     assert record.header.status == "complete"
-    assert fakes == {"fake-fork-bomb": "timeout", "fake-memory-hog": "oom", "fake-full-tmp": "skipped"}
+    assert fakes == {"fake-fork-bomb": "timeout", "fake-unwatched-memory-hog": "oom", "fake-full-tmp": "skipped"}
     assert all(outcome == "pass" for name, outcome in seen.items() if name not in fakes)
     tell_cells(record, request)
 

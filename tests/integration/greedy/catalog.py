@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-FAKES = ("fake-fork-bomb", "fake-memory-hog", "fake-full-tmp")
+FAKES = ("fake-fork-bomb", "fake-unwatched-memory-hog", "fake-full-tmp")
 
 
 class Cell(NamedTuple):

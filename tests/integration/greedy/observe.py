@@ -34,4 +34,4 @@ def _full_tmp():
         full.unlink()
 
 
-FAKES = {"fake-fork-bomb": _fork_bomb, "fake-memory-hog": _memory_hog, "fake-full-tmp": _full_tmp}
+FAKES = {"fake-fork-bomb": _fork_bomb, "fake-unwatched-memory-hog": _memory_hog, "fake-full-tmp": _full_tmp}
