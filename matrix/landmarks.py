@@ -15,6 +15,7 @@ from packaging.version import Version
 from matrix.catalog import Catalog
 from matrix.statements import Span, Statement
 
+# The ways that the README's table compares: what people write, and what they fall back to.
 WAYS = ("nn-conv2d", "keras-groups", "split-concat")
 NEEDS = ("infer-graph", "train", "fused")
 

@@ -13,6 +13,7 @@ from matrix.catalog import Catalog
 from matrix.cells import suite
 from matrix.ids import BACKENDS, parse_run
 from matrix.known_errors import KnownError
+from matrix.landmarks import WAYS
 from matrix.records import Observation, Outcome, Record, Status
 from matrix.report.support import ErrorEntry, RunEntry, Support, Verdict, question_of
 from matrix.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Question, Word, core_cells
@@ -39,8 +40,6 @@ UNKNOWN: dict[Status, str] = {
     "not_imported": "could not be imported",
     "not_run": "never run on that host class",
 }
-# The ways that the short table compares: what people write, and what they fall back to.
-WAYS = ("nn-conv2d", "keras-groups", "split-concat")
 BADLY: dict[Outcome, str] = {
     "wrong": "wrong result",
     "crash": "crashes",
