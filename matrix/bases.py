@@ -129,9 +129,10 @@ def _recipe(backend: Backend, python: str) -> str:
 
 
 def _mmdebstrap(backend: Backend, debian: str, archive: str) -> list[str]:
+    """All that decides a base's content."""
     # Debian's Python brings the libraries that any CPython is linked with.
     packages = ",".join(("python3-venv", *backend.packages))
-    return ["mmdebstrap", "--quiet", "--variant=minbase", AGE, f"--include={packages}", debian, archive]
+    return ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", debian, archive]
 
 
 def _bootstrap(backend: Backend, debian: str) -> None:
@@ -139,7 +140,8 @@ def _bootstrap(backend: Backend, debian: str) -> None:
     with tempfile.TemporaryDirectory(prefix="matrix-base-") as folder:
         archive = str(Path(folder) / "debian.tar")
         try:
-            made = subprocess.run(_mmdebstrap(backend, debian, archive), capture_output=True, text=True, check=False)
+            command, *arguments = _mmdebstrap(backend, debian, archive)
+            made = subprocess.run([command, AGE, *arguments], capture_output=True, text=True, check=False)
         except FileNotFoundError as fault:
             cure = "install it (apt-get install mmdebstrap), or let the Engine reach a registry"
             raise NotBuilt("no registry answers, and mmdebstrap is not installed", cure, machine=True) from fault

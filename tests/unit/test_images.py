@@ -81,11 +81,6 @@ def test_the_debian_that_brings_a_python_stands_in_for_an_interpreter(backend, p
     assert f"base:{debian}" in bases._tag(chosen, python)
 
 
-def test_an_archive_that_is_signed_and_old_makes_a_base():
-    told = bases._mmdebstrap(backends.load()["cpu"], "forky", "-")
-    assert "--aptopt=Acquire::Check-Valid-Until false" in told and not [word for word in told if "allow" in word]
-
-
 def test_every_backend_has_a_dockerfile_with_its_parameters():
     for name in backends.load():
         text = backends.dockerfile(name).read_text()
