@@ -142,7 +142,7 @@ def make_room(needed: Container[str]) -> None:
         if shutil.disk_usage(disk).free >= FREE:
             return
         if image.id not in needed:
-            remove(image)
+            remove(str(image.id))
     if (free := shutil.disk_usage(disk).free) < FREE:
         what = f"{free / 2**30:.0f} GiB free on the Engine's disk, {FREE / 2**30:.0f} needed to build an image"
         raise NotBuilt(what, "make room there, for example with: docker image prune", machine=True)
@@ -157,7 +157,7 @@ def _remove_of(chosen: Callable[[str], bool]) -> None:
                 container.remove(force=True, v=True)
     for image in _newest_first(client.images.list(filters={"label": OWNER})):
         if chosen(image.labels[OWNER]):
-            remove(image)
+            remove(str(image.id))
 
 
 def remove_all() -> int:
@@ -166,14 +166,14 @@ def remove_all() -> int:
     before = client.df()["LayersSize"]
     reap()
     for image in _newest_first(client.images.list(filters={"label": PROJECT})):
-        remove(image)
+        remove(str(image.id))
     return int(before - client.df()["LayersSize"])
 
 
-def remove(image: Image) -> None:
-    """Remove an image and its tags, unless it is in use."""
+def remove(image: str) -> None:
+    """Remove the image with this id and its tags, unless it is in use."""
     with unless(404, 409):
-        connect().images.remove(str(image.id), force=True)
+        connect().images.remove(image, force=True)
 
 
 @contextlib.contextmanager

@@ -83,5 +83,8 @@ class Engine(Protocol):
     ) -> Process:
         """Run `python -m suite ARGUMENTS` under exactly these variables and the engine's own few."""
 
+    def done(self, environment: Environment) -> None:
+        """Nothing here will run in it any more: it may go where room is wanted. Never fails."""
+
     def clean(self) -> int:
         """Remove all that this engine built here; how many bytes came free."""

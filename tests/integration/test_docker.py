@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import outcomes
@@ -181,6 +182,19 @@ def test_a_hang_ends_with_its_container(planned, image, tmp_path):
     record = observe(planned, image, suite, (), silence=2)
     assert record.header.reason == "it was silent for 2 s"
     assert not images.connect().containers.list(all=True, filters={"label": f"{images.OWNER}={images.owner()}"})
+
+
+def test_an_image_whose_runs_are_done_can_go_while_the_orchestrator_is_at_work(image, tmp_path):
+    """The suite's layer stands on a target's image, and would keep it."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {image.where}\nLABEL of=this-test\n")
+    target = replace(image, where=images.build(tmp_path, labels={images.OWNER: images.owner()}).id)
+    out, _, ended = follow(target, HERE / "confined")
+    assert ended == Ended(status=0) and out
+    images.remove(target.where)
+    assert images.find(target.where)
+    docker.done(target)
+    images.remove(target.where)
+    assert images.find(target.where) is None
 
 
 def test_what_a_killed_orchestrator_left_is_removed_and_nothing_else(image, tmp_path):
