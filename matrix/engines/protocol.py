@@ -34,6 +34,7 @@ class Environment:
     recipe_sha256: str
     lock_sha256: str
     image_digest: str | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

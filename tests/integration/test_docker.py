@@ -18,7 +18,7 @@ import pytest
 from mini import FAKES, cannot, fake_cells, mini_suite
 from test_fakes import GOLDEN, TELLING
 
-from matrix import images, paths, records, runner
+from matrix import bases, images, paths, records, runner
 from matrix.engines import ENGINES, docker
 from matrix.engines.protocol import Ended, Environment, Limits
 from matrix.ids import Run
@@ -77,6 +77,8 @@ def test_the_suite_observes_in_the_image(planned, image):
     record = observe(planned, image, paths.SUITE, wanted, CELL)
     assert (record.header.status, record.header.engine) == ("complete", "docker")
     assert record.header.image_digest == image.image_digest == images.find(docker._tag(image.target)).id
+    reference, digest = record.header.base.split(" ")
+    assert digest == bases._digest(images.find(reference)) and digest.startswith("sha256:")
     assert [one.outcome for one in record.observations] == ["pass"]
 
 
