@@ -21,6 +21,8 @@ import docker
 import psutil
 import requests
 from docker.client import DockerClient
+from docker.context import ContextAPI
+from docker.context.config import get_current_context_name
 from docker.errors import APIError, BuildError, DockerException, NotFound
 from docker.models.images import Image
 
@@ -43,6 +45,8 @@ TO_WORK = 600
 @cache
 def connect() -> DockerClient:
     """The Engine of DOCKER_HOST (unix, tcp, ssh) or of Docker's current context. Raise MachineError without one."""
+    if name := _unknown_context():
+        raise MachineError(f"there is no Docker context {name}", "see: docker context ls, or set DOCKER_HOST")
     try:
         client = docker.from_env(timeout=TO_ANSWER, use_ssh_client=True)
     except (DockerException, requests.RequestException, OSError) as fault:
@@ -50,6 +54,14 @@ def connect() -> DockerClient:
         raise MachineError(f"no Docker Engine answers at {where}: {_root(fault)}", _cure(fault)) from fault
     client.api.timeout = TO_WORK
     return client
+
+
+def _unknown_context() -> str | None:
+    """The context that is asked for, where there is none of its name: docker would take the local Engine instead."""
+    if os.environ.get("DOCKER_HOST"):
+        return None
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    return None if ContextAPI.get_context(name) else name
 
 
 def is_local() -> bool:

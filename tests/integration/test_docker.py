@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import outcomes
 import pytest
-from mini import FAKES, cannot, fake_cells, mini_suite
+from mini import FAKES, fake_cells, mini_suite
 from test_fakes import GOLDEN, TELLING
 
 from matrix import bases, images, paths, records, runner
@@ -28,17 +27,6 @@ from matrix.runner import Job, Planned
 HERE = Path(__file__).parent
 GREEDY = HERE / "greedy"
 CELL = "nn-conv2d/eager/forward/g4-k3/bias_relu/f32/nhwc"
-
-
-@pytest.fixture(scope="session")
-def image(release) -> Iterator[Environment]:
-    """A target's image; in CI made from nothing, base and all."""
-    if trouble := docker.trouble():
-        cannot(f"no Docker Engine can be used: {trouble}")
-    if os.environ.get("CI") == "true":
-        docker.clean()
-    yield docker.provision(release.target("cpu"), print)
-    images.connect().close()
 
 
 @pytest.fixture
