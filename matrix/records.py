@@ -116,6 +116,7 @@ class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
 class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
     """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time.
 
+    `loosened`: what of an engine's confinement could not be kept, or had to be given up for a device.
     `base`: what an image was built on, its reference and the digest that was really used.
     `machine`: the reason lies with this machine (disk, memory, network, engine), and says nothing of TensorFlow.
     """
@@ -141,6 +142,7 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
     ) = None
     image_digest: Name | None = None
     base: Name | None = None
+    loosened: Annotated[list[Line], Meta(max_length=20)] | None = None
     host: Host
     threads: Count | None = None
     onednn: bool | None = None

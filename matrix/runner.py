@@ -260,6 +260,7 @@ def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
             "lock_sha256": job.environment.lock_sha256,
             "image_digest": job.environment.image_digest,
             "base": job.environment.base,
+            "loosened": list(job.environment.loosened) or None,
             "suite_sha256": suite_sha256(job.suite, planned=planned.virtual_device is not None),
             "suite_parts": suite_parts(job.suite, planned=planned.virtual_device is not None),
             "threads": THREADS,

@@ -38,6 +38,16 @@ BASE = f"{images.PROJECT}.base"
 # Where a site says which certificates it trusts: the variables that uv, pip and requests know, in this order.
 CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 
+# Where the kernel shows its devices.
+DEV = Path("/dev")
+# What an Engine says of itself, and what it cannot do where it says no: rootless without cgroups, or an old kernel.
+LIMITED = {
+    "MemoryLimit": "memory is not limited",
+    "SwapLimit": "swap is not limited",
+    "PidsLimit": "processes are not counted",
+    "CPUSet": "processors are not chosen",
+}
+
 PYTHON = "/opt/target/bin/python"
 SUITES = "/suites"
 USER = "1000:1000"
@@ -80,6 +90,7 @@ def provision(target: Target, say: Say) -> Environment:
             built = _recipe(target, base)
             image = _built(target, built) or _build(target, base, built, say)
             _needed.add(str(image.id))
+            loosened = _loosened(target.backend)
     except MachineError as fault:
         raise NotBuilt(str(fault), fault.cure, machine=True) from fault
     return Environment(
@@ -89,6 +100,7 @@ def provision(target: Target, say: Say) -> Environment:
         lock_sha256=locks.sha256(target),
         image_digest=image.id,
         base=image.labels[BASE],
+        loosened=loosened,
     )
 
 
@@ -228,10 +240,23 @@ def _devices(backend: Backend) -> dict[str, Any]:
     """What of the machine's GPU a container is given; nothing where there is none, or for a backend without."""
     if backend == "cuda" and (uuid := host.gpu_uuid()):
         return {"device_requests": [DeviceRequest(driver="nvidia", device_ids=[uuid], capabilities=[["gpu"]])]}
-    if backend == "rocm" and Path("/dev/kfd").exists():
-        groups = {file.stat().st_gid for file in (Path("/dev/kfd"), *Path("/dev/dri").glob("renderD*"))}
-        return {"devices": ["/dev/kfd", "/dev/dri"], "group_add": sorted(groups)}
+    if backend == "rocm" and (DEV / "kfd").exists():
+        groups = {file.stat().st_gid for file in (DEV / "kfd", *(DEV / "dri").glob("renderD*"))}
+        return {"devices": [f"{DEV}/kfd", f"{DEV}/dri"], "group_add": sorted(groups)}
     return {}
+
+
+def _loosened(backend: Backend) -> tuple[str, ...]:
+    """In words: the devices that a container is given, and the limits that this Engine cannot set."""
+    given = _devices(backend)
+    told = [f"GPU {uuid}" for request in given.get("device_requests", ()) for uuid in request.device_ids]
+    if given.get("devices"):
+        told.append(f"{' and '.join(given['devices'])}, with groups {', '.join(map(str, given['group_add']))}")
+    engine = images.connect().info()
+    told += [words for name, words in LIMITED.items() if not engine.get(name)]
+    if not any("name=seccomp" in option for option in engine.get("SecurityOptions") or ()):
+        told.append("no seccomp profile")
+    return (*told, *(() if images.is_local() else ("all processors of the Engine's machine",)))
 
 
 def _processors() -> str | None:

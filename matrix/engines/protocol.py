@@ -35,6 +35,7 @@ class Environment:
     lock_sha256: str
     image_digest: str | None = None
     base: str | None = None
+    loosened: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

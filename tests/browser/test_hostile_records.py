@@ -34,6 +34,7 @@ def hostile(number: int, text: str, profile: str):
         "packages": {text[:200]: text[:200]},
         "image_digest": text[:200],
         "base": text[:200],
+        "loosened": [text[:300]],
         "build_info": {text[:200]: text[:200]},
         "reason": text[:300],
         "status": "partial",

@@ -67,6 +67,7 @@ def test_the_suite_observes_in_the_image(planned, image):
     assert record.header.image_digest == image.image_digest == images.find(docker._tag(image.target)).id
     reference, digest = record.header.base.split(" ")
     assert digest == bases._digest(images.find(reference)) and digest.startswith("sha256:")
+    assert record.header.loosened is None
     assert [one.outcome for one in record.observations] == ["pass"]
 
 
@@ -172,6 +173,27 @@ def test_a_hang_ends_with_its_container(planned, image, tmp_path):
     record = observe(planned, image, suite, (), silence=2)
     assert record.header.reason == "it was silent for 2 s"
     assert not images.connect().containers.list(all=True, filters={"label": f"{images.OWNER}={images.owner()}"})
+
+
+def test_a_suite_that_never_ends_has_its_time(planned, image, tmp_path):
+    suite = mini_suite(tmp_path, main=HERE / "endless.py")
+    record = observe(planned, image, suite, (), seconds=3)
+    assert record.header.reason == "it took more than 3 s"
+    assert not images.connect().containers.list(all=True, filters={"label": f"{images.OWNER}={images.owner()}"})
+
+
+def test_nothing_of_the_host_is_in_a_container(image, tmp_path):
+    """As the Engine itself tells of one that runs."""
+    process = docker.start(image, mini_suite(tmp_path, main=HERE / "hang.py"), [], {}, Limits())
+    process._container.reload()
+    told = process._container.attrs
+    process.kill()
+    process.wait()
+    kept = {
+        name: told["HostConfig"][name] for name in ("Binds", "Devices", "DeviceRequests", "VolumesFrom", "Privileged")
+    }
+    assert told["Mounts"] == [] and not any(kept.values()), kept
+    assert told["HostConfig"]["LogConfig"]["Type"] == "none"
 
 
 def test_an_image_whose_runs_are_done_can_go_while_the_orchestrator_is_at_work(image, tmp_path):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -103,6 +104,44 @@ def test_a_gpu_is_given_to_its_own_backend_only(monkeypatch):
     (request,) = docker._devices("cuda")["device_requests"]
     assert request.device_ids == ["GPU-00000000-0000-0000-0000-000000000000"]
     assert docker._toolkit(parse_target("tf2.8.4-py310-cuda")) == "nvidia/cuda:11.2.2-cudnn8-devel-ubuntu20.04"
+
+
+@pytest.fixture
+def able(monkeypatch) -> dict:
+    """What a fake Engine says of itself."""
+    told = dict.fromkeys(docker.LIMITED, True) | {"SecurityOptions": ["name=seccomp,profile=default"]}
+    monkeypatch.setattr(images, "connect", lambda: SimpleNamespace(info=lambda: told))
+    monkeypatch.setattr(images, "is_local", lambda: True)
+    return told
+
+
+def test_an_engine_that_can_limit_everything_loosens_nothing(able):
+    assert docker._loosened("cpu") == ()
+
+
+def test_what_an_engine_cannot_limit_is_told(able):
+    able |= {"SwapLimit": False, "PidsLimit": False, "SecurityOptions": None}
+    told = ("swap is not limited", "processes are not counted", "no seccomp profile")
+    assert docker._loosened("cpu") == told
+
+
+def test_a_gpu_that_is_given_is_told(able, monkeypatch):
+    monkeypatch.setattr(host, "gpu_uuid", lambda: "GPU-00000000-0000-0000-0000-000000000000")
+    assert docker._loosened("cuda") == ("GPU GPU-00000000-0000-0000-0000-000000000000",)
+    assert docker._loosened("cpu") == ()
+
+
+def test_an_amd_gpu_comes_with_its_groups_and_is_told(able, tmp_path, monkeypatch):
+    """Files of this user in the place of the devices."""
+    (tmp_path / "dri").mkdir()
+    for name in ("kfd", "dri/renderD128", "dri/card0"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(docker, "DEV", tmp_path)
+    own = (tmp_path / "kfd").stat().st_gid
+    devices = [f"{tmp_path}/kfd", f"{tmp_path}/dri"]
+    assert docker._devices("rocm") == {"devices": devices, "group_add": [own]}
+    assert docker._loosened("rocm") == (f"{tmp_path}/kfd and {tmp_path}/dri, with groups {own}",)
+    assert docker._devices("cuda") == docker._devices("cpu") == {}
 
 
 def test_a_fault_of_the_data_is_told_with_its_line(tmp_path):
