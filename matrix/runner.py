@@ -95,8 +95,8 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     stream = Stream(wanted)
     end = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
     status = _status(stream)
-    if status == "complete" and (lie := _lie(job.planned.run, stream)):
-        status, end = "partial", _End(reason=lie)
+    if status == "complete" and (doubt := _lie(job.planned.run, stream) or _no_device(job.planned, stream)):
+        status, end = "partial", doubt
     kept = {one.cell: one for one in job.planned.kept.observations} if job.planned.kept else {}
     earlier = (job.planned.kept.header.seconds or 0.0) if job.planned.kept else 0.0
     when = {"started": started, "seconds": round(earlier + time.monotonic() - began, 1)}
@@ -221,12 +221,20 @@ def _status(stream: Stream) -> Status:
     return "not_imported" if stream.imported is None else "partial"
 
 
-def _lie(run: Run, stream: Stream) -> str | None:
+def _lie(run: Run, stream: Stream) -> _End | None:
     """A target must be what it was built to be."""
     assert stream.imported
     if Version(stream.imported.tensorflow).release[:3] == Version(run.target.release).release[:3]:
         return None
-    return f"the target says that it is TensorFlow {stream.imported.tensorflow}"
+    return _End(reason=f"the target says that it is TensorFlow {stream.imported.tensorflow}")
+
+
+def _no_device(planned: Planned, stream: Stream) -> _End | None:
+    """A GPU that TensorFlow does not find, for want of a library perhaps, it does without and without an error."""
+    assert stream.imported
+    if not planned.host.gpu or stream.imported.gpus:
+        return None
+    return _End(reason="TensorFlow found no GPU, and ran on the CPU: see the log of the run", machine=True)
 
 
 def _told(stream: Stream) -> dict[str, Any]:
@@ -237,6 +245,8 @@ def _told(stream: Stream) -> dict[str, Any]:
         "python": python,
         "packages": told.packages,
         "onednn": told.onednn,
+        "gpus": told.gpus,
+        "tf32": told.tf32,
         "build_info": told.build_info,
         "kernels": told.kernels,
     }
