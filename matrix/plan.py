@@ -167,9 +167,13 @@ def current(planned: Planned, reports: Path) -> Record | None:
 
 
 def still_true(planned: Planned, reports: Path) -> Record | None:
-    """What of a record of an older suite was observed as the suite of today would, in the same environment."""
+    """What of a record of an older suite was observed as the suite of today would, in the same environment and on the
+    same processor: a record has one.
+    """
     record = _record(planned, reports)
     if record is None or record.header.status != "complete" or record.header.recipe_sha256 != _recipe(planned):
+        return None
+    if record.header.host.cpu != planned.host.cpu:
         return None
     then, now = record.header.suite_parts or {}, suite_parts(planned=planned.virtual_device is not None)
     same = {part for part in now if then.get(part) == now[part]}

@@ -198,3 +198,13 @@ def test_nothing_is_kept_of_another_environment(tmp_path, monkeypatch):
     published(planned, tmp_path, suite_parts())
     monkeypatch.setattr(venv, "recipe", lambda target: "1" * 64)
     assert still_true(planned, tmp_path) is None
+
+
+def test_nothing_is_kept_of_another_processor(tmp_path, monkeypatch):
+    monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
+    planned = a_run()
+    published(planned, tmp_path, suite_parts())
+    assert still_true(planned, tmp_path)
+    other = msgspec.structs.replace(planned.host, cpu="Another processor of the same class")
+    monkeypatch.setattr(host, "facts", lambda _: other)
+    assert still_true(planned, tmp_path) is None
