@@ -54,7 +54,8 @@ def onednn_switches_itself_on(host: Host) -> bool:
 def _cpu() -> tuple[str, str, set[str]]:
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     fields = dict(re.findall(r"^(model name|vendor_id|flags)\s*: (.*)$", text, re.MULTILINE))
-    return fields.get("model name", platform.machine()), fields.get("vendor_id", ""), set(fields.get("flags", "").split())
+    name, vendor = fields.get("model name", platform.machine()), fields.get("vendor_id", "")
+    return name, vendor, set(fields.get("flags", "").split())
 
 
 def cpu_class(flags: set[str], vendor: str = "") -> str:
