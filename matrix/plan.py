@@ -200,10 +200,18 @@ def estimate(due: Sequence[Planned], reports: Path, slots: int) -> Estimate:
     known = {(header.run, header.engine): header.seconds or 0.0 for header in records.headers(reports)}
     usual = statistics.median(known.values()) if known else SECONDS_A_RUN
     targets = {planned.run.target: planned for planned in due}
-    missing = sum(not ENGINES[planned.engine].is_built(target) for target, planned in targets.items())
+    missing = sum(_is_to_build(planned) for planned in targets.values())
     seconds = sum(known.get((planned.run.id, planned.engine), usual) for planned in due)
     return Estimate(
         environments=missing,
         runs=len(due),
         seconds=seconds / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
     )
+
+
+def _is_to_build(planned: Planned) -> bool:
+    """What cannot be built at all takes no time."""
+    try:
+        return not ENGINES[planned.engine].is_built(planned.run.target)
+    except NotBuilt:
+        return False
