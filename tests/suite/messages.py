@@ -16,7 +16,7 @@ TAILS = (
     "Caused by op ",
     "Stack trace for op ",
 )
-TAIL = re.compile(r"\n(?:" + "|".join(TAILS) + ").*", re.DOTALL)
+TAIL = re.compile(r"\n[ \t]*(?:" + "|".join(TAILS) + ").*", re.DOTALL)
 # lines of a traceback: the file, the source line below it, and TensorFlow's frames around them
 FRAMES = re.compile(
     r"^(in (user|converted) code:|[ \t]+relative to .*:|Graph execution error:|Detected at node .*|Node: .*|"
@@ -29,6 +29,9 @@ DROPPED = (
     # a node as 1.x writes it ends after its inputs; one of its attributes may end in brackets as well
     re.compile(r"\[\[((\{\{)?node|Node:) .*?\]\]([ \t]*\([^()\n]*\)\]\])?", re.DOTALL),
     re.compile(r"\{\{(function_)?node .*?\}\}"),
+    re.compile(r"\[\[\s*\]\]"),  # what is left of [[{{node }}]]
+    re.compile(r"\(defined at [^()\n]*\) ?"),
+    re.compile(r"<stack traces unavailable>"),
     re.compile(r"\[Op:[^\]]*\]( name: ?\S*)?"),
     re.compile(r"Exception encountered when calling [^\n]*\n"),
     re.compile(r"\d+ root error\(s\) found\."),

@@ -150,6 +150,21 @@ RAISED = {
         ),
         "No OpKernel was registered",
     ),
+    "2.9.3 SavedModel": (
+        (
+            f"Graph execution error:\n\n<stack traces unavailable>\n{FUSED}\n"
+            "\t [[{{node Relu}}]]\n\t [[{{node a}}{{node b}}]]"
+        ),
+        FUSED,
+    ),
+    "1.13.2 session": (
+        "No OpKernel for Op 'Conv2D' used by node Conv2D (defined at /srv/tests/suite/a.py:50) with these attrs: [T=1]",
+        "No OpKernel for Op 'Conv2D' used by node Conv2D with these attrs: [T=1]",
+    ),
+    "2.10.1 Keras layer": (
+        'Input 0 of layer "convolution" is incompatible\n    \n    Call arguments received by layer "model" (type F):',
+        'Input 0 of layer "convolution" is incompatible',
+    ),
     "1.15.0 XLA": (UNCOMPILED.format("cluster_14309726818920568786[]"), UNCOMPILED.format("cluster")),
 }
 
