@@ -97,11 +97,13 @@ def slots() -> int:
 
 @contextmanager
 def _first_interrupt() -> Iterator[threading.Event]:
-    """Is set by the first SIGINT, so that a record which is being written is finished; a second one raises, as ever."""
+    """Is set by the first SIGINT, so that a record which is being written is finished; a second one raises, also where
+    the shell has told a background process to ignore it.
+    """
     asked = threading.Event()
 
     def note(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         asked.set()
 
     before = signal.signal(signal.SIGINT, note)
