@@ -161,7 +161,9 @@ class _Crew:
             return [runner.not_run(planned, fault)]
 
     def _run(self, planned: Planned, environment: Environment) -> list[Record]:
-        job = Job(planned=planned, environment=environment, arguments=self._selection.patterns(planned), stop=self.stop)
+        arguments = self._selection.patterns(planned)
+        job = Job(planned=planned, environment=environment, arguments=arguments, stop=self.stop)
+        job = runner.on_its_processor(job)
         with self._memory():
             other = runner.default_is(job, self._catalog)
             if other is None:

@@ -27,13 +27,14 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A target that is ready to run. `where`: its folder, or its image."""
+    """A target that is ready to run. `where`: its folder, or its image; `launcher`: what its Python is run by."""
 
     target: Target
     where: str
     recipe_sha256: str
     lock_sha256: str
     image_digest: str | None = None
+    launcher: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
