@@ -7,9 +7,10 @@ import pytest
 from matrix import catalog, emulators
 from matrix.engines.protocol import Environment
 from matrix.errors import BadUsage
+from matrix.needs import need_cells
 from matrix.plan import Selection, plan
 from matrix.runner import Job, on_its_processor
-from matrix.verdicts import NEEDS, core_cells, is_control
+from matrix.verdicts import NEEDS, is_control
 
 HASWELL = Selection(releases=("2.9",), profiles=("default",), emulator="haswell")
 
@@ -23,7 +24,7 @@ def qemu(monkeypatch):
 def test_what_is_judged_is_run_and_its_control():
     (planned,) = plan(catalog.load(), HASWELL, "venv")
     approaches = {cell[0] for cell in planned.cells}
-    judged = {cell for approach in approaches for need in NEEDS for cell in core_cells(approach, need)}
+    judged = {cell for approach in approaches for need in NEEDS for cell in need_cells(approach, need)}
     assert judged <= set(planned.cells)
     assert any(is_control(case) for *_, case in planned.cells)
     assert set(HASWELL.patterns(planned)) == {"/".join(cell) for cell in planned.cells}
