@@ -1,7 +1,7 @@
 """Base images: the registry's `python:X.Y-slim`, or where it cannot be had one made from Debian's archive.
 
 One of our own is a minimal Debian by mmdebstrap with Debian's Python, or with an interpreter of the host copied into
-/usr/local, where the registry's images have theirs.
+/usr/local, where the registry's images have theirs. Where the host has none, it is the Debian that brings that Python.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from matrix.engines.protocol import Say
 from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
 
-DEBIANS_PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
+DEBIANS_PYTHON = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
 REPOSITORY = f"{images.PROJECT}/base"
+# A closed network's copy of the archive is often older than a testing release may be. Its signature is checked all the
+# same: only that nobody has since published another is not.
+AGE = "--aptopt=Acquire::Check-Valid-Until false"
 
 # Of a standard library: what no target imports. Its site-packages are the host's own, and stay there.
 LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo", "config-*", "*.a")
@@ -85,13 +88,21 @@ def make_for(targets: Iterable[Target], say: Say) -> None:
 
 def make(backend: Backend, python: str, say: Say) -> None:
     """Make and tag a base of our own. Raise NotBuilt with the cure."""
-    debians = DEBIANS_PYTHON[backend.debian]
+    debian = _debian(backend, python)
+    debians = DEBIANS_PYTHON[debian]
     if _own(backend, debians) is None:
-        say(f"making a Debian {backend.debian} for {backend.name}")
-        _bootstrap(backend)
+        say(f"making a Debian {debian} for {backend.name}")
+        _bootstrap(backend, debian)
     if python != debians:
         say(f"putting Python {python} into it")
         _add_interpreter(backend, python)
+
+
+def _debian(backend: Backend, python: str) -> str:
+    """The backend's, which has its packages; for want of an interpreter to put into it, the one that brings Python."""
+    if backend.packages or DEBIANS_PYTHON[backend.debian] == python or interpreters.find(python):
+        return backend.debian
+    return next((debian for debian, debians in DEBIANS_PYTHON.items() if debians == python), backend.debian)
 
 
 def _own(backend: Backend, python: str) -> Base | None:
@@ -105,29 +116,32 @@ def _own(backend: Backend, python: str) -> Base | None:
 def _tag(backend: Backend, python: str) -> str:
     """A Debian with packages of a backend's own is that backend's; the plain one is anybody's."""
     owner = f"-{backend.name}" if backend.packages else ""
-    return f"{REPOSITORY}:{backend.debian}{owner}-py{python}"
+    return f"{REPOSITORY}:{_debian(backend, python)}{owner}-py{python}"
 
 
 def _recipe(backend: Backend, python: str) -> str:
     """SHA-256 of how a base is made."""
-    how = _mmdebstrap(backend, "-")
-    if python != DEBIANS_PYTHON[backend.debian]:
+    debian = _debian(backend, python)
+    how = _mmdebstrap(backend, debian, "-")
+    if python != DEBIANS_PYTHON[debian]:
         how += [(paths.DOCKERFILES / "base.Dockerfile").read_text(encoding="utf-8"), LAYOUT, *LEFT_OUT, python]
     return hashlib.sha256(json.dumps(how).encode()).hexdigest()
 
 
-def _mmdebstrap(backend: Backend, archive: str) -> list[str]:
+def _mmdebstrap(backend: Backend, debian: str, archive: str) -> list[str]:
+    """All that decides a base's content."""
     # Debian's Python brings the libraries that any CPython is linked with.
     packages = ",".join(("python3-venv", *backend.packages))
-    return ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", backend.debian, archive]
+    return ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", debian, archive]
 
 
-def _bootstrap(backend: Backend) -> None:
-    debians = DEBIANS_PYTHON[backend.debian]
+def _bootstrap(backend: Backend, debian: str) -> None:
+    debians = DEBIANS_PYTHON[debian]
     with tempfile.TemporaryDirectory(prefix="matrix-base-") as folder:
         archive = str(Path(folder) / "debian.tar")
         try:
-            made = subprocess.run(_mmdebstrap(backend, archive), capture_output=True, text=True, check=False)
+            command, *arguments = _mmdebstrap(backend, debian, archive)
+            made = subprocess.run([command, AGE, *arguments], capture_output=True, text=True, check=False)
         except FileNotFoundError as fault:
             cure = "install it (apt-get install mmdebstrap), or let the Engine reach a registry"
             raise NotBuilt("no registry answers, and mmdebstrap is not installed", cure, machine=True) from fault
@@ -155,7 +169,7 @@ def _add_interpreter(backend: Backend, python: str) -> None:
             context,
             tag=_tag(backend, python),
             labels={images.RECIPE: _recipe(backend, python)},
-            arguments={"DEBIAN": _tag(backend, DEBIANS_PYTHON[backend.debian]), "PYTHON": python},
+            arguments={"DEBIAN": _tag(backend, DEBIANS_PYTHON[_debian(backend, python)]), "PYTHON": python},
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from matrix import backends, bases, host, images
+from matrix import backends, bases, host, images, interpreters
 from matrix.engines import docker
 from matrix.errors import BadData, MachineError
 from matrix.ids import parse_target
@@ -59,6 +60,25 @@ def test_a_base_of_our_own_changes_with_what_it_is_made_of():
     recipes = {bases._recipe(cpu, python) for python in ("3.10", "3.11", "3.12")}
     assert len(recipes) == 3
     assert cpu.reference("3.10") == "python:3.10-slim"
+
+
+@pytest.mark.parametrize(
+    ("backend", "python", "here", "debian"),
+    [
+        ("cpu", "3.11", False, "bookworm"),
+        ("cpu", "3.12", False, "bookworm"),
+        ("cpu", "3.13", True, "bookworm"),
+        ("cpu", "3.13", False, "trixie"),
+        ("cuda", "3.14", True, "bookworm"),
+        ("cuda", "3.14", False, "forky"),
+        ("rocm", "3.11", False, "trixie"),
+    ],
+)
+def test_the_debian_that_brings_a_python_stands_in_for_an_interpreter(backend, python, here, debian, monkeypatch):
+    monkeypatch.setattr(interpreters, "find", lambda version: Path("/usr/bin/python") if here else None)
+    chosen = backends.load()[backend]
+    assert bases._debian(chosen, python) == debian
+    assert f"base:{debian}" in bases._tag(chosen, python)
 
 
 def test_every_backend_has_a_dockerfile_with_its_parameters():
