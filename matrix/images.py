@@ -21,6 +21,8 @@ import docker
 import psutil
 import requests
 from docker.client import DockerClient
+from docker.context import ContextAPI
+from docker.context.config import get_current_context_name
 from docker.errors import APIError, BuildError, DockerException, NotFound
 from docker.models.images import Image
 
@@ -43,6 +45,8 @@ TO_WORK = 600
 @cache
 def connect() -> DockerClient:
     """The Engine of DOCKER_HOST (unix, tcp, ssh) or of Docker's current context. Raise MachineError without one."""
+    if name := _unknown_context():
+        raise MachineError(f"there is no Docker context {name}", "see: docker context ls, or set DOCKER_HOST")
     try:
         client = docker.from_env(timeout=TO_ANSWER, use_ssh_client=True)
     except (DockerException, requests.RequestException, OSError) as fault:
@@ -50,6 +54,14 @@ def connect() -> DockerClient:
         raise MachineError(f"no Docker Engine answers at {where}: {_root(fault)}", _cure(fault)) from fault
     client.api.timeout = TO_WORK
     return client
+
+
+def _unknown_context() -> str | None:
+    """The context that is asked for, where there is none of its name: docker would take the local Engine instead."""
+    if os.environ.get("DOCKER_HOST"):
+        return None
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    return None if ContextAPI.get_context(name) else name
 
 
 def is_local() -> bool:
@@ -142,7 +154,7 @@ def make_room(needed: Container[str]) -> None:
         if shutil.disk_usage(disk).free >= FREE:
             return
         if image.id not in needed:
-            remove(image)
+            remove(str(image.id))
     if (free := shutil.disk_usage(disk).free) < FREE:
         what = f"{free / 2**30:.0f} GiB free on the Engine's disk, {FREE / 2**30:.0f} needed to build an image"
         raise NotBuilt(what, "make room there, for example with: docker image prune", machine=True)
@@ -157,7 +169,7 @@ def _remove_of(chosen: Callable[[str], bool]) -> None:
                 container.remove(force=True, v=True)
     for image in _newest_first(client.images.list(filters={"label": OWNER})):
         if chosen(image.labels[OWNER]):
-            remove(image)
+            remove(str(image.id))
 
 
 def remove_all() -> int:
@@ -166,14 +178,14 @@ def remove_all() -> int:
     before = client.df()["LayersSize"]
     reap()
     for image in _newest_first(client.images.list(filters={"label": PROJECT})):
-        remove(image)
+        remove(str(image.id))
     return int(before - client.df()["LayersSize"])
 
 
-def remove(image: Image) -> None:
-    """Remove an image and its tags, unless it is in use."""
+def remove(image: str) -> None:
+    """Remove the image with this id and its tags, unless it is in use."""
     with unless(404, 409):
-        connect().images.remove(str(image.id), force=True)
+        connect().images.remove(image, force=True)
 
 
 @contextlib.contextmanager

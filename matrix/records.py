@@ -119,6 +119,7 @@ class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
 class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
     """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time.
 
+    `base`: what an image was built on, its reference and the digest that was really used.
     `machine`: the reason lies with this machine (disk, memory, network, engine), and says nothing of TensorFlow.
     """
 
@@ -142,6 +143,7 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
         Annotated[dict[Name, Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{12}"))]], Meta(max_length=50)] | None
     ) = None
     image_digest: Name | None = None
+    base: Name | None = None
     host: Host
     threads: Count | None = None
     onednn: bool | None = None

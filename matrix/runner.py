@@ -294,6 +294,7 @@ def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
             "recipe_sha256": recipe_sha256(planned, job.environment.recipe_sha256),
             "lock_sha256": job.environment.lock_sha256,
             "image_digest": job.environment.image_digest,
+            "base": job.environment.base,
             "suite_sha256": suite_sha256(job.suite, planned=planned.virtual_device is not None),
             "suite_parts": suite_parts(job.suite, planned=planned.virtual_device is not None),
             "threads": THREADS,

@@ -1,4 +1,7 @@
-"""Carries out due runs: environments are built while earlier ones run, and as many runs go side by side as fit."""
+"""Carries out due runs: environments are built while earlier ones run, and as many runs go side by side as fit.
+
+Few environments are built ahead, so that a disk that holds only some of them is enough for all.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import os
 import signal
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
@@ -21,15 +25,18 @@ from matrix.catalog import Catalog
 from matrix.engines import ENGINES
 from matrix.engines.protocol import Environment
 from matrix.errors import MachineError, NotBuilt
-from matrix.ids import Run
+from matrix.ids import Run, Target
 from matrix.plan import Selection
 from matrix.records import Record
 from matrix.runner import Job, Planned
 
-Pending = dict[Future[Environment | list[Record]], list[Planned]]
+Group = list[Planned]
+Pending = dict[Future[Environment | NotBuilt | list[Record]], Group]
 
 # Seconds until an interrupt is acted on.
 TO_NOTICE = 0.5
+# Targets that are built beyond those that can run.
+AHEAD = 2
 # What a run was seen to take at most; the limit of one is higher, for what was not yet seen.
 USUAL_MEMORY = 2 * 2**30
 
@@ -64,28 +71,17 @@ def execute(
     crew = _Crew(catalog, frozenset(planned.run for planned in due), selection, progress)
     one, many = ThreadPoolExecutor(1), ThreadPoolExecutor(slots())
     with one as builders, many as runners, _first_interrupt() as interrupted:
-        pending: Pending = {builders.submit(crew.build, group): group for group in _by_target(due)}
-        told = False
+        work, told = _Work(crew, builders, runners, _by_target(due)), False
         try:
-            while pending:
-                done, _ = wait(pending, timeout=TO_NOTICE, return_when=FIRST_COMPLETED)
+            while work.is_left():
                 if interrupted.is_set() and not told:
-                    _cancel(pending)
-                    progress.interrupted(len(pending))
+                    progress.interrupted(work.begin_nothing_more())
                     told = True
-                for future in done & pending.keys():
-                    group, result = pending.pop(future), future.result()
-                    if isinstance(result, list):
-                        for record in result:
-                            finish(record)
-                    elif not interrupted.is_set():
-                        pending |= {runners.submit(crew.run, planned, result): [planned] for planned in group}
+                for record in work.ended():
+                    finish(record)
         finally:
             crew.stop.set()
-            for future in pending:
-                future.cancel()
-            if pending:
-                interpreters.stop()
+            work.stop()
     if interrupted.is_set():
         raise KeyboardInterrupt
 
@@ -113,13 +109,7 @@ def _first_interrupt() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _cancel(pending: Pending) -> None:
-    """Whatever has not begun."""
-    for future in [future for future in pending if future.cancel()]:
-        del pending[future]
-
-
-def _by_target(due: Sequence[Planned]) -> list[list[Planned]]:
+def _by_target(due: Sequence[Planned]) -> list[Group]:
     return [list(group) for _, group in itertools.groupby(due, key=lambda planned: planned.run.target)]
 
 
@@ -131,19 +121,19 @@ class _Crew:
         self._catalog, self._due, self._progress = catalog, due, progress
         self._selection = selection
         self._under_way = 0
+        self._left = Counter(run.target for run in due)
+        self._tried: set[Target] = set()
         self._gate = threading.Lock()
 
-    def build(self, group: list[Planned]) -> Environment | list[Record]:
-        """A fault of this machine's may be gone a moment later: then, and only then, it is tried twice."""
+    def build(self, group: Group) -> Environment | NotBuilt | list[Record]:
+        """A fault of this machine's may be gone later: the first time, and only then, it is the answer itself."""
         engine, target = ENGINES[group[0].engine], group[0].run.target
         try:
             return engine.provision(target, self._progress.building)
         except NotBuilt as fault:
-            if not fault.machine:
-                return [runner.not_built(planned, fault) for planned in group]
-        try:
-            return engine.provision(target, self._progress.building)
-        except NotBuilt as fault:
+            if fault.machine and target not in self._tried:
+                self._tried.add(target)
+                return fault
             return [runner.not_built(planned, fault) for planned in group]
 
     def run(self, planned: Planned, environment: Environment) -> list[Record]:
@@ -152,13 +142,25 @@ class _Crew:
         Tried twice where the machine prevents it, and then recorded as not run.
         """
         try:
-            return self._run(planned, environment)
-        except MachineError:
-            pass
-        try:
-            return self._run(planned, environment)
+            return self._run_or_again(planned, environment)
         except MachineError as fault:
             return [runner.not_run(planned, fault)]
+        finally:
+            self._ended(planned, environment)
+
+    def _run_or_again(self, planned: Planned, environment: Environment) -> list[Record]:
+        try:
+            return self._run(planned, environment)
+        except MachineError:
+            return self._run(planned, environment)
+
+    def _ended(self, planned: Planned, environment: Environment) -> None:
+        """After a target's last run nothing here needs its environment."""
+        with self._gate:
+            self._left[environment.target] -= 1
+            left = self._left[environment.target]
+        if not left:
+            ENGINES[planned.engine].done(environment)
 
     def _run(self, planned: Planned, environment: Environment) -> list[Record]:
         arguments = self._selection.patterns(planned)
@@ -195,3 +197,60 @@ class _Crew:
                 self._under_way += 1
                 return True
             return False
+
+
+class _Work:
+    """What waits to be built, in its order, and what is built or run now; used by one thread."""
+
+    def __init__(self, crew: _Crew, builders: Executor, runners: Executor, groups: Sequence[Group]) -> None:
+        self._crew, self._builders, self._runners = crew, builders, runners
+        self._waiting = deque(groups)
+        self._pending: Pending = {}
+        self._put_off: set[Target] = set()
+        self._closed = False
+
+    def is_left(self) -> bool:
+        while group := self._next():
+            self._pending[self._builders.submit(self._crew.build, group)] = group
+        return bool(self._pending)
+
+    def ended(self) -> Iterator[Record]:
+        """The records of what has ended meanwhile. What was built begins to run."""
+        done, _ = wait(self._pending, timeout=TO_NOTICE, return_when=FIRST_COMPLETED)
+        for future in done:
+            group, result = self._pending.pop(future), future.result()
+            if isinstance(result, list):
+                yield from result
+            elif not self._closed:
+                self._go_on(group, result)
+
+    def begin_nothing_more(self) -> int:
+        """How much is under way all the same."""
+        self._closed = True
+        self._waiting.clear()
+        for future in [future for future in self._pending if future.cancel()]:
+            del self._pending[future]
+        return len(self._pending)
+
+    def stop(self) -> None:
+        """After a fault: end what goes on in other threads."""
+        if self._pending:
+            self.begin_nothing_more()
+            interpreters.stop()
+
+    def _next(self) -> Group | None:
+        """One that may be built beside what is under way; one that was put off only when nothing is."""
+        if not self._waiting:
+            return None
+        under_way = len({group[0].run.target for group in self._pending.values()})
+        most = 1 if self._waiting[0][0].run.target in self._put_off else slots() + AHEAD
+        return self._waiting.popleft() if under_way < most else None
+
+    def _go_on(self, group: Group, result: Environment | NotBuilt) -> None:
+        """What is under way may have the disk that a build lacked: once it has ended, that one is the next."""
+        if isinstance(result, NotBuilt):
+            self._put_off.add(group[0].run.target)
+            self._waiting.appendleft(group)
+            return
+        for planned in group:
+            self._pending[self._runners.submit(self._crew.run, planned, result)] = [planned]

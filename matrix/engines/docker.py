@@ -45,8 +45,9 @@ TMP = "/tmp"  # noqa: S108  (the container's own)
 TMP_SIZE = 512 * 2**20
 CHUNKS_AHEAD = 64
 
-# Ids of the images that this process was given, and may still run.
+# Ids of the images that this process was given, and may still run; and those of them with a suite on top.
 _needed: set[str] = set()
+_with: dict[str, set[str]] = {}
 
 
 def trouble() -> str | None:
@@ -87,6 +88,7 @@ def provision(target: Target, say: Say) -> Environment:
         recipe_sha256=built,
         lock_sha256=locks.sha256(target),
         image_digest=image.id,
+        base=image.labels[BASE],
     )
 
 
@@ -107,6 +109,14 @@ def start(
             **_devices(environment.target.backend),
         )
         return _Process(container)
+
+
+def done(environment: Environment) -> None:
+    """The images that stand on it go now, for an image under others cannot."""
+    _needed.discard(environment.where)
+    with contextlib.suppress(MachineError), images.faults():
+        for image in _with.pop(environment.where, set()):
+            images.remove(image)
 
 
 def clean() -> int:
@@ -148,7 +158,7 @@ def _build(target: Target, base: bases.Base, recipe_sha256: str, say: Say) -> Im
             },
         )
     if before is not None:
-        images.remove(before)
+        images.remove(str(before.id))
     return image
 
 
@@ -182,7 +192,9 @@ def _with_suite(target_image: str, suite: Path) -> Image:
     with tempfile.TemporaryDirectory(prefix="matrix-suite-") as folder:
         shutil.copytree(suite, Path(folder) / suite.name, ignore=shutil.ignore_patterns("__pycache__"))
         (Path(folder) / "Dockerfile").write_text(f"FROM {target_image}\nCOPY {suite.name} {SUITES}/{suite.name}\n")
-        return images.build(Path(folder), labels={images.OWNER: images.owner()})
+        image = images.build(Path(folder), labels={images.OWNER: images.owner()})
+    _with.setdefault(target_image, set()).add(str(image.id))
+    return image
 
 
 def _confined(limits: Limits) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Environment:
     recipe_sha256: str
     lock_sha256: str
     image_digest: str | None = None
+    base: str | None = None
     launcher: tuple[str, ...] = ()
 
 
@@ -83,6 +84,9 @@ class Engine(Protocol):
         limits: Limits,
     ) -> Process:
         """Run `python -m suite ARGUMENTS` under exactly these variables and the engine's own few."""
+
+    def done(self, environment: Environment) -> None:
+        """Nothing here will run in it any more: it may go where room is wanted. Never fails."""
 
     def clean(self) -> int:
         """Remove all that this engine built here; how many bytes came free."""

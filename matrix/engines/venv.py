@@ -70,6 +70,10 @@ def start(
     )
 
 
+def done(environment: Environment) -> None:
+    """Environments share their files by uv's cache, and stay."""
+
+
 def clean() -> int:
     size = sum(file.lstat().st_blocks * 512 for file in paths.ENVIRONMENTS.rglob("*"))
     shutil.rmtree(paths.ENVIRONMENTS, ignore_errors=True)

@@ -33,6 +33,7 @@ def hostile(number: int, text: str, profile: str):
         "python": text[:200],
         "packages": {text[:200]: text[:200]},
         "image_digest": text[:200],
+        "base": text[:200],
         "build_info": {text[:200]: text[:200]},
         "reason": text[:300],
         "status": "partial",

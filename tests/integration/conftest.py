@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
 from mini import cannot
 
-from matrix import catalog, interpreters
+from matrix import catalog, images, interpreters
 from matrix.catalog import Catalog, Release
-from matrix.engines import venv
+from matrix.engines import docker, venv
 from matrix.engines.protocol import Environment
 from matrix.ids import Run
 from matrix.runner import Planned
@@ -32,6 +35,17 @@ def release(data: Catalog) -> Release:
 @pytest.fixture(scope="session")
 def environment(release: Release) -> Environment:
     return venv.provision(release.target("cpu"), print)
+
+
+@pytest.fixture(scope="session")
+def image(release) -> Iterator[Environment]:
+    """A target's image; in CI made from nothing, base and all."""
+    if trouble := docker.trouble():
+        cannot(f"no Docker Engine can be used: {trouble}")
+    if os.environ.get("CI") == "true":
+        docker.clean()
+    yield docker.provision(release.target("cpu"), print)
+    images.connect().close()
 
 
 @pytest.fixture

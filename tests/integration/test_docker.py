@@ -9,15 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import outcomes
 import pytest
-from mini import FAKES, cannot, fake_cells, mini_suite
+from mini import FAKES, fake_cells, mini_suite
 from test_fakes import GOLDEN, TELLING
 
-from matrix import images, paths, records, runner
+from matrix import bases, images, paths, records, runner
 from matrix.engines import ENGINES, docker
 from matrix.engines.protocol import Ended, Environment, Limits
 from matrix.ids import Run
@@ -27,17 +27,6 @@ from matrix.runner import Job, Planned
 HERE = Path(__file__).parent
 GREEDY = HERE / "greedy"
 CELL = "nn-conv2d/eager/forward/g4-k3/bias_relu/f32/nhwc"
-
-
-@pytest.fixture(scope="session")
-def image(release) -> Iterator[Environment]:
-    """A target's image; in CI made from nothing, base and all."""
-    if trouble := docker.trouble():
-        cannot(f"no Docker Engine can be used: {trouble}")
-    if os.environ.get("CI") == "true":
-        docker.clean()
-    yield docker.provision(release.target("cpu"), print)
-    images.connect().close()
 
 
 @pytest.fixture
@@ -76,6 +65,8 @@ def test_the_suite_observes_in_the_image(planned, image):
     record = observe(planned, image, paths.SUITE, wanted, CELL)
     assert (record.header.status, record.header.engine) == ("complete", "docker")
     assert record.header.image_digest == image.image_digest == images.find(docker._tag(image.target)).id
+    reference, digest = record.header.base.split(" ")
+    assert digest == bases._digest(images.find(reference)) and digest.startswith("sha256:")
     assert [one.outcome for one in record.observations] == ["pass"]
 
 
@@ -181,6 +172,19 @@ def test_a_hang_ends_with_its_container(planned, image, tmp_path):
     record = observe(planned, image, suite, (), silence=2)
     assert record.header.reason == "it was silent for 2 s"
     assert not images.connect().containers.list(all=True, filters={"label": f"{images.OWNER}={images.owner()}"})
+
+
+def test_an_image_whose_runs_are_done_can_go_while_the_orchestrator_is_at_work(image, tmp_path):
+    """The suite's layer stands on a target's image, and would keep it."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {image.where}\nLABEL of=this-test\n")
+    target = replace(image, where=images.build(tmp_path, labels={images.OWNER: images.owner()}).id)
+    out, _, ended = follow(target, HERE / "confined")
+    assert ended == Ended(status=0) and out
+    images.remove(target.where)
+    assert images.find(target.where)
+    docker.done(target)
+    images.remove(target.where)
+    assert images.find(target.where) is None
 
 
 def test_what_a_killed_orchestrator_left_is_removed_and_nothing_else(image, tmp_path):

@@ -112,6 +112,14 @@ def test_a_fault_of_the_data_is_told_with_its_line(tmp_path):
         backends.load(file)
 
 
+def test_a_context_that_is_not_there_is_said(monkeypatch):
+    """docker itself would take the local Engine, and the records would be of another machine than was asked for."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "the-big-one")
+    monkeypatch.setattr(images, "connect", images.connect.__wrapped__)
+    assert (docker.trouble() or "").startswith("there is no Docker context the-big-one; see: docker context ls")
+
+
 def test_why_no_engine_answers_is_said_in_the_systems_words(monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     monkeypatch.setattr(images, "connect", images.connect.__wrapped__)  # the client that others share stays open

@@ -1,0 +1,46 @@
+"""Runs suites in the image of its first argument on the Engine that the environment names, and says what came of it."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from matrix import images
+from matrix.engines import docker
+from matrix.engines.protocol import Environment, Limits
+from matrix.ids import parse_target
+
+target = parse_target("tf2.8.4-py310-cpu")
+environment = Environment(target=target, where=sys.argv[1], recipe_sha256="", lock_sha256="")
+
+
+def start(suite):
+    return docker.start(environment, Path(suite), [], {}, Limits())
+
+
+def read(process):
+    """All that it writes to standard output."""
+    said = b""
+    try:
+        while True:
+            if (chunk := process.read(1)) and chunk[0] == "out":
+                said += chunk[1]
+    except EOFError:
+        return said
+
+
+looks = start(sys.argv[2])
+seen = json.loads(read(looks))
+hangs = start(sys.argv[3])
+while hangs.read(1) is None:
+    pass
+hangs.kill()
+told = {
+    "at": images.connect().api.base_url,
+    "local": images.is_local(),
+    "interfaces": seen["interfaces"],
+    "ended": [looks.wait().status, hangs.wait().status],
+}
+images.leave()
+sys.stdout.write(json.dumps(told))

@@ -1,0 +1,147 @@
+"""In which order targets are built and run, and what becomes of the images of a sweep on a disk that is too small."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from matrix import catalog, images, runner, scheduler
+from matrix.engines import ENGINES, docker
+from matrix.engines.protocol import Environment
+from matrix.errors import MachineError, NotBuilt
+from matrix.ids import Run, Target
+from matrix.plan import Selection
+from matrix.records import Record
+from matrix.runner import Planned
+
+DATA = catalog.load()
+RELEASES = [release for release in DATA.releases if "cpu" in release.wheels][:12]
+PROFILE = DATA.profile("onednn-off")
+
+
+class Silent:
+    """A progress that nobody watches."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
+@dataclass
+class Disk:
+    """A fake engine whose environments take one unit each of a disk with `size`; what is done may go."""
+
+    size: int
+    held: dict[Target, bool] = field(default_factory=dict)  # whether it is needed
+    most: int = 0
+    tried: list[Target] = field(default_factory=list)
+    gate: threading.Lock = field(default_factory=threading.Lock)
+
+    def provision(self, target: Target, say: Callable[[str], None]) -> Environment:
+        with self.gate:
+            self.tried.append(target)
+            for old in [one for one, needed in self.held.items() if not needed][: len(self.held) + 1 - self.size]:
+                del self.held[old]
+            if len(self.held) >= self.size:
+                raise NotBuilt("no room", machine=True)
+            self.held[target] = True
+            self.most = max(self.most, sum(self.held.values()))
+        return Environment(target=target, where=target.id, recipe_sha256="0" * 64, lock_sha256="0" * 64)
+
+    def done(self, environment: Environment) -> None:
+        with self.gate:
+            self.held[environment.target] = False
+
+
+def sweep(disk: Disk, monkeypatch) -> list[Record]:
+    def observe(job, wanted, observed):
+        assert disk.held[job.environment.target], "its image went before its run was done"
+        return runner.not_run(job.planned, MachineError("observed"))
+
+    monkeypatch.setitem(ENGINES, "docker", disk)
+    monkeypatch.setattr(runner, "default_is", lambda job, data: None)
+    monkeypatch.setattr(runner, "observe", observe)
+    due = [
+        Planned(run=Run(target=one.target("cpu"), profile=name), release=one, profile=PROFILE, engine="docker")
+        for one in RELEASES
+        for name in ("onednn-off", "onednn-on")
+    ]
+    made: list[Record] = []
+    scheduler.execute(due, Selection(), DATA, progress=Silent(), finish=made.append)
+    assert sorted(record.header.run for record in made) == sorted(planned.run.id for planned in due)
+    return made
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_disk_for_a_few_images_is_enough_for_all(size, monkeypatch):
+    made = sweep(Disk(size), monkeypatch)
+    assert {record.header.status for record in made} == {"not_run"}
+
+
+def test_few_targets_are_built_ahead(monkeypatch):
+    disk = Disk(size=100)
+    sweep(disk, monkeypatch)
+    assert disk.most <= scheduler.slots() + scheduler.AHEAD
+    assert len(disk.tried) == len(RELEASES)
+    assert not any(disk.held.values())
+
+
+def test_a_disk_without_room_for_one_is_tried_twice_and_told(monkeypatch):
+    disk = Disk(size=0)
+    made = sweep(disk, monkeypatch)
+    assert {(one.header.status, one.header.machine) for one in made} == {("not_built", True)}
+    assert Counter(disk.tried) == {release.target("cpu"): 2 for release in RELEASES}
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """A fake Engine with three targets' images of 5 GiB each, and 4 GiB of its disk free."""
+    ids = ["newest", "middle", "oldest"]
+    there = {name: SimpleNamespace(id=name, labels={}, attrs={"Created": str(9 - n)}) for n, name in enumerate(ids)}
+    suites = {"suite": "oldest"}
+
+    def remove(image: str) -> None:
+        if image not in suites.values():  # as the Engine refuses one that another stands on
+            there.pop(image, None)
+        suites.pop(image, None)
+
+    usage = lambda _: SimpleNamespace(free=(4 + 5 * (3 - len(there))) * 2**30)  # noqa: E731
+    client = SimpleNamespace(
+        info=lambda: {"DockerRootDir": "/"}, images=SimpleNamespace(list=lambda **_: list(there.values()))
+    )
+    monkeypatch.setattr(images, "connect", lambda: client)
+    monkeypatch.setattr(images, "is_local", lambda: True)
+    monkeypatch.setattr(images, "remove", remove)
+    monkeypatch.setattr(images.shutil, "disk_usage", usage)
+    monkeypatch.setattr(docker, "_needed", set(ids))
+    monkeypatch.setattr(docker, "_with", {"oldest": {"suite"}})
+    return there
+
+
+def of(where: str) -> Environment:
+    return Environment(target=RELEASES[0].target("cpu"), where=where, recipe_sha256="0" * 64, lock_sha256="0" * 64)
+
+
+def test_no_image_goes_while_a_run_of_it_is_due(engine):
+    with pytest.raises(NotBuilt, match="4 GiB free on the Engine's disk, 10 needed"):
+        images.make_room(docker._needed)
+    assert set(engine) == {"newest", "middle", "oldest"}
+
+
+def test_the_oldest_whose_runs_are_done_go_until_there_is_room(engine):
+    for where in ("newest", "oldest"):
+        docker.done(of(where))
+    images.make_room(docker._needed)
+    assert set(engine) == {"middle"}
+
+
+def test_no_more_goes_than_is_wanted(engine, monkeypatch):
+    monkeypatch.setattr(images, "FREE", 8 * 2**30)
+    for where in ("newest", "middle", "oldest"):
+        docker.done(of(where))
+    images.make_room(docker._needed)
+    assert set(engine) == {"newest", "middle"}
