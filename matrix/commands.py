@@ -61,6 +61,7 @@ def cli() -> None:
 @click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
 @click.option("--again", is_flag=True, help="Make runs again whose records are current.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--emulate", metavar="PROCESSOR", default="", help="The core, on one of matrix/data/emulators.toml.")
 @click.option("--shard", metavar="I/N", help="Only the I-th of N shards, and into a folder of its own; see `plan`.")
 @click.option("--into", type=click.Path(path_type=Path), help="The shard's folder.  [default: shards/I-of-N]")
 def run(
@@ -74,6 +75,7 @@ def run(
     reports: Path,
     again: bool,
     only_plan: bool,
+    emulate: str,
     shard: str | None,
     into: Path | None,
 ) -> None:
@@ -85,6 +87,7 @@ def run(
         approaches=approaches,
         modes=modes,
         checks=checks,
+        emulator=emulate,
     )
     part = shards.parse(shard, into) if shard else None
     prepared = sweep.prepare(selection, engine, reports, again=again, shard=part)

@@ -24,10 +24,12 @@ class Difference:
 
 
 def pairs(records: Iterable[Record]) -> list[tuple[Record, Record]]:
-    """(docker, venv) records of the same run, host class and suite: only like with like."""
+    """(docker, venv) records of the same run, host class and suite that were observed: only like with like."""
     made: dict[tuple[object, ...], dict[EngineName, Record]] = {}
     for record in records:
         header = record.header
+        if not record.observations:
+            continue
         key = (header.host.host_class, header.run, header.suite_sha256, header.lock_sha256)
         made.setdefault(key, {})[header.engine] = record
     return [(both["docker"], both["venv"]) for both in made.values() if len(both) == 2]

@@ -22,6 +22,8 @@ CLASSES = (
     ("avx2", "avx2"),
     ("avx", "avx"),
 )
+# Old oneDNN fails on AMD's processors where it does not on Intel's of the same features: they are classes of their own.
+VENDORS = {"AuthenticAMD": "amd"}
 # Where a processor has one of these, TensorFlow >= 2.9 turns oneDNN on by itself (core/util/util.cc, IsMKLEnabled).
 SWITCH_ONEDNN_ON = frozenset({"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8"})
 # name, driver, architecture
@@ -32,10 +34,10 @@ KERNELS_CHOOSE_BY = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c)$")
 @cache
 def facts(backend: Backend) -> Host:
     """Host class, processor, and for GPU backends the device and its driver."""
-    cpu, flags = _cpu()
+    cpu, vendor, flags = _cpu()
     gpu = {"cpu": lambda: None, "cuda": _nvidia, "rocm": _amd}[backend]()
     return Host(
-        host_class=f"{backend}-{gpu[2]}" if gpu else cpu_class(flags),
+        host_class=f"{backend}-{gpu[2]}" if gpu else cpu_class(flags, vendor),
         cpu=cpu,
         cpu_flags=sorted(flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)),
         cores=len(os.sched_getaffinity(0)),
@@ -49,15 +51,17 @@ def onednn_switches_itself_on(host: Host) -> bool:
     return bool(SWITCH_ONEDNN_ON & set(host.cpu_flags))
 
 
-def _cpu() -> tuple[str, set[str]]:
+def _cpu() -> tuple[str, str, set[str]]:
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    fields = dict(re.findall(r"^(model name|flags)\s*: (.*)$", text, re.MULTILINE))
-    return fields.get("model name", platform.machine()), set(fields.get("flags", "").split())
+    fields = dict(re.findall(r"^(model name|vendor_id|flags)\s*: (.*)$", text, re.MULTILINE))
+    name, vendor = fields.get("model name", platform.machine()), fields.get("vendor_id", "")
+    return name, vendor, set(fields.get("flags", "").split())
 
 
-def cpu_class(flags: set[str]) -> str:
+def cpu_class(flags: set[str], vendor: str = "") -> str:
     machine = {"x86_64": "x86", "aarch64": "arm"}.get(platform.machine(), platform.machine())
-    return f"{machine}-{next((name for flag, name in CLASSES if flag in flags), 'base')}"
+    highest = next((name for flag, name in CLASSES if flag in flags), "base")
+    return "-".join([machine, highest, *([VENDORS[vendor]] if vendor in VENDORS else [])])
 
 
 def _nvidia() -> Gpu | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from matrix import host, interpreters, records, runner
+from matrix import emulators, host, interpreters, records, runner
 from matrix.catalog import Catalog, Profile, Release
 from matrix.cells import suite_parts, suite_sha256
+from matrix.emulators import Emulator
 from matrix.engines import ENGINES
 from matrix.errors import BadRecord, BadUsage, NotBuilt
 from matrix.ids import Backend, Run
@@ -44,6 +45,7 @@ class Selection:
     approaches: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    emulator: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +63,7 @@ class Selection:
 
     def patterns(self, planned: Planned) -> tuple[str, ...]:
         """The same for `python -m suite`, as shell patterns; none means all."""
-        if planned.kept:
+        if planned.kept or planned.emulator:
             return tuple("/".join(cell) for cell in self.cells(planned)) or ("--describe",)
         of_profile = tuple(planned.profile.approaches)
         if self.is_whole and not of_profile:
@@ -87,6 +89,7 @@ class Estimate:
 
 def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> tuple[Planned, ...]:
     """The runs that a selection names, oldest release first. Raise BadUsage for a selector that names nothing."""
+    emulator = _select_emulator(selection.emulator, engine) if selection.emulator else None
     profiles = select_profiles(catalog, selection.profiles)
     planned = tuple(
         Planned(
@@ -94,6 +97,7 @@ def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> 
             release=release,
             profile=profile,
             engine=engine,
+            emulator=emulator,
         )
         for release in select_releases(catalog, selection.releases)
         for backend in selection.backends
@@ -121,6 +125,14 @@ def select_profiles(catalog: Catalog, names: Collection[str]) -> list[Profile]:
         if name not in known:
             raise _unknown("profile", name, known)
     return [profile for profile in catalog.profiles if profile.name in names or not (names or profile.by_name)]
+
+
+def _select_emulator(name: str, engine: records.EngineName) -> Emulator:
+    if name not in emulators.load():
+        raise _unknown("emulator", name, list(emulators.load()))
+    if engine != "venv":
+        raise BadUsage("what is emulated runs in virtual environments", "say --engine venv")
+    return emulators.load()[name]
 
 
 def _select(catalog: Catalog, selector: str) -> Sequence[Release]:
@@ -167,9 +179,13 @@ def current(planned: Planned, reports: Path) -> Record | None:
 
 
 def still_true(planned: Planned, reports: Path) -> Record | None:
-    """What of a record of an older suite was observed as the suite of today would, in the same environment."""
+    """What of a record of an older suite was observed as the suite of today would, in the same environment and on the
+    same processor: a record has one.
+    """
     record = _record(planned, reports)
     if record is None or record.header.status != "complete" or record.header.recipe_sha256 != _recipe(planned):
+        return None
+    if record.header.host.cpu != planned.host.cpu:
         return None
     then, now = record.header.suite_parts or {}, suite_parts(planned=planned.virtual_device is not None)
     same = {part for part in now if then.get(part) == now[part]}
@@ -195,11 +211,20 @@ def estimate(due: Sequence[Planned], reports: Path, slots: int) -> Estimate:
     """From the records of the same runs where there are any, else from all records, else from a constant."""
     known = {(header.run, header.engine): header.seconds or 0.0 for header in records.headers(reports)}
     usual = statistics.median(known.values()) if known else SECONDS_A_RUN
+    slower = emulators.SLOWER if any(planned.emulator for planned in due) else 1
     targets = {planned.run.target: planned for planned in due}
-    missing = sum(not ENGINES[planned.engine].is_built(target) for target, planned in targets.items())
+    missing = sum(_is_to_build(planned) for planned in targets.values())
     seconds = sum(known.get((planned.run.id, planned.engine), usual) for planned in due)
     return Estimate(
         environments=missing,
         runs=len(due),
-        seconds=seconds / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
+        seconds=slower * seconds / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
     )
+
+
+def _is_to_build(planned: Planned) -> bool:
+    """What cannot be built at all takes no time."""
+    try:
+        return not ENGINES[planned.engine].is_built(planned.run.target)
+    except NotBuilt:
+        return False

@@ -64,6 +64,9 @@ Kernels = Annotated[
     Meta(max_length=40),
 ]
 
+# as TensorFlow itself finds them
+Gpus = Annotated[list[Name], Meta(max_length=64)]
+
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Unknown keys are refused; keys without a value are left out."""
@@ -146,6 +149,8 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
     host: Host
     threads: Count | None = None
     onednn: bool | None = None
+    gpus: Gpus = []
+    tf32: bool | None = None
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None = None
     planned_for: Annotated[dict[Name, str], Meta(max_length=20)] | None = None
     kernels: Kernels | None = None

@@ -16,9 +16,10 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
-from matrix import backends, host, paths, records
+from matrix import backends, emulators, host, paths, records
 from matrix.catalog import Catalog, Profile, Release
 from matrix.cells import suite, suite_parts, suite_sha256
+from matrix.emulators import Emulator
 from matrix.engines import ENGINES
 from matrix.engines.protocol import Ended, Environment, Limits, Process
 from matrix.errors import BadRecord, MachineError, MatrixError, NotBuilt
@@ -47,10 +48,11 @@ class Planned:
     profile: Profile
     engine: EngineName
     kept: Record | None = None
+    emulator: Emulator | None = None
 
     @property
     def host(self) -> Host:
-        return host.facts(self.run.target.backend)
+        return self.emulator.host if self.emulator else host.facts(self.run.target.backend)
 
     @property
     def virtual_device(self) -> dict[str, str] | None:
@@ -59,10 +61,22 @@ class Planned:
 
     @property
     def cells(self) -> tuple[CellId, ...]:
-        """All that the suite has for it, of the approaches that its profile can matter to."""
+        """All that the suite has for it, of the approaches that its profile can matter to; emulated the core alone."""
         cells = suite.planned_cells() if self.virtual_device else suite.cells()
         asked = self.profile.approaches or suite.APPROACHES
-        return tuple(tuple(cell) for cell in cells if cell.approach in asked)
+        chosen = (cell for cell in cells if cell.approach in asked)
+        return tuple(tuple(cell) for cell in chosen if not self.emulator or _is_core(cell))
+
+
+def _is_core(cell: Any) -> bool:
+    """Whether it is judged, or is the control of what is."""
+    case = suite.parse_case(cell.case)
+    return (
+        case.geometry in {suite.APPROACHES[cell.approach].base, "g1-k3"}
+        and case.epilogue in suite.CORE_EPILOGUES
+        and (case.dtype, case.layout) == ("f32", "nhwc")
+        and cell.mode in suite.CORE_MODES
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +91,14 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
+def on_its_processor(job: Job) -> Job:
+    """The same job by the emulator of its planned run, if it has one, with time for it."""
+    if not (emulator := job.planned.emulator):
+        return job
+    limits = replace(job.limits, seconds=emulators.SECONDS, silence=emulators.SILENCE)
+    return replace(job, environment=replace(job.environment, launcher=emulator.command), limits=limits)
+
+
 def recipe_sha256(planned: Planned, built: str) -> str:
     """Of all that decides what runs, but for the host class and the suite: what is built, by the engine's own recipe,
     and the variables.
@@ -84,6 +106,7 @@ def recipe_sha256(planned: Planned, built: str) -> str:
     variables = sorted((VARIABLES | planned.profile.variables).items())
     asked = f" planned for {sorted(planned.virtual_device.items())}" if planned.virtual_device else ""
     asked += f" of {planned.profile.approaches}" if planned.profile.approaches else ""
+    asked += f" emulated by {planned.emulator.command}" if planned.emulator else ""
     return hashlib.sha256(f"{built} {variables} threads {THREADS}{asked}".encode()).hexdigest()
 
 
@@ -95,8 +118,8 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     stream = Stream(wanted)
     end = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
     status = _status(stream)
-    if status == "complete" and (lie := _lie(job.planned.run, stream)):
-        status, end = "partial", _End(reason=lie)
+    if status == "complete" and (doubt := _lie(job.planned.run, stream) or _no_device(job.planned, stream)):
+        status, end = "partial", doubt
     kept = {one.cell: one for one in job.planned.kept.observations} if job.planned.kept else {}
     earlier = (job.planned.kept.header.seconds or 0.0) if job.planned.kept else 0.0
     when = {"started": started, "seconds": round(earlier + time.monotonic() - began, 1)}
@@ -113,6 +136,8 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
 
 
 def _planned(planned: Planned) -> tuple[str, ...]:
+    if planned.emulator:
+        return ("--seconds", str(emulators.SECONDS_A_CELL))
     return ("--planned", json.dumps(planned.virtual_device)) if planned.virtual_device else ()
 
 
@@ -221,12 +246,20 @@ def _status(stream: Stream) -> Status:
     return "not_imported" if stream.imported is None else "partial"
 
 
-def _lie(run: Run, stream: Stream) -> str | None:
+def _lie(run: Run, stream: Stream) -> _End | None:
     """A target must be what it was built to be."""
     assert stream.imported
     if Version(stream.imported.tensorflow).release[:3] == Version(run.target.release).release[:3]:
         return None
-    return f"the target says that it is TensorFlow {stream.imported.tensorflow}"
+    return _End(reason=f"the target says that it is TensorFlow {stream.imported.tensorflow}")
+
+
+def _no_device(planned: Planned, stream: Stream) -> _End | None:
+    """A GPU that TensorFlow does not find, for want of a library perhaps, it does without and without an error."""
+    assert stream.imported
+    if not planned.host.gpu or stream.imported.gpus:
+        return None
+    return _End(reason="TensorFlow found no GPU, and ran on the CPU: see the log of the run", machine=True)
 
 
 def _told(stream: Stream) -> dict[str, Any]:
@@ -237,6 +270,8 @@ def _told(stream: Stream) -> dict[str, Any]:
         "python": python,
         "packages": told.packages,
         "onednn": told.onednn,
+        "gpus": told.gpus,
+        "tf32": told.tf32,
         "build_info": told.build_info,
         "kernels": told.kernels,
     }

@@ -93,11 +93,13 @@ def slots() -> int:
 
 @contextmanager
 def _first_interrupt() -> Iterator[threading.Event]:
-    """Is set by the first SIGINT, so that a record which is being written is finished; a second one raises, as ever."""
+    """Is set by the first SIGINT, so that a record which is being written is finished; a second one raises, also where
+    the shell has told a background process to ignore it.
+    """
     asked = threading.Event()
 
     def note(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         asked.set()
 
     before = signal.signal(signal.SIGINT, note)
@@ -161,7 +163,9 @@ class _Crew:
             ENGINES[planned.engine].done(environment)
 
     def _run(self, planned: Planned, environment: Environment) -> list[Record]:
-        job = Job(planned=planned, environment=environment, arguments=self._selection.patterns(planned), stop=self.stop)
+        arguments = self._selection.patterns(planned)
+        job = Job(planned=planned, environment=environment, arguments=arguments, stop=self.stop)
+        job = runner.on_its_processor(job)
         with self._memory():
             other = runner.default_is(job, self._catalog)
             if other is None:

@@ -20,6 +20,7 @@ from matrix.records import (
     MAX_OBSERVATIONS,
     MAX_RECORD,
     CellId,
+    Gpus,
     Kernels,
     Line,
     Name,
@@ -48,6 +49,8 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     onednn: bool | None
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None
     kernels: Kernels | None = None
+    gpus: Gpus = []
+    tf32: bool | None = None
     cells: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
 
 

@@ -27,7 +27,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A target that is ready to run. `where`: its folder, or its image."""
+    """A target that is ready to run. `where`: its folder, or its image; `launcher`: what its Python is run by."""
 
     target: Target
     where: str
@@ -36,6 +36,7 @@ class Environment:
     image_digest: str | None = None
     base: str | None = None
     loosened: tuple[str, ...] = ()
+    launcher: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

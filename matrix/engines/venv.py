@@ -62,9 +62,9 @@ def start(
     limits: Limits,
 ) -> _Process:
     home = tempfile.mkdtemp(prefix="matrix-run-")
-    python = Path(environment.where) / "bin" / "python"
+    python = [*environment.launcher, str(Path(environment.where) / "bin" / "python")]
     return _Process(
-        [*_without_network(), *dying_with_us(), *_limited(limits), str(python), "-m", suite.name, *arguments],
+        [*_without_network(), *dying_with_us(), *_limited(limits), *python, "-m", suite.name, *arguments],
         {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(suite.parent), **variables},
         home,
     )

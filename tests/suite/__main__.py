@@ -38,8 +38,8 @@ def main(arguments=None):
         told = {"onednn": None, "kernels": task.kernels}
     else:
         task = lambda cell: suite.observe(*cell)  # noqa: E731
-        (control,) = _observations([about.CONTROL], task, stream, limits)
-        told = {"onednn": about.onednn(control)}
+        (control,) = _observations([about.CONTROL], lambda cell: dict(task(cell), **about.device()), stream, limits)
+        told = dict(about.told(control), onednn=about.onednn(control))
     _say(stream, dict(_environment(tf, len(cells)), **told))
     count = 0
     for observation in _observations(cells, task, stream, limits):

@@ -32,6 +32,19 @@ def onednn(control):
     return any(op.startswith("_Mkl") for op in ops) if ops else None
 
 
+def device():
+    """The GPUs that TensorFlow finds, and whether it may use TF32 on them. In a worker: see runtime.gpus."""
+    from . import runtime
+
+    gpus = list(runtime.gpus())
+    return {"gpus": gpus, "tf32": runtime.tf32()} if gpus else {}
+
+
+def told(control):
+    """What the worker of the control said of its device."""
+    return {key: control[key] for key in ("gpus", "tf32") if key in control}
+
+
 def build_info(tf):
     """TensorFlow's own description of its build; None where it gives none (before 2.3)."""
     try:

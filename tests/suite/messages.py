@@ -1,7 +1,7 @@
 """TensorFlow's error texts without what changes from run to run, so that the same error reads the same everywhere."""
 
 import re
-from typing import Dict
+from typing import Dict, Match
 
 LIMIT = 300
 
@@ -16,17 +16,22 @@ TAILS = (
     "Caused by op ",
     "Stack trace for op ",
 )
-TAIL = re.compile(r"\s*\n(?:" + "|".join(TAILS) + ").*", re.DOTALL)
+TAIL = re.compile(r"\n[ \t]*(?:" + "|".join(TAILS) + ").*", re.DOTALL)
 # lines of a traceback: the file, the source line below it, and TensorFlow's frames around them
 FRAMES = re.compile(
-    r"^(in user code:|Graph execution error:|Detected at node .*|Node: .*|Traceback \(most recent call last\):)$\n?|"
-    r"^[ \t]+File \".*\n([ \t]+\S.*\n)?",
+    r"^(in (user|converted) code:|[ \t]+relative to .*:|Graph execution error:|Detected at node .*|Node: .*|"
+    r"Traceback \(most recent call last\):)$\n?|"
+    r"^[ \t]+(File \".*|\S+:\d+ \S+([ \t]+\*{1,2})?)\n([ \t]+\S.*\n)?",
     re.MULTILINE,
 )
 DROPPED = (
     re.compile(r"\x1b\[[0-9;]*m"),
-    re.compile(r"\[\[((\{\{)?node|Node:) .*?\]\]", re.DOTALL),
+    # a node as 1.x writes it ends after its inputs; one of its attributes may end in brackets as well
+    re.compile(r"\[\[((\{\{)?node|Node:) .*?\]\]([ \t]*\([^()\n]*\)\]\])?", re.DOTALL),
     re.compile(r"\{\{(function_)?node .*?\}\}"),
+    re.compile(r"\[\[\s*\]\]"),  # what is left of [[{{node }}]]
+    re.compile(r"\(defined at [^()\n]*\) ?"),
+    re.compile(r"<stack traces unavailable>"),
     re.compile(r"\[Op:[^\]]*\]( name: ?\S*)?"),
     re.compile(r"Exception encountered when calling [^\n]*\n"),
     re.compile(r"\d+ root error\(s\) found\."),
@@ -40,6 +45,9 @@ REPLACED = (
     (re.compile(r"\b(__(?:inference|forward|backward)_[\w<>]+?|cluster)(?:_\d+)+\b(?:\[[^\]]*\])?"), r"\1"),
     (re.compile(r"(?<=')([A-Za-z_][\w/.]*?)_\d+(?=')"), r"\1"),
 )
+# the attributes of an operation without a kernel, which TensorFlow lists in any order
+ATTRIBUTE = r"\w+=(?:\[[^\]]*\]|\"[^\"]*\"|[^,\[\]\"]+)"
+ATTRIBUTES = re.compile(r"(?<=with these attrs: \[){0}(?:, {0})*(?=\])".format(ATTRIBUTE))
 
 
 def describe(error: BaseException) -> Dict[str, str]:
@@ -54,4 +62,9 @@ def normalize(text: str) -> str:
         text = pattern.sub("", text)
     for pattern, replacement in REPLACED:
         text = pattern.sub(replacement, text)
+    text = ATTRIBUTES.sub(_sorted, text)
     return re.sub(r"\s+", " ", text).strip()[:LIMIT].rstrip()
+
+
+def _sorted(attributes: Match[str]) -> str:
+    return ", ".join(sorted(re.findall(ATTRIBUTE, attributes.group(0))))

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from . import clock, messages, reference, runtime
 from .catalog import APPROACHES, CHECKS, Cell
-from .evidence import Evidence, hlo, onednn_verbose, rules
+from .evidence import Evidence, hlo, library_logs, rules
 from .evidence.partition_graphs import nodes
 from .modes import FORWARD, GRADIENT
 from .programs import WrongShape
@@ -49,7 +49,7 @@ class Execution(NamedTuple):
 @lru_cache(maxsize=1)  # forward and fusion of a cell follow each other
 def _execute(approach: str, mode: str, case: str) -> Execution:
     evidence, problem = Evidence(), reference.pose(approach, case)
-    with onednn_verbose.captured(evidence.primitives):
+    with library_logs.captured(evidence.primitives, runtime.printing()):
         y, failure = attempt(lambda: FORWARD[mode](approach, problem, evidence))
     return Execution(y, failure, evidence)
 
@@ -64,7 +64,7 @@ def _forward(approach: str, mode: str, case: str, problem: Problem) -> Finding:
 
 
 def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
-    with onednn_verbose.captured([]):
+    with library_logs.captured([], runtime.printing()):
         gradients, failure = attempt(lambda: GRADIENT[mode](approach, problem))
     if failure:
         return failure
@@ -90,7 +90,7 @@ def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     if evidence.graphs:
         return {
             "outcome": "pass",
-            "fusion": rules.from_graphs(nodes(evidence.graphs), asked(problem), evidence.primitives),
+            "fusion": rules.from_graphs(nodes(evidence.graphs, runtime.device()), asked(problem), evidence.primitives),
         }
     return failure or {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
 

@@ -88,7 +88,7 @@ def without_death(observation: Finding) -> Finding:
 
 def _plan(approach: str, problem: Problem, device: Dict[str, str], follows: Tuple[str, ...] = ()) -> Finding:
     graph, output = (_session_graph if V1 else _function_graph)(approach, problem, follows)
-    planned = nodes([grappler_plan.optimize(graph, output, device)])
+    planned = nodes([grappler_plan.optimize(graph, output, device)], device["type"])
     return dict(rules.from_graphs(planned, asked(problem)), source="grappler_plan")
 
 

@@ -4,12 +4,13 @@ import gc
 import json
 import os
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, Tuple
 
 import tensorflow as tf
 
 from .catalog import Cell
-from .evidence import onednn_verbose
+from .evidence import library_logs
 
 RELEASE = tuple(int(number) for number in tf.__version__.split(".")[:2])
 V1 = RELEASE < (2, 0)
@@ -57,7 +58,7 @@ def call(name: str, *arguments: Any, **options: Any) -> Any:
 
 def start(eager: bool) -> None:
     """Call once in a fresh process, before the first operation; `eager` is what `lane` says of the process's cells."""
-    onednn_verbose.ask()
+    library_logs.ask()
     if hasattr(gc, "freeze"):
         gc.freeze()  # TensorFlow's modules are a million objects that no collection need visit again
     if hasattr(tf, "debugging") and hasattr(tf.debugging, "disable_traceback_filtering"):
@@ -79,3 +80,48 @@ def session_config() -> Any:
 def lane(cell: Cell) -> bool:
     """Cells of different lanes cannot share a process: on 1.x eager execution is switched on for a whole process."""
     return V1 and cell.mode == "eager"
+
+
+@lru_cache(maxsize=None)
+def gpus() -> Tuple[str, ...]:
+    """The GPUs that TensorFlow itself finds. Only in a worker: a device that was opened cannot be forked."""
+    if not (tf.test.is_built_with_cuda() or _is_for_rocm()):
+        return ()
+    if V1:
+        from tensorflow.python.client import device_lib
+
+        told = [found.physical_device_desc for found in device_lib.list_local_devices() if found.device_type == "GPU"]
+        return tuple(re.sub("device: [0-9]+, name: |pci bus id: [^,]*, ", "", text) for text in told)
+    found = first_api("config.list_physical_devices", "config.experimental.list_physical_devices")("GPU")
+    return tuple(_details(gpu) for gpu in found)
+
+
+def _details(gpu: Any) -> str:
+    try:
+        details = api("config.experimental.get_device_details")(gpu)
+    except Absent:
+        return str(gpu.name)
+    capability = ".".join(str(number) for number in details.get("compute_capability", ()))
+    return str(details.get("device_name", gpu.name)) + (", compute capability: " + capability if capability else "")
+
+
+def device() -> str:
+    """What the programs of this process are to run on."""
+    return "GPU" if gpus() else "CPU"
+
+
+def tf32() -> Any:
+    """Whether float32 may be rounded to 19 bits in convolutions on a GPU; None where this release cannot say."""
+    try:
+        return api("config.experimental.tensor_float_32_execution_enabled")()
+    except Absent:
+        return None
+
+
+def printing() -> Tuple[int, ...]:
+    """The descriptors that this build's libraries print on: MIOpen takes standard error."""
+    return (1, 2) if _is_for_rocm() else (1,)
+
+
+def _is_for_rocm() -> bool:
+    return bool(getattr(tf.test, "is_built_with_rocm", lambda: False)())

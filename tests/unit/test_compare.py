@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from fabricated import record, where
+from fabricated import header, record, where
 
 from matrix.compare import differences, pairs
+from matrix.records import Record
 
 CORE = {"check": "forward", "mode": "graph", "of": "bias_relu"}
 
@@ -28,3 +29,9 @@ def test_a_cell_that_one_engine_lacks_is_a_difference():
 
 def test_equal_records_do_not_differ():
     assert not [*differences(record(engine="docker"), record())]
+
+
+def test_what_was_observed_by_neither_is_no_pair():
+    unbuilt = {"status": "not_built", "reason": "no Python 3.14 here", "observations": 0}
+    docker, venv = (Record(header=header(engine=engine, **unbuilt)) for engine in ("docker", "venv"))
+    assert pairs([docker, venv]) == []

@@ -33,3 +33,9 @@ def test_processors_alone_are_no_gpu(tmp_path):
 def test_an_nvidia_gpu_is_known_by_its_compute_capability(monkeypatch):
     monkeypatch.setattr(host, "_nvidia_smi", lambda *_: ["NVIDIA H100 80GB HBM3", "550.54.15", "9.0"])
     assert host._nvidia() == ("NVIDIA H100 80GB HBM3", "550.54.15", "sm90")
+
+
+def test_amds_processors_are_classes_of_their_own():
+    flags = {"avx", "avx2", "avx512f", "avx512_vnni"}
+    assert host.cpu_class(flags, "GenuineIntel") == host.cpu_class(flags) == "x86-avx512vnni"
+    assert host.cpu_class(flags, "AuthenticAMD") == "x86-avx512vnni-amd"

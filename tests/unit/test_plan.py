@@ -9,13 +9,13 @@ import fabricated
 import msgspec
 import pytest
 
-from matrix import host, interpreters, records, runner
+from matrix import catalog, host, interpreters, records, runner
 from matrix.catalog import Catalog, Profile, Release, Wheel
 from matrix.cells import suite, suite_parts
 from matrix.engines import venv
 from matrix.errors import BadUsage, NotBuilt
 from matrix.ids import Run, Target
-from matrix.plan import Selection, current, plan, select_releases, still_true
+from matrix.plan import Selection, current, estimate, plan, select_releases, still_true
 from matrix.records import Record
 from matrix.runner import Planned
 
@@ -198,3 +198,19 @@ def test_nothing_is_kept_of_another_environment(tmp_path, monkeypatch):
     published(planned, tmp_path, suite_parts())
     monkeypatch.setattr(venv, "recipe", lambda target: "1" * 64)
     assert still_true(planned, tmp_path) is None
+
+
+def test_nothing_is_kept_of_another_processor(tmp_path, monkeypatch):
+    monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
+    planned = a_run()
+    published(planned, tmp_path, suite_parts())
+    assert still_true(planned, tmp_path)
+    other = msgspec.structs.replace(planned.host, cpu="Another processor of the same class")
+    monkeypatch.setattr(host, "facts", lambda _: other)
+    assert still_true(planned, tmp_path) is None
+
+
+def test_a_target_without_a_lock_is_planned_and_takes_no_time(tmp_path):
+    planned = plan(catalog.load(), Selection(releases=("1.2",), backends=("cuda",)), "venv")
+    assert [one.run.target.id for one in planned] == ["tf1.2.1-py36-cuda"]
+    assert estimate(planned, tmp_path, 1).environments == 0

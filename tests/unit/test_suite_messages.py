@@ -110,6 +110,61 @@ RAISED = {
         "TOCO failed see console for info.\nb'2026-11-23 09:32:15.727851: F tensorflow/contrib/lite/toco/a.cc",
         "TOCO failed see console for info. b'F tensorflow/contrib/lite/toco/a.cc",
     ),
+    "2.5.3 predict": (
+        (
+            "in user code:\n\n    /srv/keras/engine/training.py:1564 predict_function  *\n"
+            "        return step_function(self, iterator)\n"
+            "    /srv/keras/engine/training.py:1554 step_function  **\n"
+            "        outputs = model.distribute_strategy.run(run_step, args=(data,))\n"
+            "    /srv/distribute/distribute_lib.py:1285 run\n"
+            "        return self._extended.call_for_each_replica(fn, args=args, kwargs=kwargs)\n"
+            "    /srv/keras/engine/input_spec.py:251 assert_input_compatibility\n        raise ValueError(\n\n"
+            "    ValueError: Input 0 of layer convolution is incompatible with the layer\n"
+        ),
+        "ValueError: Input 0 of layer convolution is incompatible with the layer",
+    ),
+    "1.14.0 layer": (
+        (
+            "in converted code:\n    relative to /srv/tests:\n\n    suite/programs.py:168 call  *\n"
+            "        return self.compute(x, self.held)\n    suite/programs.py:57 compute  *\n"
+            "        return compute(x, held)\n\n    ValueError: Dimensions must be equal\n"
+        ),
+        "ValueError: Dimensions must be equal",
+    ),
+    "2.8.4 bfloat16": (
+        (
+            "No OpKernel was registered to support Op 'DepthwiseConv2dNativeBackpropInput' used by {{node d}} "
+            'with these attrs: [padding="SAME", dilations=[1, 1, 1, 1], T=DT_BFLOAT16, _class=["loc:@depthwise"], '
+            'data_format="NHWC", explicit_paddings=[]]\nRegistered devices: [CPU]\nRegistered kernels:\n'
+        ),
+        (
+            "No OpKernel was registered to support Op 'DepthwiseConv2dNativeBackpropInput' used by with these attrs: "
+            '[T=DT_BFLOAT16, _class=["loc:@depthwise"], data_format="NHWC", dilations=[1, 1, 1, 1], '
+            'explicit_paddings=[], padding="SAME"] Registered devices: [CPU] Registered kernels:'
+        ),
+    ),
+    "1.8.0 session": (
+        (
+            "No OpKernel was registered\n\t [[Node: d = D[T=DT_HALF, strides=[1, 1, 1, 1]](Placeholder, "
+            "gradients/Shape_1, gradients/ReluGrad)]]"
+        ),
+        "No OpKernel was registered",
+    ),
+    "2.9.3 SavedModel": (
+        (
+            f"Graph execution error:\n\n<stack traces unavailable>\n{FUSED}\n"
+            "\t [[{{node Relu}}]]\n\t [[{{node a}}{{node b}}]]"
+        ),
+        FUSED,
+    ),
+    "1.13.2 session": (
+        "No OpKernel for Op 'Conv2D' used by node Conv2D (defined at /srv/tests/suite/a.py:50) with these attrs: [T=1]",
+        "No OpKernel for Op 'Conv2D' used by node Conv2D with these attrs: [T=1]",
+    ),
+    "2.10.1 Keras layer": (
+        'Input 0 of layer "convolution" is incompatible\n    \n    Call arguments received by layer "model" (type F):',
+        'Input 0 of layer "convolution" is incompatible',
+    ),
     "1.15.0 XLA": (UNCOMPILED.format("cluster_14309726818920568786[]"), UNCOMPILED.format("cluster")),
 }
 
@@ -138,3 +193,7 @@ def test_addresses_and_paths_are_dropped() -> None:
 
 def test_a_long_text_is_cut() -> None:
     assert describe(ValueError("word " * 200)) == {"type": "ValueError", "message": ("word " * 200)[:LIMIT].strip()}
+
+
+def test_many_line_breaks_take_no_time() -> None:
+    assert normalize("\n" * 1_000_000 + "text") == "text"

@@ -98,13 +98,15 @@ def test_only_what_tells_something_is_listed() -> None:
         ("2.21.0-split-concat", BASE, "per-group", {"convolution": 4}),
         ("2.21.0-masked-dense", BASE, "dense-expanded", {"convolution": 1}),
         ("2.21.0-patches-einsum", BASE, "matmul", {"convolution[feature_group_count=16]": 1, "dot": 1}),
+        # tf.while_loop over the groups
+        ("2.21.0-while-loop", BASE, "loop-inside", {"convolution": 1, "while": 1}),
     ],
 )
 def test_optimized_hlo(text, asked, kernel, convolutions) -> None:
     fusion = from_hlo(hlo.parse((HLO / f"{text}.txt").read_text(encoding="utf-8")), asked)
     assert (fusion["kernel"], fusion["epilogue"], fusion["source"]) == (kernel, "separate", "optimized_hlo")
     assert convolutions.items() <= fusion["ops"].items()
-    assert "fusion[add,maximum]" in fusion["ops"]
+    assert any("maximum" in op for op in fusion["ops"])
 
 
 def test_without_groups_hlo_proves_nothing_about_groups() -> None:
@@ -131,3 +133,27 @@ ENTRY %main (a: f32[2,9,9,16], b: f32[3,3,4,32]) -> f32[2,9,9,32] {
 """  # noqa: E501  a line of HLO is a line
     fusion = from_hlo(hlo.parse(text), BASE)
     assert (fusion["kernel"], fusion["epilogue"]) == ("grouped", "fused")
+
+
+CUDNN_CALL = """
+ENTRY %main (a: f32[2,16,9,9], b: f32[32,4,3,3], c: f32[32]) -> f32[2,32,9,9] {{
+  %a = f32[2,16,9,9]{{3,2,1,0}} parameter(0)
+  %b = f32[32,4,3,3]{{3,2,1,0}} parameter(1)
+  %c = f32[32]{{0}} parameter(2)
+  %cudnn-conv = (f32[2,32,9,9]{{3,2,1,0}}, u8[0]{{0}}) custom-call(%a, %b, %c), window={{size=3x3 pad=1_1x1_1}}, dim_labels=bf01_oi01->bf01{groups}, custom_call_target="__cudnn$convBiasActivationForward", backend_config={{"activation_mode":"kRelu"}}
+  ROOT %y = f32[2,32,9,9]{{3,2,1,0}} get-tuple-element(%cudnn-conv), index=0
+}}
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize(("groups", "kernel"), [(", feature_group_count=4", "grouped"), ("", "custom-fusion")])
+def test_a_fused_call_of_cudnn(groups, kernel) -> None:
+    """Made by hand after the calls in XLA's own tests: no GPU was here."""
+    fusion = from_hlo(hlo.parse(CUDNN_CALL.format(groups=groups)), BASE)
+    assert (fusion["kernel"], fusion["epilogue"]) == (kernel, "fused")
+    assert fusion["ops"] == {f"custom-call[__cudnn$convBiasActivationForward{groups.replace(' ', '')}]": 1}
+
+
+def test_what_has_no_kernel_on_the_device_shows_where_it_ran() -> None:
+    nodes = [Node("Conv2D", (), 4, elsewhere="CPU"), Node("BiasAdd"), Node("Relu")]
+    assert from_graphs(nodes, BASE)["ops"] == {"CPU:Conv2D": 1, "BiasAdd": 1, "Relu": 1}

@@ -176,11 +176,11 @@ def _died(cell):
 
 def _machine(classes):
     """The host class: the highest vector feature that the processor has, by the rule of the published records."""
-    flags, name = _flags()
+    flags, name, vendor = _flags()
     machine = {"x86_64": "x86", "AMD64": "x86", "aarch64": "arm", "arm64": "arm"}.get(platform.machine(), "other")
     highest = next((word for flag, word in classes if flag in flags), "base")
     return {
-        "class": "{}-{}".format(machine, highest),
+        "class": "{}-{}{}".format(machine, highest, "-amd" if vendor == "AuthenticAMD" else ""),
         "cpu": name,
         "cpu_flags": sorted(flag for flag in flags if FLAGS.match(flag)),
         "cores": os.cpu_count() or 1,
@@ -191,10 +191,11 @@ def _machine(classes):
 def _flags():
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
-            fields = dict(re.findall(r"^(model name|flags)\s*: (.*)$", stream.read(), re.MULTILINE))
+            fields = dict(re.findall(r"^(model name|vendor_id|flags)\s*: (.*)$", stream.read(), re.MULTILINE))
     except OSError:
         fields = {}
-    return set(fields.get("flags", "").split()), fields.get("model name") or platform.processor() or platform.machine()
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    return set(fields.get("flags", "").split()), name, fields.get("vendor_id", "")
 
 
 def _tell_machine(about, machine):

@@ -2,14 +2,14 @@
 
 from typing import Any, Callable, List, Optional
 
-from .onednn_verbose import Primitive
+from .primitive import Primitive
 
 
 class Evidence:
     """Filled in while a program is executed, and kept when the execution fails.
 
-    `graphs` are the partition graphs: what TensorFlow's optimizers made of the program. `primitives` are what oneDNN
-    executed. `optimized_hlo`, for what XLA compiles, answers its text; it may compile anew.
+    `graphs` are the partition graphs: what TensorFlow's optimizers made of the program. `primitives` are what
+    libraries executed. `optimized_hlo`, for what XLA compiles, answers its text; it may compile anew.
     """
 
     def __init__(self) -> None:

@@ -4,51 +4,16 @@ A convolution's line names the implementation, the post-ops that run inside of i
 `convolution,jit:avx512_core,forward_training,...,attr-post-ops:eltwise_relu,...,g4mb2_ic16oc32_ih9oh9kh3...`.
 """
 
-import ctypes
-import os
 import re
-import sys
-import tempfile
-from contextlib import contextmanager
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import List
+
+from .primitive import Primitive
 
 # what asks for the lines: today, before oneDNN 2.5, and before it was called DNNL
-VARIABLES = ("ONEDNN_VERBOSE", "DNNL_VERBOSE", "MKLDNN_VERBOSE")
+VARIABLES = dict.fromkeys(("ONEDNN_VERBOSE", "DNNL_VERBOSE", "MKLDNN_VERBOSE"), "1")
 CONVOLUTION = re.compile(r"^(?:onednn|dnnl|mkldnn)_verbose,(?:v1,primitive,)?exec,(?:cpu,)?convolution,([^,]*),(.*)$")
 PROBLEM = re.compile(r"\b(?:g(?P<first>\d+))?mb\d+_(?:g(?P<second>\d+))?ic(?P<inputs>\d+)oc\d+_")
 POST_OPS = re.compile(r"post[-_]ops:'?([\w;:.+-]+)")
-
-
-class Primitive(NamedTuple):
-    """A convolution: who computes it, over all its channels, with which steps inside besides a bias."""
-
-    implementation: str
-    groups: int
-    inputs: int
-    post_ops: Tuple[str, ...]
-
-
-def ask() -> None:
-    """Before oneDNN's first primitive in this process."""
-    for variable in VARIABLES:
-        os.environ[variable] = "1"
-
-
-@contextmanager
-def captured(primitives: List[Primitive]) -> Iterator[None]:
-    """Take what is printed inside, and add the convolutions among it."""
-    sys.stdout.flush()
-    with tempfile.TemporaryFile() as printed:
-        kept = os.dup(1)
-        os.dup2(printed.fileno(), 1)
-        try:
-            yield
-        finally:
-            ctypes.CDLL(None).fflush(None)
-            os.dup2(kept, 1)
-            os.close(kept)
-            printed.seek(0)
-            primitives += parse(printed.read().decode("utf-8", "replace"))
 
 
 def parse(text: str) -> List[Primitive]:
@@ -61,5 +26,5 @@ def parse(text: str) -> List[Primitive]:
                 tuple(step.split(":")[0] for step in re.split("[;+]", post_ops.group(1)) if step) if post_ops else ()
             )
             groups = int(problem.group("first") or problem.group("second") or 1)
-            found.append(Primitive(convolution.group(1), groups, int(problem.group("inputs")), steps))
+            found.append(Primitive("oneDNN", convolution.group(1), groups, int(problem.group("inputs")), steps))
     return found

@@ -1,5 +1,6 @@
 """The graphs that TensorFlow hands to its executors, after all of its optimizers, as nodes for rules.py."""
 
+import re
 from contextlib import contextmanager
 from typing import Any, Dict, Iterable, Iterator, List, Optional
 
@@ -38,26 +39,28 @@ def _run_an_operation() -> None:
     tf.identity(tf.constant(0.0))
 
 
-def nodes(graphs: Iterable[Any]) -> List[Node]:
-    """Of all graphs, and of the functions where they call them."""
+def nodes(graphs: Iterable[Any], device: str) -> List[Node]:
+    """Of all graphs, and of the functions where they call them; `device`: where they should run."""
     found: List[Node] = []
     for graph in graphs:
         functions = {function.signature.name: function for function in graph.library.function}
-        found += _nodes(graph.node, functions, compiled=False)
+        found += _nodes(graph.node, functions, device, compiled=False)
     return found
 
 
-def _nodes(body: Any, functions: Dict[str, Any], compiled: bool) -> List[Node]:
+def _nodes(body: Any, functions: Dict[str, Any], device: str, compiled: bool) -> List[Node]:
     found: List[Node] = []
     by_name = {node.name: node for node in body}
     for node in body:
         called = functions.get(node.attr["f"].func.name if "f" in node.attr else node.op)
         if called:
-            found += _nodes(called.node_def, functions, compiled or called.attr["_XlaMustCompile"].b)
+            found += _nodes(called.node_def, functions, device, compiled or called.attr["_XlaMustCompile"].b)
         else:
             fused = node.attr["fused_ops"].list.s if "fused_ops" in node.attr else ()
             channels = _filter_channels(node, by_name)
-            found.append(Node(node.op, tuple(name.decode() for name in fused), channels, compiled))
+            placed = re.search(r"device:(\w+):", node.device)
+            elsewhere = placed.group(1) if placed and placed.group(1) != device else ""
+            found.append(Node(node.op, tuple(name.decode() for name in fused), channels, compiled, elsewhere))
     return found
 
 

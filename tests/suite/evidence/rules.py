@@ -11,8 +11,8 @@ import collections
 import re
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .hlo import Convolution, Instruction, convolutions
-from .onednn_verbose import Primitive
+from .hlo import Convolution, Instruction, convolutions, loop_bodies
+from .primitive import Primitive
 
 
 class Asked(NamedTuple):
@@ -25,18 +25,22 @@ class Asked(NamedTuple):
 
 
 class Node(NamedTuple):
-    """An operation of a graph that ran; `compiled`: it stands in a function that XLA compiles."""
+    """An operation of a graph that ran; `compiled`: it stands in a function that XLA compiles; `elsewhere`: the kind of
+    device that it ran on where that is not the run's own, as what has no kernel on a GPU runs on the CPU.
+    """
 
     op: str
     fused_ops: Tuple[str, ...] = ()
     filter_channels: Optional[int] = None
     compiled: bool = False
+    elsewhere: str = ""
 
 
 VENDOR = r"_?(Mkl)?(Native)?_?(Fused)?"
 DEPTHWISE = re.compile(VENDOR + r"DepthwiseConv2dNative(WithBias)?$")
 CONVOLUTION = re.compile(VENDOR + r"(Pad)?Conv([23]D)?(WithBias|BackpropInput(V2)?)?$")
 PRODUCT = re.compile(VENDOR + r"(Batch)?(MatMul|Einsum)(V[23])?$")
+LOGS = {"oneDNN": "onednn_verbose", "cuDNN": "cudnn_log", "MIOpen": "miopen_log"}
 # what an epilogue's operation computes, by its name in a graph or in `fused_ops`
 STEPS = {
     "BiasAdd": "bias",
@@ -58,12 +62,12 @@ def from_graphs(nodes: Iterable[Node], asked: Asked, primitives: Sequence[Primit
     inside = {STEPS[name] for node in kernels for name in node.fused_ops if name in STEPS}
     inside |= {"bias" for node in kernels if node.op.endswith("WithBias")}
     told = _primitive_kernel(primitives, asked)
-    names = [_node_name(node) for node in relevant] + [_primitive_name(primitive) for primitive in primitives]
+    names = [_node_name(node) for node in relevant] + _primitive_names(primitives)
     return {
         "kernel": _graph_kernel(kernels, asked) if told == "unknown" else told,
         "epilogue": _graph_epilogue(inside, asked.steps),
         "ops": dict(collections.Counter(names)),
-        "source": "onednn_verbose" if primitives else "partition_graphs",
+        "source": LOGS[primitives[0].library] if primitives else "partition_graphs",
     }
 
 
@@ -73,7 +77,7 @@ def _is_kernel(node: Node) -> bool:
 
 def _node_name(node: Node) -> str:
     fused = "[{}]".format(",".join(node.fused_ops)) if node.fused_ops else ""
-    return "XLA:" * node.compiled + node.op + fused
+    return (node.elsewhere + ":" if node.elsewhere else "") + "XLA:" * node.compiled + node.op + fused
 
 
 def _graph_kernel(kernels: List[Node], asked: Asked) -> str:
@@ -98,14 +102,20 @@ def _primitive_kernel(found: Sequence[Primitive], asked: Asked) -> str:
         return "depthwise" if asked.groups == asked.cin else "grouped"
     if any(one.groups > 1 for one in found):
         return "unknown"
-    if len(found) == asked.groups:
+    if len(found) == asked.groups and found[0].library == "oneDNN":  # the others time algorithms by executing them
         return "per-group"
     return "dense-expanded" if all(one.inputs == asked.cin for one in found) else "unknown"
 
 
+def _primitive_names(primitives: Sequence[Primitive]) -> List[str]:
+    """How often cuDNN and MIOpen execute one depends on which algorithms they time: once each tells enough."""
+    repeats = all(one.library == "oneDNN" for one in primitives)
+    return [_primitive_name(one) for one in (primitives if repeats else dict.fromkeys(primitives))]
+
+
 def _primitive_name(one: Primitive) -> str:
     groups = ["g{}".format(one.groups)] if one.groups > 1 else []
-    return "oneDNN:convolution[{}]".format(",".join([one.implementation] + groups + list(one.post_ops)))
+    return "{}:convolution[{}]".format(one.library, ",".join([one.implementation] + groups + list(one.post_ops)))
 
 
 def _graph_epilogue(inside: Set[str], steps: Sequence[str]) -> str:
@@ -130,6 +140,7 @@ def from_hlo(instructions: Sequence[Instruction], asked: Asked) -> Dict[str, Any
 
 
 def _hlo_kernel(found: Sequence[Convolution], has_dot: bool, asked: Asked) -> str:
+    """A fused call of a library is named as such only where it does not say that it has kept the groups."""
     # XLA takes patches by a convolution with ones and zeros: the products of the case are in the dot that follows
     computing = [one for one in found if not (has_dot and one.outputs == one.taps * one.inputs * one.feature_groups)]
     if not computing:
@@ -138,24 +149,35 @@ def _hlo_kernel(found: Sequence[Convolution], has_dot: bool, asked: Asked) -> st
         return "unknown"
     if any(one.feature_groups == asked.groups for one in computing):
         return "depthwise" if asked.groups == asked.cin else "grouped"
-    if len(computing) == asked.groups:
-        return "per-group"
     # also where the groups became a dimension of the window, with holes: it has as many positions as a dense one
-    if all(one.feature_groups == 1 and one.taps * one.inputs == asked.taps * asked.cin for one in computing):
-        return "dense-expanded"
-    return "unknown"
+    dense = all(one.feature_groups == 1 and one.taps * one.inputs == asked.taps * asked.cin for one in computing)
+    signs = (
+        ("loop-inside", any(one.looped for one in computing)),
+        ("custom-fusion", any(one.fused for one in computing)),
+        ("per-group", len(computing) == asked.groups),
+        ("dense-expanded", dense),
+    )
+    return next((kernel for kernel, shown in signs if shown), "unknown")
 
 
 def _hlo_epilogue(instructions: Sequence[Instruction], steps: Sequence[str]) -> str:
     """What XLA fuses it puts into one computation: is there arithmetic in those of the products, and elsewhere?"""
     if not steps:
         return "none"
-    entry = instructions[-1].computation
-    fused = {one.computation for one in instructions if one.opcode in ("convolution", "dot")} - {entry}
+    if any(one.is_fused for one in instructions):
+        return _call_epilogue(instructions)
+    apart = {instructions[-1].computation} | loop_bodies(instructions)  # these only call what is fused
+    fused = {one.computation for one in instructions if one.opcode in ("convolution", "dot")} - apart
     arithmetic = {one.computation for one in instructions if one.opcode in ELEMENTWISE}
     if not arithmetic & fused:
         return "separate"
     return "partly" if arithmetic - fused else "fused"
+
+
+def _call_epilogue(instructions: Sequence[Instruction]) -> str:
+    """A library's fused call takes bias and ReLU in; arithmetic that is left in XLA's own fusions is the rest."""
+    left = any(one.opcode in ELEMENTWISE for one in instructions)
+    return "partly" if left else "fused"
 
 
 def _hlo_operations(instructions: Sequence[Instruction]) -> Dict[str, int]:
@@ -173,7 +195,8 @@ def _hlo_name(one: Instruction, arithmetic: Dict[str, Set[str]], in_entry: bool)
         groups = one.attribute(r"feature_group_count=(\d+)")
         return "convolution[feature_group_count={}]".format(groups) if groups else "convolution"
     if one.opcode == "custom-call":
-        return "custom-call[{}]".format(one.attribute(r'custom_call_target="([^"]*)"'))
+        groups = one.attribute(r"(,? ?feature_group_count=\d+)").replace(" ", "")
+        return "custom-call[{}]".format(one.attribute(r'custom_call_target="([^"]*)"') + groups)
     if one.opcode == "fusion":
         held = arithmetic.get(one.attribute(r"calls=%?([\w.-]+)"))
         return "fusion[{}]".format(",".join(sorted(held))) if held else ""

@@ -1,0 +1,55 @@
+"""What libraries print of each convolution that they execute: oneDNN, cuDNN and MIOpen. No TensorFlow here."""
+
+import ctypes
+import os
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from typing import Iterator, List, Tuple
+
+from . import cudnn_log, miopen_log, onednn_verbose
+from .primitive import Primitive
+
+LIBRARIES = (onednn_verbose, cudnn_log, miopen_log)
+
+
+def ask() -> None:
+    """Before the first convolution of this process."""
+    for library in LIBRARIES:
+        os.environ.update(library.VARIABLES)
+
+
+@contextmanager
+def captured(primitives: List[Primitive], descriptors: Tuple[int, ...] = (1,)) -> Iterator[None]:
+    """Take what is printed inside, and add the convolutions among it. What came on standard error goes on there."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as printed, ExitStack() as kept:
+        for descriptor in descriptors:
+            kept.enter_context(_redirected(descriptor, printed.fileno()))
+        try:
+            yield
+        finally:
+            ctypes.CDLL(None).fflush(None)
+            sys.stderr.flush()
+            kept.close()
+            printed.seek(0)
+            text = printed.read()
+            if 2 in descriptors:
+                os.write(2, text)
+            primitives += parse(text.decode("utf-8", "replace"))
+
+
+@contextmanager
+def _redirected(descriptor: int, to: int) -> Iterator[None]:
+    kept = os.dup(descriptor)
+    os.dup2(to, descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
+
+
+def parse(text: str) -> List[Primitive]:
+    return [primitive for library in LIBRARIES for primitive in library.parse(text)]
