@@ -119,7 +119,7 @@ def claims(session: nox.Session) -> None:
 
 @nox.session
 def diff(session: nox.Session) -> None:
-    """What two releases, profiles, engines or folders of records do differently: `-- 2.8 2.9`."""
+    """What two releases, profiles, engines, folders or months do differently: `-- 2.8 2.9`, `-- 2026-10 2026-11`."""
     _verb(session, "diff")
 
 

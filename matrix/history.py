@@ -65,7 +65,8 @@ def table(name: str, reports: Path) -> Support:
     for file in (_file(reports, name), Path(name), Path(name) / "support.json"):
         if file.is_file():
             return _read(file)
-    raise BadUsage(f"no table is named {name!r}", f"a support.json, its folder, or one of {', '.join(months(reports))}")
+    kept = ", ".join(months(reports)) or "none; nox -s keep keeps today's"
+    raise BadUsage(f"no table is named {name!r}", f"a support.json, its folder, or a month that is kept: {kept}")
 
 
 def changes(before: Support, after: Support) -> list[Change]:

@@ -132,7 +132,10 @@ def claims(reports: Path, as_json: bool) -> None:
 @reports_option
 @json_option
 def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json: bool) -> None:
-    """What two releases, profiles, engines or folders of records do differently; only like with like is compared."""
+    """What two releases, profiles, engines or folders of records do differently; only like with like is compared.
+
+    Of two kept months, or a month and a folder, what their tables say differently: `diff 2026-10 reports`.
+    """
     found = diff_.diff(reports, before, after, catalog.load(), only)
     _answer(found, as_json=as_json, lines=diff_.told(found))
 

@@ -1,4 +1,5 @@
-"""What two releases, profiles, engines or folders of records do differently: cell by cell, only like with like.
+"""What two releases, profiles, engines or folders of records do differently: cell by cell, only like with like; and
+what two months' tables say differently, by verdict, for of a month nothing else is kept.
 
 Two runs are alike where they agree in all but what is compared: release, backend, profile, host class, engine, and
 whether they were executed or planned. A run that has no counterpart is named and not compared.
@@ -16,14 +17,16 @@ from typing import Literal, get_args
 import msgspec
 
 from matrix import ids, records
+from matrix.answers import tables
 from matrix.answers.asked import find
+from matrix.answers.tables import Changed
 from matrix.catalog import Catalog
 from matrix.errors import BadRecord, BadUsage
 from matrix.known_errors import spoken
 from matrix.records import CellId, EngineName, Header, Observation, Record
 from matrix.verdicts import FAILED
 
-Axis = Literal["release", "profile", "engine", "folder"]
+Axis = Literal["release", "profile", "engine", "folder", "table"]
 What = Literal["appeared", "disappeared", "changed", "one side only"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 # not there: the release has no such thing, or nothing looked
@@ -55,7 +58,9 @@ class Pair(_Strict, frozen=True, kw_only=True):
 
 
 class Diff(_Strict, frozen=True, kw_only=True):
-    """`notes` say where something else than asked is compared; `alone` are runs without a counterpart."""
+    """`notes` say where something else than asked is compared; `alone` are runs without a counterpart; `changes` are of
+    two tables.
+    """
 
     axis: Axis
     before: str
@@ -63,6 +68,7 @@ class Diff(_Strict, frozen=True, kw_only=True):
     notes: list[str]
     pairs: list[Pair]
     alone: list[str]
+    changes: list[Changed] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +85,9 @@ def diff(reports: Path, before: str, after: str, catalog: Catalog, only: Sequenc
     Raise BadUsage where the two are not of a kind, or have no runs that are alike.
     """
     axis = _axis(before, after, catalog)
+    if axis == "table":
+        changes = tables.changed(reports, before, after, only)
+        return Diff(axis=axis, before=before, after=after, notes=[], pairs=[], alone=[], changes=changes)
     if axis == "folder":
         sides = [_runs(records.files(Path(side))) for side in (before, after)]
         notes: list[str] = []
@@ -98,10 +107,12 @@ def diff(reports: Path, before: str, after: str, catalog: Catalog, only: Sequenc
 
 def _axis(before: str, after: str, catalog: Catalog) -> Axis:
     kinds = [_kind(side, catalog) for side in (before, after)]
+    if set(kinds) == {"folder", "table"}:
+        return "table"
     if kinds[0] != kinds[1]:
         raise BadUsage(
             f"{before} is a {kinds[0]} and {after} a {kinds[1]}: only like can be compared with like",
-            "give two releases, two profiles, two engines or two folders",
+            "give two releases, two profiles, two engines, two folders or two months",
         )
     return kinds[0]
 
@@ -111,6 +122,8 @@ def _kind(side: str, catalog: Catalog) -> Axis:
         return "engine"
     if side in {profile.name for profile in catalog.profiles}:
         return "profile"
+    if tables.is_table(side):
+        return "table"
     return "folder" if Path(side).is_dir() else "release"
 
 
@@ -217,6 +230,9 @@ def told(answer: Diff) -> Iterator[str]:
             cells = list(group)
             first = cells[0].cell.split("/", 3)[3]
             yield f"  {cells[0].what:11} {approach}, {check} in {mode}: {change} ({len(cells)} cells, first {first})"
+    yield from map(tables.told, answer.changes)
+    if answer.axis == "table":
+        yield f"{len(answer.changes)} verdicts are others in {answer.after} than in {answer.before}"
     if answer.alone:
         yield f"without a counterpart: {', '.join(answer.alone)}"
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 from unit.fabricated import error, header, record, where
 
-from matrix import catalog, records
+from matrix import catalog, history, records
 from matrix.answers.diff import diff, told
 from matrix.cells import suite
 from matrix.errors import BadUsage
 from matrix.records import Record
+from matrix.report import report
 
 DATA = catalog.load()
 CELL = "nn-conv2d/graph/forward/g4-k3/bias_relu/f32/nhwc"
@@ -82,3 +86,42 @@ def test_folders_are_compared_run_by_run(tmp_path):
     one, other = publish(tmp_path / "one", record(REFUSED)), publish(tmp_path / "other", record())
     assert diff(tmp_path, str(one), str(other), DATA).pairs[0].differences
     assert not diff(tmp_path, str(one), str(one), DATA).pairs[0].differences
+
+
+@pytest.fixture
+def months(tmp_path):
+    """Two kept months: in the second one approach is refused and another release is there."""
+    for name, *made in (("2026-03", record()), ("2026-04", record(REFUSED), newer())):
+        for one in made:
+            dated = replace(one, header=msgspec.structs.replace(one.header, started=f"{name}-15T00:00:00Z"))
+            records.write(tmp_path, dated)
+        report(tmp_path, None)
+        history.keep(tmp_path)
+    return tmp_path
+
+
+def test_months_are_compared_verdict_by_verdict(months):
+    found = diff(months, "2026-03", "2026-04", DATA)
+    assert (found.axis, found.pairs, found.alone) == ("table", [], [])
+    (change,) = found.changes
+    assert (change.approach, change.release, change.needs["infer-graph"]) == ("nn-conv2d", "2.8.4", ("yes", "some"))
+    assert change.verdict[0] != change.verdict[1] and change.deciding and change.than is None
+    first, count = told(found)
+    assert "nn-conv2d, 2.8.4 on cpu, onednn-off" in first and "infer-graph yes -> some" in first
+    assert count == "1 verdicts are others in 2026-04 than in 2026-03"
+    assert not diff(months, "2026-04", "2026-04", DATA).changes
+
+
+def test_a_month_is_compared_with_what_is_published_now(months):
+    assert not diff(months, "2026-04", str(months), DATA).changes
+    assert diff(months, str(months / "support.json"), "2026-03", DATA).changes
+    assert not diff(months, "2026-03", "2026-04", DATA, ["2.9.3"]).changes
+    assert diff(months, "2026-03", "2026-04", DATA, ["2.8.4", "x86-avx2"]).changes
+
+
+def test_a_month_is_compared_with_no_release_and_one_that_is_not_kept_is_told(months):
+    with pytest.raises(BadUsage, match=r"2026-03 is a table and 2\.8\.4 a release"):
+        diff(months, "2026-03", "2.8.4", DATA)
+    with pytest.raises(BadUsage, match="no table is named '2025-01'") as caught:
+        diff(months, "2025-01", "2026-03", DATA)
+    assert "2026-03, 2026-04" in caught.value.cure
