@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from matrix import catalog, engines, host, interpreters, paths
-from matrix.engines.docker import CA_VARIABLES
+from matrix import bases, catalog, engines, host, images, interpreters, paths
+from matrix.engines import docker
 from matrix.engines.protocol import Limits
 from matrix.ids import Backend
 
@@ -46,6 +46,7 @@ def ready(backend: Backend) -> Iterator[Finding]:
     """What a run of the backend takes: memory, disk, and a GPU with its driver that nobody else uses."""
     yield _memory()
     yield _disk()
+    yield from _engines_disk()
     if backend != "cpu":
         yield _device(backend)
         yield _alone(backend)
@@ -76,10 +77,13 @@ def _alone(backend: Backend) -> Finding:
 
 
 def gpu_users(backend: Backend, processes: Path = Path("/sys/class/kfd/kfd/proc")) -> list[str]:
-    """The processes that have the GPU open, as NVIDIA's driver or AMD's part of the kernel lists them."""
+    """The processes that have the GPU open, as NVIDIA's driver or AMD's part of the kernel lists them.
+
+    Of several NVIDIA GPUs it is the first, which runs take.
+    """
     if backend == "rocm":
         return sorted(f"process {entry.name}" for entry in processes.iterdir())
-    query = ["nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader"]
+    query = ["nvidia-smi", "--id=0", "--query-compute-apps=pid", "--format=csv,noheader"]
     told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
     return [f"process {line.strip()}" for line in told.splitlines() if line.strip()]
 
@@ -97,7 +101,12 @@ def _interpreters() -> Iterator[Finding]:
         found = interpreters.find(version)
         users = [release.version for release in data.releases if _uses(release, version)]
         what = f"CPython {version}: {found or 'not here'} (TensorFlow {', '.join(users)})"
-        yield Finding(ok=found is not None, what=what, cure="" if found else interpreters.cure(version))
+        yield Finding(ok=found is not None, what=what, cure="" if found else _cure(version))
+
+
+def _cure(version: str) -> str:
+    debians = "; the engine docker takes Debian's" if version in bases.DEBIANS_PYTHON.values() else ""
+    return f"{interpreters.cure(version)}{debians}"
 
 
 def _uses(release: catalog.Release, version: str) -> bool:
@@ -121,11 +130,21 @@ def _disk() -> Finding:
     return Finding(ok=free >= FREE_BYTES, what=f"disk: {free / 2**30:.0f} GiB free, 15 wanted", cure=cure)
 
 
+def _engines_disk() -> Iterator[Finding]:
+    """Where a local Docker Engine has its images; another's cannot be looked at."""
+    if docker.trouble() is not None or not images.is_local():
+        return
+    free = images.free()
+    what = f"the Docker Engine's disk: {free / 2**30:.0f} GiB free, {images.FREE / 2**30:.0f} wanted"
+    enough = free >= images.FREE
+    yield Finding(ok=enough, what=what, cure="" if enough else "make room there: nox -s clean, docker image prune")
+
+
 def _network() -> Iterator[Finding]:
-    for name in CA_VARIABLES:
+    for name in docker.CA_VARIABLES:
         if (value := os.environ.get(name)) and not Path(value).is_file():
             yield Finding(ok=False, what=f"CA bundle {name}={value}", cure="it names no file: mend or unset it")
-    bundle = next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
+    bundle = next((os.environ[name] for name in docker.CA_VARIABLES if os.environ.get(name)), None)
     proxy = next((os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)), None)
     yield Finding(ok=True, what=f"CA bundle: {bundle or 'the one uv brings'}; proxy: {proxy or 'none'}")
 

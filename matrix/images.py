@@ -148,16 +148,20 @@ def make_room(needed: Container[str]) -> None:
     """
     if not is_local():
         return
-    disk = connect().info()["DockerRootDir"]
     targets = [image for image in connect().images.list(filters={"label": TARGET}) if OWNER not in image.labels]
     for image in reversed(_newest_first(targets)):
-        if shutil.disk_usage(disk).free >= FREE:
+        if free() >= FREE:
             return
         if image.id not in needed:
             remove(str(image.id))
-    if (free := shutil.disk_usage(disk).free) < FREE:
-        what = f"{free / 2**30:.0f} GiB free on the Engine's disk, {FREE / 2**30:.0f} needed to build an image"
+    if (left := free()) < FREE:
+        what = f"{left / 2**30:.0f} GiB free on the Engine's disk, {FREE / 2**30:.0f} needed to build an image"
         raise NotBuilt(what, "make room there, for example with: docker image prune", machine=True)
+
+
+def free() -> int:
+    """Bytes that are free on the disk of an Engine on this machine."""
+    return shutil.disk_usage(connect().info()["DockerRootDir"]).free
 
 
 def _remove_of(chosen: Callable[[str], bool]) -> None:

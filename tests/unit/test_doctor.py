@@ -9,10 +9,13 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from matrix import commands, doctor, host
+from matrix import commands, doctor, host, images
 from matrix.errors import MachineError
 
 GPU = msgspec.structs.replace(fabricated.header().host, gpu="NVIDIA H100", driver="570.1")
+
+
+FACTS, GPU_USERS = host.facts.__wrapped__, doctor.gpu_users  # of the machine, and nothing remembered
 
 
 @pytest.fixture
@@ -22,6 +25,9 @@ def machine(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=500 * 2**30))
     monkeypatch.setattr(host, "facts", lambda backend: GPU)
     monkeypatch.setattr(doctor, "gpu_users", lambda backend: [])
+    monkeypatch.setattr(doctor.docker, "trouble", lambda: None)
+    monkeypatch.setattr(images, "is_local", lambda: True)
+    monkeypatch.setattr(images, "free", lambda: 100 * 2**30)
     return monkeypatch
 
 
@@ -38,13 +44,25 @@ def test_a_machine_that_has_all_is_ready(machine, backend):
 def test_each_piece_that_is_missing_is_named_with_its_cure(machine):
     machine.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**30))
     machine.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**30))
+    machine.setattr(images, "free", lambda: 2**30)
     machine.setattr(host, "facts", lambda backend: fabricated.header().host)
     machine.setattr(doctor, "gpu_users", lambda backend: ["process 7"])
     assert [what.partition(":")[0] for what in missing("cuda")] == [
-        "memory", "disk", "GPU and driver", "the GPU is used by process 7",
+        "memory", "disk", "the Docker Engine's disk", "GPU and driver",
+        "the GPU is used by process 7",
     ]  # fmt: skip
     assert all(finding.cure for finding in doctor.ready("rocm"))
-    assert len(missing("cpu")) == 2
+    assert len(missing("cpu")) == 3
+
+
+def test_the_disk_of_a_docker_engine_on_this_machine_is_looked_at(machine):
+    machine.setattr(images, "free", lambda: 3 * 2**30)
+    assert missing("cpu") == ["the Docker Engine's disk: 3 GiB free, 10 wanted"]
+    machine.setattr(images, "is_local", lambda: False)
+    assert missing("cpu") == []
+    machine.setattr(images, "is_local", raises(MachineError("none answers")))
+    machine.setattr(doctor.docker, "trouble", lambda: "none answers")
+    assert missing("cpu") == []
 
 
 def test_where_it_cannot_be_told_who_uses_the_gpu_the_machine_is_not_ready(machine):
@@ -55,18 +73,52 @@ def test_where_it_cannot_be_told_who_uses_the_gpu_the_machine_is_not_ready(machi
 
 
 def raises(fault: Exception):
-    def call(backend: str):
+    def call(*_: str):
         raise fault
 
     return call
 
 
-def test_who_uses_an_nvidia_gpu_is_its_drivers_word(tmp_path, monkeypatch):
+FAKE_NVIDIA_SMI = """#!/bin/sh
+# A fake: it answers as NVIDIA's program does on a machine with one GPU, whose users are the words of USERS.
+case "$*" in
+    *--query-gpu=name,driver_version,compute_cap*) echo "NVIDIA Fake 9000, 570.00, 9.0" ;;
+    "--id=0 --query-compute-apps=pid "*) for user in $USERS; do echo "$user"; done ;;
+    *) echo "the fake does not know: $*" >&2; exit 2 ;;
+esac
+"""
+
+
+@pytest.fixture
+def fake_nvidia_smi(tmp_path, monkeypatch):
+    """On the PATH of this machine, which may have none."""
     program = tmp_path / "nvidia-smi"
-    program.write_text('#!/bin/sh\n[ "$1" = --query-compute-apps=pid ] && printf "17\\n42\\n"\n')
+    program.write_text(FAKE_NVIDIA_SMI)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(host, "facts", FACTS)
+    return monkeypatch
+
+
+def test_who_uses_an_nvidia_gpu_is_its_drivers_word(fake_nvidia_smi):
+    fake_nvidia_smi.setenv("USERS", "17 42")
     assert doctor.gpu_users("cuda") == ["process 17", "process 42"]
+
+
+def test_driver_gpu_and_its_users_are_what_the_fake_nvidia_smi_says(machine, fake_nvidia_smi):
+    machine.setattr(doctor, "gpu_users", GPU_USERS)
+    machine.setenv("USERS", "")
+    told = [finding.what for finding in doctor.ready("cuda") if finding.ok]
+    assert told[-2:] == ["NVIDIA Fake 9000, driver 570.00", "nobody else uses the GPU"]
+    assert missing("cuda") == []
+    machine.setenv("USERS", "4711")
+    assert missing("cuda") == ["the GPU is used by process 4711"]
+
+
+def test_without_a_driver_there_is_no_gpu(machine, fake_nvidia_smi, tmp_path):
+    machine.setattr(doctor, "gpu_users", GPU_USERS)
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed' >&2\nexit 9\n")
+    assert missing("cuda") == ["GPU and driver", "who uses the GPU"]
 
 
 def test_who_uses_an_amd_gpu_is_the_kernels_word(tmp_path):
