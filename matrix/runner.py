@@ -20,7 +20,7 @@ from matrix import backends, host, paths, records
 from matrix.catalog import Catalog, Profile, Release
 from matrix.cells import suite, suite_parts, suite_sha256
 from matrix.engines import ENGINES
-from matrix.engines.protocol import Ended, Environment, Limits, Process
+from matrix.engines.protocol import Ended, Environment, Limits, Process, Program
 from matrix.errors import BadRecord, MachineError, MatrixError, NotBuilt
 from matrix.files import write_whole
 from matrix.ids import Run
@@ -173,7 +173,7 @@ def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observ
     """Feed the stream until the target ends, lies or passes a limit. Raise MachineError where the engine fails."""
     variables = VARIABLES | job.planned.profile.variables
     engine = ENGINES[job.planned.engine]
-    process = engine.start(job.environment, job.suite, arguments, variables, job.limits)
+    process = engine.start(job.environment, Program(suite=job.suite), arguments, variables, job.limits)
     log = _Log()
     fault = None
     try:

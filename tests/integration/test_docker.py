@@ -19,7 +19,7 @@ from test_fakes import GOLDEN, TELLING
 
 from matrix import images, paths, records, runner
 from matrix.engines import ENGINES, docker
-from matrix.engines.protocol import Ended, Environment, Limits
+from matrix.engines.protocol import Ended, Environment, Limits, Program
 from matrix.ids import Run
 from matrix.records import Record
 from matrix.runner import Job, Planned
@@ -49,7 +49,7 @@ def planned(data, release, image, monkeypatch) -> Planned:
 
 def follow(environment: Environment, suite: Path, limits: Limits | None = None) -> tuple[bytes, bytes, Ended]:
     """Standard output, standard error and end of a suite that ends by itself."""
-    process = docker.start(environment, suite, [], {"TOLD": "yes"}, limits or Limits())
+    process = docker.start(environment, Program(suite=suite), [], {"TOLD": "yes"}, limits or Limits())
     said = {"out": b"", "err": b""}
     try:
         while True:
@@ -189,7 +189,7 @@ def test_what_a_killed_orchestrator_left_is_removed_and_nothing_else(image, tmp_
         [sys.executable, HERE / "orphan.py", image.where, suite], stdout=subprocess.PIPE, text=True
     )
     left = killed.stdout.readline().strip()
-    alive = docker.start(image, suite, [], {}, Limits())
+    alive = docker.start(image, Program(suite=suite), [], {}, Limits())
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     names = {container.id for container in images.connect().containers.list()}
