@@ -18,13 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from matrix.speed_records import Control, Doubt, Floor, Interval, Point, Ratio, Variant, Word
+from matrix.speed_records import Control, Doubt, Floor, Interval, Point, Ratio, Variant, Word, word
 from matrix.speed_stream import PointKey, Stream, Surroundings, Timed
 
 Values = NDArray[np.float64]
 
-# A ratio counts as a difference from here on: what is smaller changes nobody's mind, and a machine can make it up.
-MATTERS = 1.05
 CONFIDENCE = 0.95
 DRAWS = 10_000
 # More than this makes a number doubtful: the share of the core that others had, how much slower the second half of the
@@ -35,7 +33,6 @@ FEW_SAMPLES, FEW_PROCESSES = 10, 3
 # The words of the stream for what is no way of writing it: see tests/suite/speed/layers.py.
 DENSE, AGAIN, PLANTED = "dense", "again", "planted"
 REFERENCES = (DENSE, AGAIN, PLANTED)
-BASES = ("nn-conv2d", "split-concat")
 # What everything is compared with: the way that works everywhere, and the convolution without groups.
 SPLIT = "split-concat"
 # No way to write a program, but a question put to TensorFlow.
@@ -95,16 +92,6 @@ def control(points: Iterable[Point]) -> Control:
         planted=len(words[PLANTED]),
         detected=words[PLANTED].count("slower"),
     )
-
-
-def word(interval: Interval) -> Word:
-    """Faster and slower need all of the interval beyond what matters, the same needs all of it within."""
-    low, high = interval
-    if high < 1 / MATTERS:
-        return "faster"
-    if low > MATTERS:
-        return "slower"
-    return "same" if low >= 1 / MATTERS and high <= MATTERS else "cannot tell"
 
 
 def compare(variant: Series, against: Series) -> tuple[float, Interval] | None:
@@ -230,10 +217,8 @@ def _opponents(name: str, series: Series, working: Mapping[str, Series], fastest
 
 
 def _base(series: Series, working: Mapping[str, Series]) -> str | None:
-    """What it says itself that it repeats, in every process; else the first of the bases that works."""
+    """What it says itself that it repeats, in every process the same."""
     told = {one.of for one in series.timed.values() if one.samples}
-    if told == {None}:
-        return next((name for name in BASES if name in working), None)
     only = told.pop() if len(told) == 1 else None
     return only if only in working else None
 

@@ -25,13 +25,27 @@ MAX_FILE = 8 * 2**20
 ENDING = ".speed.json"
 
 Depth = Literal["quick", "default", "full"]
-# What is said of a ratio; see `word` in matrix/speed.py for when.
+# What is said of a ratio; see `word` for when.
 Word = Literal["faster", "slower", "same", "cannot tell"]
 DoubtKind = Literal["load", "drift", "samples", "processes", "spread"]
 PEER_ID = r"peer-[a-z0-9]{1,30}-py3[0-9]{1,2}-cpu"
 RunId = Annotated[str, Meta(pattern=ids.exactly(rf"{ids.without_names(ids.RUN_ID)}|{PEER_ID}"))]
 Positive = Annotated[float, Meta(gt=0, lt=1e9)]
 Interval = tuple[Positive, Positive]
+
+
+# A ratio counts as a difference from here on: what is smaller changes nobody's mind, and a machine can make it up.
+MATTERS = 1.05
+
+
+def word(interval: Interval) -> Word:
+    """Faster and slower need all of the interval beyond what matters, the same needs all of it within."""
+    low, high = interval
+    if high < 1 / MATTERS:
+        return "faster"
+    if low > MATTERS:
+        return "slower"
+    return "same" if low >= 1 / MATTERS and high <= MATTERS else "cannot tell"
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

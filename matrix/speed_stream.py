@@ -53,7 +53,7 @@ class Refused(_Strict, frozen=True, kw_only=True):
 class Surroundings(_Strict, frozen=True, kw_only=True):
     """The library in its own words, and what the core could do in this process: `peak` in operations a second by dtype,
     `bandwidth` in bytes a second. `pinned`: the cores it was kept on; none where the system has no such call. `points`
-    counts the lines to come.
+    counts those to come.
     """
 
     tensorflow: Name | None = None
