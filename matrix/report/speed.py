@@ -6,9 +6,12 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from packaging.version import Version
 
+from matrix import speed_records
 from matrix.catalog import Catalog
 from matrix.cells import speed_layers
 from matrix.speed_records import Control, Doubt, DoubtKind, Interval, Point, Ratio, SpeedRun, Variant, Word, word
@@ -95,6 +98,11 @@ class Place:
     def control(self) -> Control:
         return control((*self.runs, *self.peers))
 
+    @property
+    def todo(self) -> list[str]:
+        """What to do about what is doubtful, a line a run."""
+        return [line for run in (*self.runs, *self.peers) for line in next_in_words(run)]
+
 
 def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
     by_class: dict[str, list[SpeedRun]] = defaultdict(list)
@@ -136,10 +144,44 @@ def _layers(runs: Sequence[SpeedRun]) -> Iterator[Layer]:
             yield Layer(point=found[key][0].point, rows=tuple(found[key]))
 
 
-def newest(place: Place, default: str | None) -> SpeedRun | None:
-    """Of the newest release the run that is what it does with nothing set, as far as that is known; else the first."""
+@dataclass(frozen=True, kw_only=True)
+class FastRow:
+    """A layer and batch: what is fastest, by direction; False where nothing works, None where nothing was timed."""
+
+    layer: str
+    batch: int
+    told: tuple[Best | Literal[False] | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fast:
+    """The short table of a host class: of the newest release, with nothing set."""
+
+    host_class: str
+    run: SpeedRun
+    rows: tuple[FastRow, ...]
+    control: Control
+
+
+def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
+    """`defaults`: the runs that are what a release does with nothing set. None where no release was timed."""
     alike = [run for run in place.runs if run.release == place.runs[0].release]
-    return next((run for run in alike if run.run == default), alike[0] if alike else None)
+    if not alike:
+        return None
+    run = next((run for run in alike if run.run in set(defaults)), alike[0])
+    found: dict[tuple[str, int, str], Best | Literal[False]] = {
+        (point.layer, point.batch, point.direction): best(run, point) or False for point in shown(run)
+    }
+    rows = (
+        FastRow(layer=layer, batch=batch, told=tuple(found.get((layer, batch, name)) for name in DIRECTIONS))
+        for layer, batch in dict.fromkeys((layer, batch) for layer, batch, _ in found)
+    )
+    return Fast(host_class=place.host_class, run=run, rows=tuple(rows), control=place.control)
+
+
+def link(run: SpeedRun) -> str:
+    """Below reports/."""
+    return speed_records.path(Path(), *speed_records.place(run)).as_posix()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,10 +202,10 @@ class Change:
 
 
 def changes(runs: Iterable[SpeedRun]) -> Iterator[Change]:
-    """Between neighbouring releases of a profile, engine and host class; the newest first."""
+    """Between neighbouring releases of a profile and engine, on one processor; the newest first."""
     series: dict[tuple[str, str | None, str], list[SpeedRun]] = defaultdict(list)
     for run in runs:
-        series[run.host.host_class, run.profile, run.engine].append(run)
+        series[run.host.cpu, run.profile, run.engine].append(run)
     for alike in series.values():
         ordered = sorted(alike, key=lambda run: Version(run.release), reverse=True)
         for after, before in itertools.pairwise(ordered):
@@ -254,6 +296,11 @@ def layer_in_words(layer: str) -> str:
     return f"{about.size}x{about.size}, {channels} channels in {about.groups} groups, {about.kernel}x{about.kernel}"
 
 
+def run_in_words(run: SpeedRun) -> str:
+    """`2.15.1, onednn-on`, or `torch 2.13.0`"""
+    return f"{run.peer} {run.release}" if run.peer else f"{run.release}, {run.profile}"
+
+
 def point_in_words(point: PointKey) -> str:
     return f"{point.layer} x{point.batch}, {DIRECTIONS[point.direction]}"
 
@@ -286,3 +333,12 @@ def _fastest(told: Best) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.3g}"
+
+
+# What templates say of numbers.
+WORDS = {
+    one.__name__: one for one in (
+        control_in_words, doubts_in_words, layer_in_words, link, point_in_words, ratio_in_words, run_in_words,
+        share_in_words, time_in_words,
+    )
+}  # fmt: skip
