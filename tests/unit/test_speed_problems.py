@@ -82,6 +82,30 @@ def test_all_points_of_a_layer_share_its_numbers():
     assert forward.case.variable and forward.case.n == 2
 
 
+def test_the_ordinary_convolution_is_trusted_where_float64_agrees():
+    dense = answers(problems.pose_dense(POINT))
+    trusted = problems.trusted(POINT, dense)
+    assert trusted["filter gradient"].shape == (3, 3, 1, 8)
+    assert problems.fault(answers(problems.pose(POINT, "nn-conv2d")), trusted, groups=8) == ""
+
+
+@pytest.mark.parametrize("layer", [Layer(5, 8, 8, 4), Layer(9, 6, 12, 3, kernel=7), Layer(6, 4, 8, 2, kernel=1)])
+def test_the_first_pixels_are_those_of_the_whole(monkeypatch, layer):
+    monkeypatch.setitem(layers.LAYERS, "tiny", layer)
+    problems._pose.cache_clear()
+    output = answers(problems.pose(POINT, "nn-conv2d"))["output"]
+    corner = problems._corner(problems.pose(POINT, "nn-conv2d"))
+    np.testing.assert_allclose(corner, output[:1, : problems.CORNER, : problems.CORNER])
+
+
+def test_an_ordinary_convolution_that_is_wrong_judges_nothing():
+    dense = answers(problems.pose_dense(POINT))
+    with pytest.raises(problems.Wrong) as raised:
+        problems.trusted(POINT, dict(dense, output=dense["output"][:, :, ::-1]))
+    assert problems.explained(raised.value)["type"] == "wrong"
+    assert problems.explained(ValueError("another's")) is None
+
+
 LINES = """\
 onednn_verbose,exec,cpu,convolution,jit:avx512_core,forward_training,src_f32,attr-post-ops:eltwise_relu,g32mb8_ic512oc512,1.25
 dnnl_verbose,exec,cpu,convolution,jit:avx512_core,backward_data,src_f32,,g32mb8_ic512oc512,0.5

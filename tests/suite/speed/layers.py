@@ -5,6 +5,8 @@ Standard library only and no other module of the suite: whoever reads the sample
 
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
+REFUSAL = "speed is measured from 2.0 on: this is {}"
+
 
 class Layer(NamedTuple):
     """A convolution over square images: stride 1, SAME padding, no dilation."""
