@@ -18,7 +18,6 @@ from .layers import Point
 from .measure import Failure, Line
 
 MEMORY = 6 * 2**30
-REFUSAL = "speed is measured from 2.0 on: this is {}"
 
 
 def main(arguments: Any = None) -> None:
@@ -33,8 +32,8 @@ def main(arguments: Any = None) -> None:
         raise
     imported = time.perf_counter() - began
     if tf.__version__.startswith("1."):
-        say({"refused": REFUSAL.format(tf.__version__)})
-        raise SystemExit(REFUSAL.format(tf.__version__))
+        say({"refused": layers.REFUSAL.format(tf.__version__)})
+        raise SystemExit(layers.REFUSAL.format(tf.__version__))
     told = {"tensorflow": tf.__version__, "packages": about.packages(), "import_seconds": round(imported, 3)}
     told["onednn"] = _onednn(options.seconds)
     stream.tell(Session(options, told).lines(), say)
@@ -54,7 +53,8 @@ class Session:
     """A process's points, in forks of it, one after another."""
 
     def __init__(self, options: Any, told: Line) -> None:
-        self.options, self.told, self.points = options, told, stream.chosen(options)
+        self.options, self.told = options, told
+        self.points = stream.matching(layers.points(options.depth), options.points)
         self.excluded: Dict[str, Failure] = {}  # of the point in hand: what died, and how
 
     def lines(self) -> Iterator[Line]:

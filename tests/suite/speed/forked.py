@@ -9,6 +9,7 @@ import traceback
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from ..worker import SUITE_FAULT, _die_with_parent
+from .stream import write_line
 
 Say = Callable[[Dict[str, Any]], None]
 
@@ -68,14 +69,9 @@ def _work(task: Callable[[Say], None], inlet: int) -> None:
     _die_with_parent()
     status = 0
     try:
-        task(lambda line: _write(inlet, json.dumps(line, sort_keys=True).encode("utf-8") + b"\n"))
+        task(lambda line: write_line(inlet, line))
     except BaseException:  # what TensorFlow raises is in the lines
         traceback.print_exc()
         status = SUITE_FAULT
     sys.stderr.flush()
     os._exit(status)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -5,6 +5,8 @@ Standard library only and no other module of the suite: whoever reads the sample
 
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
+REFUSAL = "speed is measured from 2.0 on: this is {}"
+
 
 class Layer(NamedTuple):
     """A convolution over square images: stride 1, SAME padding, no dilation."""
@@ -60,7 +62,7 @@ APPROACHES = (
 REFERENCES = {
     "dense": "the convolution of the same input to the same output without groups: as many times the arithmetic",
     "again": "the control A/A: the very program of BASES made a second time",
-    "planted": "the control: the same program, and a busy wait that makes it slower by PLANTED",
+    "planted": "the control: the same again, and after each call a busy wait of PLANTED of what the call took",
 }
 # what `again` and `planted` repeat: the first of these that works at the point
 BASES = ("nn-conv2d", "split-concat", "depthwise")

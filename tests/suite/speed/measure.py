@@ -91,10 +91,9 @@ class Measurement:
         wrong = fault(answers.pop())
         if wrong:
             return {"type": "wrong", "message": wrong}
-        seconds = sampling.warm_up(call)
         if variant == "planted":
-            call = sampling.plant(call, seconds)
-        return Trial(call, first, seconds)
+            call = sampling.slowed(call)
+        return Trial(call, first, sampling.warm_up(call))
 
 
 def _sampled(trials: Dict[str, Trial], budget: float, pinned: Sequence[int]) -> Any:

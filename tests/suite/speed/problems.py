@@ -10,13 +10,15 @@ from typing import Any, Dict, Tuple
 import numpy as np
 
 from ..catalog import APPROACHES, Case
-from ..reference import Problem, linear, relative_error, round_to
+from ..reference import Problem, Window, convolve, epilogue, linear, relative_error, round_to
 from . import layers
 from .layers import Point
 
 # Another order of the sum may put a value on the other side of ReLU's kink, and its whole gradient with it: of 10,000
 # values one such is an error of 1%. Two output channels swapped, of 512, are an error of 7%.
 TOLERANCE = 0.02
+
+CORNER = 4  # pixels a side
 
 OUTPUT, INPUT_GRADIENT, FILTER_GRADIENT = ANSWERS = ("output", "input gradient", "filter gradient")
 
@@ -87,6 +89,37 @@ def narrow(wide: Any, groups: int) -> Any:
         for group in range(groups)
     ]
     return np.concatenate(blocks, axis=-1)
+
+
+class Wrong(Exception):
+    """What all answers would be judged by is wrong itself."""
+
+
+def explained(error: Exception) -> Any:
+    """The failure of which this error speaks; None where it is another's."""
+    return {"type": "wrong", "message": str(error)} if isinstance(error, Wrong) else None
+
+
+def trusted(point: Point, answers: Dict[str, Any]) -> Dict[str, Any]:
+    """The answers of `pose_dense`, in the grouped filter's shape. Raise Wrong where the output's first pixels are not
+    those of the float64 reference.
+    """
+    posed, output = pose(point, "nn-conv2d"), np.asarray(answers[OUTPUT], np.float64)
+    error = relative_error(output[:1, :CORNER, :CORNER], _corner(posed))
+    if not error <= TOLERANCE:
+        raise Wrong("the ordinary convolution itself: relative error {:.1e}".format(error))
+    if FILTER_GRADIENT not in answers:
+        return answers
+    return dict(answers, **{FILTER_GRADIENT: narrow(answers[FILTER_GRADIENT], posed.case.groups)})
+
+
+def _corner(posed: Problem) -> Any:
+    """The first image's output near its first pixel, of as much of the input as that sees."""
+    case = posed.case
+    size = min(case.h, CORNER + case.kernel[0])
+    window = Window((size, size), case.kernel, 1, 1, "SAME", case.groups)
+    y = convolve(posed.x[:1, :size, :size], posed.filters[0], window)
+    return epilogue(case, y, posed.parameters)[0][:, :CORNER, :CORNER]
 
 
 def fault(got: Dict[str, Any], expected: Dict[str, Any], groups: int) -> str:

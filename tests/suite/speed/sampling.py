@@ -66,25 +66,20 @@ def sample(call: Call, plan: Plan) -> float:
     return (time.perf_counter() - began) / plan.repeat
 
 
-def slowed(call: Call, seconds: float) -> Call:
-    """The call, and then a wait that keeps the core busy."""
+def slowed(call: Call) -> Call:
+    """The call, and then a wait that keeps the core busy for PLANTED of what this very call took: so much slower is it
+    whatever the machine does.
+    """
 
     def wait_too() -> Any:
+        began = time.perf_counter()
         answer = call()
-        end = time.perf_counter() + seconds
+        end = began + (1 + PLANTED) * (time.perf_counter() - began)
         while time.perf_counter() < end:
             pass
         return answer
 
     return wait_too
-
-
-def plant(call: Call, seconds: float) -> Call:
-    """The call slowed by PLANTED; how long it takes without is measured as its samples will be."""
-    plan = make_plan(seconds, 0)
-    with quiet():
-        usual = statistics.median(sample(call, plan) for _ in range(plan.samples))
-    return slowed(call, PLANTED * usual)
 
 
 def in_turn(calls: Dict[str, Call], plans: Dict[str, Plan]) -> Dict[str, List[float]]:

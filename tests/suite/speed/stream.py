@@ -26,17 +26,22 @@ def options(program: str, description: str, arguments: Optional[List[str]] = Non
     return parser.parse_args(arguments)
 
 
-def chosen(given: Any) -> List[Point]:
-    patterns = given.points or ["*"]
-    known = layers.points(given.depth)
-    return [point for point in known if any(fnmatch.fnmatchcase(point.id, pattern) for pattern in patterns)]
+def matching(points: List[Point], patterns: List[str]) -> List[Point]:
+    """Those that one of the patterns matches; all where there is none."""
+    return [point for point in points if any(fnmatch.fnmatchcase(point.id, pattern) for pattern in patterns or ["*"])]
 
 
 def reserve_standard_output() -> Callable[[Dict[str, Any]], None]:
     """Answers what says a line in the stream."""
-    stream = os.fdopen(os.dup(1), "wb", 0)
+    kept = os.dup(1)
     os.dup2(2, 1)
-    return lambda line: stream.write(json.dumps(line, sort_keys=True).encode("utf-8") + b"\n") and None
+    return lambda line: write_line(kept, line)
+
+
+def write_line(descriptor: int, line: Dict[str, Any]) -> None:
+    data = json.dumps(line, sort_keys=True).encode("utf-8") + b"\n"
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def environment(given: Any, points: int, pinned: List[int], peak: float) -> Dict[str, Any]:
