@@ -34,6 +34,12 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def speed(session: nox.Session) -> None:
+    """Time the ways of writing it, alone on the machine: `-- --release 2.15 --depth quick`, `-- --peer torch`."""
+    _verb(session, "speed")
+
+
+@nox.session
 def plan(session: nox.Session) -> None:
     """Divide the runs into shards: `-- --shards 20`; each machine makes one by `nox -s matrix -- --shard 3/20`."""
     _verb(session, "plan")

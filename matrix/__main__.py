@@ -16,8 +16,8 @@ GOES_ON = "what was recorded stays; the same command goes on where this one stop
 # Modules that hold verbs in a group `cli`. Questions are answered at once because the other module, which takes a
 # second to import for all that it can do, is imported only for its own verbs.
 ANSWERS = ("explain", "advise", "show", "claims", "diff", "probe", "contribute")
-SITE = ("site",)
-HOLDERS = ("matrix.answers.commands", "matrix.report.pages.commands", "matrix.commands")
+HOLDERS = ("matrix.answers.commands", "matrix.report.pages.commands", "matrix.speed_commands", "matrix.commands")
+HELD = dict.fromkeys(ANSWERS, HOLDERS[0]) | {"site": HOLDERS[1], "speed": HOLDERS[2]}
 
 
 class _Verbs(click.Group):
@@ -27,8 +27,7 @@ class _Verbs(click.Group):
         return [name for holder in HOLDERS for name in _held(holder).list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        holder = HOLDERS[0] if cmd_name in ANSWERS else HOLDERS[1] if cmd_name in SITE else HOLDERS[-1]
-        return _held(holder).get_command(ctx, cmd_name)
+        return _held(HELD.get(cmd_name, HOLDERS[-1])).get_command(ctx, cmd_name)
 
 
 def _held(holder: str) -> click.Group:

@@ -15,8 +15,8 @@ from types import ModuleType
 from matrix import paths
 
 
-def _load(file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("suite_catalog", file)
+def _load(name: str, file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -24,7 +24,13 @@ def _load(file: Path) -> ModuleType:
     return module
 
 
-suite = _load(paths.SUITE / "catalog.py")
+suite = _load("suite_catalog", paths.SUITE / "catalog.py")
+
+
+@cache
+def speed_layers() -> ModuleType:
+    """What is timed: the points, the variants, the depths."""
+    return _load("suite_speed_layers", paths.SUITE / "speed" / "layers.py")
 
 
 # What plans for a device that is not there says nothing in a run that is executed.
@@ -34,11 +40,14 @@ PLANNING = ("planning.py", "grappler_plan.py", "kernel_registry.py")
 # What of the suite's catalog lists cells, and says nothing of how one is observed.
 LISTS = ("APPROACHES", "CASE_SETS", "PLANNED_SETS")
 
+# Other libraries on the same layers, a folder of the speed suite.
+PEERS = "peers"
+
 
 @cache
 def suite_sha256(folder: Path = paths.SUITE, *, planned: bool = False) -> str:
     """Of the modules that decide what an executed run observes, or a planned one, by path and content: without the
-    pytest callers and the benchmarks.
+    pytest callers and what measures speed.
     """
     return _sha256((file.relative_to(folder).as_posix(), file.read_bytes()) for file in _modules(folder, planned))
 
@@ -60,12 +69,30 @@ def suite_parts(folder: Path = paths.SUITE, *, planned: bool = False) -> dict[st
     return parts
 
 
+@cache
+def speed_sha256(folder: Path = paths.SUITE, *, peer: bool = False) -> str:
+    """Of what decides which times are measured, and how: the speed suite, and for TensorFlow the parts of the suite
+    that its programs come from; a case more makes no speed old.
+    """
+    timed = [file for file in _of_speed(folder) if peer or PEERS not in file.relative_to(folder).parts]
+    parts = {} if peer else suite_parts(folder)
+    contents = [(file.relative_to(folder).as_posix(), file.read_bytes()) for file in timed]
+    return _sha256([*contents, *((name, part.encode()) for name, part in sorted(parts.items()))])
+
+
 def _modules(folder: Path, planned: bool) -> list[Path]:
+    timed = set(_of_speed(folder))
     return [
         file
         for file in sorted(folder.rglob("*.py"))
-        if not file.name.startswith(("test_", "bench_")) and (planned or file.name not in PLANNING)
+        if file not in timed
+        and not file.name.startswith(("test_", "bench_"))
+        and (planned or file.name not in PLANNING)
     ]
+
+
+def _of_speed(folder: Path) -> list[Path]:
+    return sorted((folder / "speed").rglob("*.py"))
 
 
 def _sha256(contents: Iterable[tuple[str, bytes]]) -> str:

@@ -21,6 +21,11 @@ def exactly(pattern: str) -> str:
     return rf"^(?:{pattern})$(?!\n)"
 
 
+def without_names(pattern: str) -> str:
+    """The same pattern without names for its groups, which other dialects do not know."""
+    return re.sub(r"[?]P<[a-z]+>", "?:", pattern)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """One environment, built once: release x Python x backend, `tf2.15.1-py311-cpu`."""

@@ -27,11 +27,17 @@ class Plain:
     def started(self, run: str, cells: int) -> None:
         self._line(f"observing {run}: {cells} cells")
 
+    def timing(self, run: str, processes: int, rows: int) -> None:
+        self._line(f"timing {run}: {processes} processes, each of up to {rows} ways at all points")
+
     def observed(self, run: str) -> None:
         pass
 
     def finished(self, record: Record) -> None:
         self._line(in_words(record))
+
+    def ended(self, run: str, how: str) -> None:
+        self._line(f"{run}: {how}")
 
     def interrupted(self, under_way: int) -> None:
         self._line(f"interrupted: {under_way} under way will end, and be recorded; once more stops them at once")
@@ -52,13 +58,23 @@ class Bars(Plain):
     def started(self, run: str, cells: int) -> None:
         self._tasks[run] = self._bars.add_task(run, total=cells)
 
+    def timing(self, run: str, processes: int, rows: int) -> None:
+        self.started(run, processes * rows)
+
     def observed(self, run: str) -> None:
         self._bars.advance(self._tasks[run])
 
     def finished(self, record: Record) -> None:
         super().finished(record)
+        self._drop(record.header.run)
+
+    def ended(self, run: str, how: str) -> None:
+        super().ended(run, how)
+        self._drop(run)
+
+    def _drop(self, run: str) -> None:
         self._bars.advance(self._all)
-        if (task := self._tasks.pop(record.header.run, None)) is not None:
+        if (task := self._tasks.pop(run, None)) is not None:
             self._bars.remove_task(task)
 
 

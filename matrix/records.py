@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ Source = Literal[
 Word = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,39}"))]
 # geometry / epilogue / dtype / layout
 CaseId = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,59}(?:/[a-z0-9][a-z0-9_]{0,19}){3}"))]
-RunId = Annotated[str, Meta(pattern=ids.exactly(re.sub(r"[?]P<[a-z]+>", "?:", ids.RUN_ID)))]
+RunId = Annotated[str, Meta(pattern=ids.exactly(ids.without_names(ids.RUN_ID)))]
 Line = Annotated[str, Meta(max_length=300)]
 Sha256 = Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{64}"))]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]

@@ -21,7 +21,7 @@ from matrix.catalog import Catalog, Profile, Release
 from matrix.cells import suite, suite_parts, suite_sha256
 from matrix.emulators import Emulator
 from matrix.engines import ENGINES
-from matrix.engines.protocol import Ended, Environment, Limits, Process
+from matrix.engines.protocol import Ended, Environment, Limits, Process, Program
 from matrix.errors import BadRecord, MachineError, MatrixError, NotBuilt
 from matrix.files import write_whole
 from matrix.ids import Run
@@ -187,52 +187,66 @@ def _prevented(planned: Planned, fault: MatrixError, **fields: Any) -> Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _End:
+class End:
     """Why there is no more, in words; `machine` where the cause is this machine's."""
 
     reason: str
     machine: bool | None = None
 
 
-def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observed) -> _End:
+def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observed) -> End:
     """Feed the stream until the target ends, lies or passes a limit. Raise MachineError where the engine fails."""
+
+    def take(data: bytes) -> None:
+        for observation in stream.feed(data):
+            observed(observation)
+
     variables = VARIABLES | job.planned.profile.variables
-    engine = ENGINES[job.planned.engine]
-    process = engine.start(job.environment, job.suite, arguments, variables, job.limits)
+    program = Program(suite=job.suite)
+    process = ENGINES[job.planned.engine].start(job.environment, program, arguments, variables, job.limits)
+    end = follow(process, take, job.limits, job.planned.run.id, job.stop)
+    if stream.closing:
+        write_whole(paths.LOGS / f"{job.planned.run.id}.seconds.json", msgspec.json.encode(stream.closing.seconds))
+    return end
+
+
+def follow(process: Process, take: Callable[[bytes], None], limits: Limits, name: str, stop: threading.Event) -> End:
+    """Give `take` what the process says on its reserved descriptor, until it ends, lies or passes a limit; what it says
+    besides is logged under its name.
+    """
     log = _Log()
     fault = None
     try:
-        fault = _read(process, stream, log, job, observed)
+        fault = _read(process, take, log, limits, stop)
     except BadRecord as lie:
         fault = str(lie)
     finally:
         process.kill()
         ended = process.wait()
-        log.write(paths.LOGS / f"{job.planned.run.id}.log")
-        if stream.closing:
-            write_whole(paths.LOGS / f"{job.planned.run.id}.seconds.json", msgspec.json.encode(stream.closing.seconds))
-    return _End(reason=fault) if fault else _in_words(ended)
+        log.write(paths.LOGS / f"{name}.log")
+    return End(reason=fault) if fault else _in_words(ended)
 
 
-def _read(process: Process, stream: Stream, log: _Log, job: Job, observed: Observed) -> str | None:
+def _read(
+    process: Process, take: Callable[[bytes], None], log: _Log, limits: Limits, stop: threading.Event
+) -> str | None:
     """None at the end of both streams; else the limit that was passed."""
-    now, limits = time.monotonic(), job.limits
+    now = time.monotonic()
     end, silent_until, left = now + limits.seconds, now + limits.silence, limits.output
     while (now := time.monotonic()) < min(end, silent_until) and left > 0:
         try:
             chunk = process.read(1.0)
         except EOFError:
             return None
-        if job.stop.is_set():
+        if stop.is_set():
             raise KeyboardInterrupt
         if chunk is None:
             continue
         silent_until, left = time.monotonic() + limits.silence, left - len(chunk[1])
         if chunk[0] == "err":
             log.add(chunk[1])
-            continue
-        for observation in stream.feed(chunk[1]):
-            observed(observation)
+        else:
+            take(chunk[1])
     if left <= 0:
         return f"it wrote more than {limits.output // 2**20} MiB"
     return f"it took more than {limits.seconds:g} s" if now >= end else f"it was silent for {limits.silence:g} s"
@@ -246,20 +260,20 @@ def _status(stream: Stream) -> Status:
     return "not_imported" if stream.imported is None else "partial"
 
 
-def _lie(run: Run, stream: Stream) -> _End | None:
+def _lie(run: Run, stream: Stream) -> End | None:
     """A target must be what it was built to be."""
     assert stream.imported
     if Version(stream.imported.tensorflow).release[:3] == Version(run.target.release).release[:3]:
         return None
-    return _End(reason=f"the target says that it is TensorFlow {stream.imported.tensorflow}")
+    return End(reason=f"the target says that it is TensorFlow {stream.imported.tensorflow}")
 
 
-def _no_device(planned: Planned, stream: Stream) -> _End | None:
+def _no_device(planned: Planned, stream: Stream) -> End | None:
     """A GPU that TensorFlow does not find, for want of a library perhaps, it does without and without an error."""
     assert stream.imported
     if not planned.host.gpu or stream.imported.gpus:
         return None
-    return _End(reason="TensorFlow found no GPU, and ran on the CPU: see the log of the run", machine=True)
+    return End(reason="TensorFlow found no GPU, and ran on the CPU: see the log of the run", machine=True)
 
 
 def _told(stream: Stream) -> dict[str, Any]:
@@ -277,14 +291,14 @@ def _told(stream: Stream) -> dict[str, Any]:
     }
 
 
-def _in_words(ended: Ended) -> _End:
+def _in_words(ended: Ended) -> End:
     """No process sends itself SIGKILL: the kernel did for want of memory, or a person."""
     if ended.oom:
-        return _End(reason="it was ended for want of memory", machine=True)
+        return End(reason="it was ended for want of memory", machine=True)
     if ended.status < 0:
         died_with = signal.Signals(-ended.status)
-        return _End(reason=f"it died with {died_with.name}", machine=died_with == signal.SIGKILL or None)
-    return _End(reason=f"it ended with exit status {ended.status} before its closing line")
+        return End(reason=f"it died with {died_with.name}", machine=died_with == signal.SIGKILL or None)
+    return End(reason=f"it ended with exit status {ended.status} before its closing line")
 
 
 def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:

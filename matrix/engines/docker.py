@@ -29,7 +29,7 @@ from docker.utils.socket import STDOUT
 from uv import find_uv_bin
 
 from matrix import backends, bases, host, images, locks, paths
-from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
+from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Program, Say
 from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Backend, Target
 
@@ -106,15 +106,15 @@ def provision(target: Target, say: Say) -> Environment:
 
 def start(
     environment: Environment,
-    suite: Path,
+    program: Program,
     arguments: Sequence[str],
     variables: Mapping[str, str],
     limits: Limits,
 ) -> _Process:
     with images.faults():
         container = images.connect().containers.create(
-            _with_suite(environment.where, suite),
-            [PYTHON, "-m", suite.name, *arguments],
+            _with_suite(environment.where, program.suite),
+            [PYTHON, "-m", program.module, *arguments],
             environment={"HOME": TMP, "TMPDIR": TMP, "PYTHONPATH": SUITES, **variables},
             labels={images.PROJECT: "", images.OWNER: images.owner()},
             **_confined(limits),

@@ -40,6 +40,18 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Program:
+    """What `python -m` runs in a target: the suite as a whole, or a module of it."""
+
+    suite: Path
+    part: str = ""
+
+    @property
+    def module(self) -> str:
+        return f"{self.suite.name}.{self.part}" if self.part else self.suite.name
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ended:
     """How a process ended: exit status (negative: the signal), and whether memory was why."""
 
@@ -79,12 +91,12 @@ class Engine(Protocol):
     def start(
         self,
         environment: Environment,
-        suite: Path,
+        program: Program,
         arguments: Sequence[str],
         variables: Mapping[str, str],
         limits: Limits,
     ) -> Process:
-        """Run `python -m suite ARGUMENTS` under exactly these variables and the engine's own few."""
+        """Run the program with ARGUMENTS under exactly these variables and the engine's own few."""
 
     def done(self, environment: Environment) -> None:
         """Nothing here will run in it any more: it may go where room is wanted. Never fails."""

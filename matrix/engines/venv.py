@@ -23,7 +23,7 @@ from filelock import FileLock
 
 from matrix import interpreters, locks, paths
 from matrix.children import dying_with_us
-from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Say
+from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Program, Say
 from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
 
@@ -56,7 +56,7 @@ def provision(target: Target, say: Say) -> Environment:
 
 def start(
     environment: Environment,
-    suite: Path,
+    program: Program,
     arguments: Sequence[str],
     variables: Mapping[str, str],
     limits: Limits,
@@ -64,8 +64,8 @@ def start(
     home = tempfile.mkdtemp(prefix="matrix-run-")
     python = [*environment.launcher, str(Path(environment.where) / "bin" / "python")]
     return _Process(
-        [*_without_network(), *dying_with_us(), *_limited(limits), *python, "-m", suite.name, *arguments],
-        {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(suite.parent), **variables},
+        [*_without_network(), *dying_with_us(), *_limited(limits), *python, "-m", program.module, *arguments],
+        {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent), **variables},
         home,
     )
 

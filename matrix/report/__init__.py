@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix import catalog, known_errors, landmarks, records
+from matrix import catalog, known_errors, landmarks, records, speed_records
 from matrix import statements as statements_json
 from matrix.answers import contributed, index
 from matrix.cells import suite
 from matrix.errors import BadData, BadRecord
 from matrix.files import write_whole
 from matrix.records import Record
-from matrix.report import claims, statements
+from matrix.report import claims, speed, statements
 from matrix.report import support as support_json
 from matrix.report.markdown import render
 from matrix.report.support import Support
@@ -45,26 +45,35 @@ def report(reports: Path, readme: Path | None) -> Summary:
     """Raise BadData where the README has no place for the table, or data/ is faulty. A broken record is left out."""
     data, known = catalog.load(), known_errors.load()
     made, faults = records.readable(reports)
+    timed, untimely = speed_records.readable(reports)
+    faults += untimely
     judgements = judge(made)
-    support = support_json.build(data, made, judgements, known)
+    support = support_json.build(data, made, judgements, known, timed)
     told = headline(support, made, broken=len(faults))
     short = tuple(shorts(support, judgements, data))
-    context = {"headline": in_words(told), "shorts": short}
+    places = speed.places(timed, data)
+    context = {"headline": in_words(told), "shorts": short, **speed.WORDS}
     tables, notes = sections(support)
     found = statements_json.build(data, judgements)
     answers = index.build(reports, made)
     whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=suite.APPROACHES, support=support,
                    words=WORDS, profiles=data.profiles, errors=meanings(support, known),
                    since=statements.since(found.statements), evidence=statements.EVIDENCE,
-                   claims=claims.told(answers.claims), contributed=_contributed(reports, made), **context)  # fmt: skip
+                   claims=claims.told(answers.claims), contributed=_contributed(reports, made),
+                   speed=places, **context)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
     files |= {reports / name: content for name, content in _of_statements(found).items()}
     files[reports / index.NAME] = index.encode(answers)
     if readme:
-        files[readme] = _with_block(readme, render("README.md.jinja", **context))
+        files[readme] = _with_block(readme, render("README.md.jinja", speed=_fast(places, support), **context))
     written = tuple(path for path, content in files.items() if _write(path, content))
     marks = tuple(landmarks.contradictions(data, found.statements))
     return Summary(support=support, headline=told, shorts=short, faults=faults, marks=marks, written=written)
+
+
+def _fast(places: Sequence[speed.Place], support: Support) -> list[speed.Fast]:
+    defaults = {run.same_as or run.run for run in support.runs if run.profile == "default"}
+    return [told for place in places if (told := speed.fast(place, defaults))]
 
 
 def _of_statements(found: Statements) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from matrix.files import write_whole
 from matrix.records import Header, Observation
 from matrix.report.support import Support
 from matrix.shards import Plan
+from matrix.speed_records import SpeedRun
 from matrix.statements import Statements
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,6 +24,7 @@ FORMATS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "statements-1.json": (Statements,),
     "answers-1.json": (Index,),
     "plan-1.json": (Plan,),
+    "speed-1.json": (SpeedRun,),
 }
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 from packaging.version import Version
 
-from matrix import files, records
+from matrix import files, records, speed_records
 from matrix.catalog import Catalog
 from matrix.cells import suite_sha256
 from matrix.ids import BACKENDS, Backend, Run
 from matrix.known_errors import KnownError, recognise
 from matrix.notes import causes, notes
 from matrix.records import EngineName, Error, Evidence, Host, Record, Status
+from matrix.report.speed import DENSE, SPLIT, shown
+from matrix.speed_records import SpeedRun
+from matrix.speed_stream import Direction
 from matrix.verdicts import Answer, Judgement, Need, Question, Word
 
 
@@ -81,11 +84,13 @@ class Speed(_Strict, frozen=True, kw_only=True):
     """Time of a layer as a ratio to `against`, measured in the same process; `floor_fraction` of what was possible."""
 
     layer: str
+    batch: int
+    direction: Direction
     against: str
     ratio: float
     interval: tuple[float, float]
-    word: Literal["faster", "slower", "same", "cannot tell"]
-    floor_fraction: float
+    word: speed_records.Word
+    floor_fraction: float | None = None
     run: str
 
 
@@ -121,21 +126,33 @@ Entry = TypeVar("Entry", RunEntry, Verdict)
 
 
 def build(
-    catalog: Catalog, made: Sequence[Record], judgements: Sequence[Judgement], known: Sequence[KnownError]
+    catalog: Catalog,
+    made: Sequence[Record],
+    judgements: Sequence[Judgement],
+    known: Sequence[KnownError],
+    timed: Sequence[SpeedRun] = (),
 ) -> Support:
-    """`judgements` are those of the records that were made; error texts are looked up among the known ones."""
+    """`judgements` are those of the records that were made; error texts are looked up among the known ones; `timed` are
+    the speed runs.
+    """
     cause = causes(known)
+    # of two engines' runs the container's: it comes last
+    by_run = {(one.host.host_class, one.run): one for one in sorted(timed, key=lambda one: one.engine, reverse=True)}
     beside: dict[tuple[str, str, str], list[Judgement]] = defaultdict(list)
     for judgement in judgements:
         beside[judgement.witness.place].append(judgement)
     verdicts = [
-        _verdict(judgement, notes(judgement, beside[judgement.witness.place], cause)) for judgement in judgements
+        _verdict(judgement, notes(judgement, beside[judgement.witness.place], cause), by_run)
+        for judgement in judgements
     ]
     return Support(
         hosts=_hosts(made),
         runs=_sorted(_runs(catalog, judgements), catalog),
         errors=_errors(made, known),
-        control=Control(pairs=0, false_alarms=0),
+        control=Control(
+            pairs=sum(one.control.pairs for one in timed),
+            false_alarms=sum(one.control.false_alarms for one in timed),
+        ),
         verdicts=_sorted(verdicts, catalog),
     )
 
@@ -168,8 +185,9 @@ def _sorted(entries: Iterable[Entry], catalog: Catalog) -> list[Entry]:
     )
 
 
-def _verdict(judgement: Judgement, told: Iterable[str]) -> Verdict:
+def _verdict(judgement: Judgement, told: Iterable[str], timed: Mapping[tuple[str, str], SpeedRun]) -> Verdict:
     asked = judgement.witness.asked
+    run = timed.get((asked.host.host_class, asked.same_as or asked.run))
     return Verdict(
         release=asked.release,
         backend=asked.backend,
@@ -183,7 +201,29 @@ def _verdict(judgement: Judgement, told: Iterable[str]) -> Verdict:
         notes=list(told),
         counts=judgement.counts,
         deciding=list(judgement.deciding),
+        speed=list(_speeds(run, judgement.approach)) if run else [],
     )
+
+
+def _speeds(run: SpeedRun, approach: str) -> Iterator[Speed]:
+    """Beside the way that works everywhere; where that has no time, or is itself the question, beside the convolution
+    without groups.
+    """
+    for point in shown(run):
+        variant = point.variant(approach)
+        ratio = point.ratio(approach, SPLIT) or point.ratio(approach, DENSE)
+        if variant and ratio:
+            yield Speed(
+                layer=point.layer,
+                batch=point.batch,
+                direction=point.direction,
+                against=ratio.against,
+                ratio=ratio.ratio,
+                interval=ratio.interval,
+                word=ratio.word,
+                floor_fraction=variant.floor_fraction,
+                run=run.run,
+            )
 
 
 def _hosts(made: Iterable[Record]) -> list[HostEntry]:

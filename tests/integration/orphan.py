@@ -7,12 +7,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from matrix.engines import docker
-from matrix.engines.protocol import Environment, Limits
+from matrix.engines.protocol import Environment, Limits, Program
 from matrix.ids import parse_target
 
 target = parse_target("tf2.8.4-py310-cpu")
 environment = Environment(target=target, where=sys.argv[1], recipe_sha256="", lock_sha256="")
-process = docker.start(environment, Path(sys.argv[2]), [], {}, Limits())
+process = docker.start(environment, Program(suite=Path(sys.argv[2])), [], {}, Limits())
 sys.stdout.write(f"{process._container.id}\n")
 sys.stdout.flush()
 time.sleep(3600)

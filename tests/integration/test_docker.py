@@ -19,7 +19,7 @@ from test_fakes import GOLDEN, TELLING
 
 from matrix import bases, images, paths, records, runner
 from matrix.engines import ENGINES, docker
-from matrix.engines.protocol import Ended, Environment, Limits
+from matrix.engines.protocol import Ended, Environment, Limits, Program
 from matrix.ids import Run
 from matrix.records import Record
 from matrix.runner import Job, Planned
@@ -38,7 +38,7 @@ def planned(data, release, image, monkeypatch) -> Planned:
 
 def follow(environment: Environment, suite: Path, limits: Limits | None = None) -> tuple[bytes, bytes, Ended]:
     """Standard output, standard error and end of a suite that ends by itself."""
-    process = docker.start(environment, suite, [], {"TOLD": "yes"}, limits or Limits())
+    process = docker.start(environment, Program(suite=suite), [], {"TOLD": "yes"}, limits or Limits())
     said = {"out": b"", "err": b""}
     try:
         while True:
@@ -184,7 +184,7 @@ def test_a_suite_that_never_ends_has_its_time(planned, image, tmp_path):
 
 def test_nothing_of_the_host_is_in_a_container(image, tmp_path):
     """As the Engine itself tells of one that runs."""
-    process = docker.start(image, mini_suite(tmp_path, main=HERE / "hang.py"), [], {}, Limits())
+    process = docker.start(image, Program(suite=mini_suite(tmp_path, main=HERE / "hang.py")), [], {}, Limits())
     process._container.reload()
     told = process._container.attrs
     process.kill()
@@ -215,7 +215,7 @@ def test_what_a_killed_orchestrator_left_is_removed_and_nothing_else(image, tmp_
         [sys.executable, HERE / "orphan.py", image.where, suite], stdout=subprocess.PIPE, text=True
     )
     left = killed.stdout.readline().strip()
-    alive = docker.start(image, suite, [], {}, Limits())
+    alive = docker.start(image, Program(suite=suite), [], {}, Limits())
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     names = {container.id for container in images.connect().containers.list()}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from matrix import paths
-from matrix.cells import suite, suite_parts, suite_sha256
+from matrix.cells import speed_sha256, suite, suite_parts, suite_sha256
 
 
 @pytest.fixture
@@ -50,3 +50,30 @@ def test_a_case_more_touches_nothing_and_what_a_token_means_touches_all(copy):
 def test_callers_of_the_core_touch_nothing(copy):
     edit(copy / "test_correctness.py", "LIMITS", "LIMITS ")
     assert changed(copy) == set() and suite_sha256.__wrapped__(copy) == suite_sha256()
+
+
+def test_what_measures_speed_touches_nothing_of_correctness(copy):
+    (copy / "speed" / "peers").mkdir(parents=True, exist_ok=True)
+    (copy / "speed" / "one_more.py").write_text("MORE = 1\n")
+    (copy / "bench_speed.py").write_text("MORE = 1\n")
+    assert changed(copy) == set() and suite_sha256.__wrapped__(copy) == suite_sha256()
+    assert suite_sha256.__wrapped__(copy, planned=True) == suite_sha256(planned=True)
+
+
+def test_speed_is_touched_by_its_own_modules_and_by_the_programs_but_by_no_case(copy):
+    (copy / "speed" / "peers").mkdir(parents=True, exist_ok=True)
+
+    def both():
+        suite_parts.cache_clear()
+        return [speed_sha256.__wrapped__(copy, peer=peer) for peer in (False, True)]
+
+    before = both()
+    edit(copy / "catalog.py", "CASE_SETS = (\n", 'CASE_SETS = (\n    *_set("one more", "g16-k5", "nn-conv2d"),\n')
+    assert both() == before
+    (copy / "speed" / "peers" / "other.py").write_text("MORE = 1\n")
+    touched = both()
+    assert touched[0] == before[0] and touched[1] != before[1]
+    edit(copy / "approaches" / "native.py", "case.padding", "case.padding ")
+    assert both()[0] != before[0] and both()[1] == touched[1]
+    (copy / "speed" / "one_more.py").write_text("MORE = 1\n")
+    assert both()[1] != touched[1]

@@ -46,8 +46,13 @@ def test_every_minor_release_is_there():
 
 def test_every_cpu_target_has_a_lock_and_every_lock_a_target():
     targets = {release.target(backend).id for release in RELEASES for backend in release.wheels}
-    locks = {file.stem for file in paths.LOCKS.glob("*.txt")}
+    locks = {file.stem for file in paths.LOCKS.glob("*.txt") if not file.name.startswith("peer-")}
     assert {release.target("cpu").id for release in RELEASES} <= locks <= targets
+
+
+def test_every_peer_has_a_lock_and_every_lock_a_peer():
+    peers = {file.stem.removesuffix("_peer") for file in (paths.SUITE / "speed" / "peers").glob("*_peer.py")}
+    assert {f"peer-{peer}-py311-cpu.txt" for peer in peers} == {file.name for file in paths.LOCKS.glob("peer-*")}
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.version)

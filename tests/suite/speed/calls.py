@@ -1,0 +1,172 @@
+"""A variant at a point as a call without arguments, which answers when the device is done: `make(point, variant)`.
+
+The programs, and how a mode executes them, are the suite's.
+"""
+
+import tempfile
+from typing import Any, Callable, Dict, List, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from ..modes import function, keras_model, lite, saved_model
+from ..programs import Program, make_program
+from ..reference import Problem
+from ..runtime import first_api
+from ..tensors import channels_last, feature_map
+from .layers import Point
+from .problems import ANSWERS, FILTER_GRADIENT, INPUT_GRADIENT, OUTPUT, pose, pose_dense, trusted
+
+
+class Made(NamedTuple):
+    """`call()` computes and waits for the device; `answers` makes of what it answered arrays, by what they are."""
+
+    call: Callable[[], Any]
+    answers: Callable[[Any], Dict[str, Any]]
+
+
+def make(point: Point, variant: str) -> Made:
+    """Of an approach of the suite, or `dense`. Nothing is traced or compiled before the first call."""
+    approach, problem = ("nn-conv2d", pose_dense(point)) if variant == "dense" else (variant, pose(point, variant))
+    made = _MAKERS[point.mode, point.direction](approach, problem)
+    return made._replace(call=_waiting(made.call))
+
+
+def expected(point: Point) -> Dict[str, Any]:
+    """All answers of the layer, by an ordinary convolution executed operation by operation."""
+    made = make(point._replace(mode="eager", direction="train"), "dense")
+    return trusted(point, made.answers(made.call()))
+
+
+def _waiting(call: Callable[[], Any]) -> Callable[[], Any]:
+    """On a CPU TensorFlow returns when it has computed (its execution is synchronous unless a program asks otherwise).
+    A GPU computes in order: when one element of each result has come back, all before it is done.
+    """
+    if not first_api("config.list_physical_devices", "config.experimental.list_physical_devices")("GPU"):
+        return call
+
+    def wait_too() -> Any:
+        answer = call()
+        for part in [tf.reshape(value, [-1])[:1] for value in tf.nest.flatten(answer) if tf.is_tensor(value)]:
+            part.numpy()
+        return answer
+
+    return wait_too
+
+
+def _tensors(values: List[Any], problem: Problem) -> Dict[str, Any]:
+    """Of [output, input gradient, filter gradient], as far as there are."""
+    answers = {name: None if value is None else value.numpy() for name, value in zip(ANSWERS, values)}
+    for name in (OUTPUT, INPUT_GRADIENT):
+        if name in answers:
+            answers[name] = channels_last(answers[name], problem.case)
+    return answers
+
+
+def _function(approach: str, problem: Problem, **options: Any) -> Made:
+    program = make_program(approach, problem)
+    traced, inputs = function.signature_function(
+        lambda x: [program(x, program.filters())], problem, [problem.x], **options
+    )
+    return Made(lambda: traced(*inputs), lambda values: _tensors(values, problem))
+
+
+def _training_function(approach: str, problem: Problem, **options: Any) -> Made:
+    program = make_program(approach, problem)
+
+    def step(x: Any, cotangent: Any) -> List[Any]:
+        filters = program.filters()
+        y = program(x, filters)
+        return [y] + tf.gradients([y], [x] + filters, grad_ys=[cotangent])
+
+    traced, inputs = function.signature_function(step, problem, [problem.x, problem.cotangent], **options)
+    return Made(lambda: traced(*inputs), lambda values: _tensors(values, problem))
+
+
+def _compiled(approach: str, problem: Problem) -> Made:
+    return _function(approach, problem, **function._jit_option())
+
+
+def _training_compiled(approach: str, problem: Problem) -> Made:
+    return _training_function(approach, problem, **function._jit_option())
+
+
+def _eager(approach: str, problem: Problem) -> Made:
+    program, x = make_program(approach, problem), tf.constant(feature_map(problem.x, problem.case))
+    return Made(lambda: [program(x, program.filters())], lambda values: _tensors(values, problem))
+
+
+def _training_eager(approach: str, problem: Problem) -> Made:
+    program = make_program(approach, problem)
+    x, cotangent = [tf.constant(feature_map(values, problem.case)) for values in (problem.x, problem.cotangent)]
+    return Made(lambda: _taped(program, x, cotangent), lambda values: _tensors(values, problem))
+
+
+def _taped(program: Program, x: Any, cotangent: Any) -> List[Any]:
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        filters = program.filters()
+        y = program(x, filters)
+    return [y] + tape.gradient(y, [x] + filters, output_gradients=[cotangent])
+
+
+def _predicting(approach: str, problem: Problem) -> Made:
+    model, _ = keras_model.make_model(approach, problem, [0])
+    x = feature_map(problem.x, problem.case)
+    return Made(lambda: model.predict_on_batch(x), lambda y: {OUTPUT: channels_last(np.asarray(y), problem.case)})
+
+
+def _training_model(approach: str, problem: Problem) -> Made:
+    """One step of SGD a call. As in the suite's own check, the first changes the filter by its gradient."""
+    model, layers = keras_model.make_model(approach, problem, [0])
+    x, cotangent = [feature_map(values, problem.case) for values in (problem.x, problem.cotangent)]
+    model.compile(tf.keras.optimizers.SGD(float(len(x))), _weighted_sum)
+
+    def answers(_: Any) -> Dict[str, Any]:
+        return {FILTER_GRADIENT: problem.filters[0] - np.asarray(layers[0].layer.get_weights()[0], np.float64)}
+
+    return Made(lambda: model.train_on_batch(x, cotangent), answers)
+
+
+def _weighted_sum(cotangent: Any, y: Any) -> Any:
+    return tf.reduce_sum(cotangent * y, axis=[1, 2, 3])
+
+
+def _loaded(approach: str, problem: Problem) -> Made:
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(saved_model.module(make_program(approach, problem)), folder)
+        loaded = tf.saved_model.load(folder)
+    x = tf.constant(feature_map(problem.x, problem.case))
+    return Made(lambda: [loaded.call(x)], lambda values: _tensors(values, problem))
+
+
+def _converted(approach: str, problem: Problem) -> Made:
+    """What is timed is `invoke` alone: the input stays where it was put."""
+    interpreter = lite._interpreter(lite._converter(approach, problem).convert())
+    x, number = feature_map(problem.x, problem.case), interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(number, x.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(number, x)
+    output = interpreter.get_output_details()[0]["index"]
+    return Made(interpreter.invoke, lambda _: {OUTPUT: channels_last(interpreter.get_tensor(output), problem.case)})
+
+
+_MAKERS = {
+    ("eager", "forward"): _eager,
+    ("eager", "train"): _training_eager,
+    ("graph", "forward"): _function,
+    ("graph", "train"): _training_function,
+    ("jit", "forward"): _compiled,
+    ("jit", "train"): _training_compiled,
+    ("keras", "forward"): _predicting,
+    ("keras", "train"): _training_model,
+    ("savedmodel", "forward"): _loaded,
+    ("tflite", "forward"): _converted,
+}
+
+
+def peak_product(size: int) -> Callable[[], Any]:
+    """A product of two square matrices, as a call."""
+    matrix = tf.constant(np.random.RandomState(0).uniform(size=(size, size)).astype(np.float32))
+    product = tf.function(tf.matmul)
+    return _waiting(lambda: product(matrix, matrix))

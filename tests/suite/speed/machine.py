@@ -1,0 +1,70 @@
+"""The core that the process is pinned to: who else uses it, and how fast it copies. No TensorFlow here."""
+
+import os
+import time
+from typing import List, Optional
+
+import numpy as np
+
+PEAK_SIZE = 1024  # rows of the matrices that are multiplied: large enough to hide what a call costs
+COPIED = 256 * 2**20  # bytes read and as many written: larger than the caches of most processors
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def pin() -> List[int]:
+    """Keep this process, and the threads that it will start, on one core; [] where the system has no such call.
+
+    The last core that it may use: the first ones answer most of a machine's interrupts.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return []
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return [core]
+
+
+def bandwidth() -> float:
+    """Bytes a second, read and written ones, of the best of some copies."""
+    source = np.ones(COPIED // 4, np.float32)
+    target = np.ones_like(source)
+    return 2 * COPIED / min(_seconds(lambda: np.copyto(target, source)) for _ in range(5))
+
+
+def peak(multiply: object, size: int) -> float:
+    """Operations a second, by the best of some products of two square matrices of this size."""
+    multiply()
+    return 2 * size**3 / min(_seconds(multiply) for _ in range(20))
+
+
+def _seconds(call: object) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+class Load:
+    """What share of the pinned core went to others since this was made; None where that is not known."""
+
+    def __init__(self, pinned: List[int]) -> None:
+        self.core = pinned[0] if pinned else None
+        self.began = self._now()
+
+    def share(self) -> Optional[float]:
+        """To other processes of this system, and, on a virtual machine, to other machines (steal)."""
+        if self.began is None:
+            return None
+        elapsed, busy, own = [now - before for now, before in zip(self._now(), self.began)]
+        return max(0.0, busy - own) / elapsed if elapsed > 10 / TICK else None
+
+    def _now(self) -> Optional[List[float]]:
+        busy = self._busy()
+        return None if busy is None else [time.perf_counter(), busy, time.process_time()]
+
+    def _busy(self) -> Optional[float]:
+        """Seconds that the core was not idle: user, nice, system, irq, softirq and steal of proc(5)."""
+        try:
+            with open("/proc/stat") as counters:
+                fields = next(line.split() for line in counters if line.startswith("cpu{} ".format(self.core)))
+        except (OSError, StopIteration):
+            return None
+        return sum(int(fields[number]) for number in (1, 2, 3, 6, 7, 8)) / TICK

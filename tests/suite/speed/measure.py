@@ -1,0 +1,112 @@
+"""All variants of one point: each tried once and judged, then all of them sampled in turn. No TensorFlow here.
+
+A line is either `first` and `samples`, in seconds, or the `failure`: an answer that is wrong is no speed.
+"""
+
+import collections
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from . import layers, machine, sampling
+from .layers import Point
+
+Line = Dict[str, Any]
+Failure = Dict[str, str]  # type and message: an exception's, or `absent`, `wrong`, `crash`, `timeout`
+
+BUDGETS = {"quick": 1.0, "default": 1.2, "full": 3.0}  # seconds of samples at a point, shared evenly by its variants
+REPEATS = ("again", "planted")
+
+
+class Trial(NamedTuple):
+    """A variant that works: its call, seconds of the first one, and about how many of a later one."""
+
+    call: sampling.Call
+    first: float
+    seconds: float
+
+
+class Measurement:
+    """`make(point, variant)` answers a call and a function that says what is wrong with what it answers ("" for
+    nothing); either raises what `explain` makes a failure of. `bases`: what the controls repeat, the first that works.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Point, str], Any],
+        explain: Callable[[Exception], Failure],
+        budget: float,
+        pinned: Sequence[int],
+        bases: Sequence[str] = layers.BASES,
+    ) -> None:
+        self.make, self.explain, self.budget, self.pinned, self.bases = make, explain, budget, pinned, bases
+
+    def lines(
+        self,
+        point: Point,
+        order: List[str],
+        excluded: Optional[Dict[str, Failure]] = None,
+        announce: Callable[[Optional[str]], None] = lambda variant: None,
+    ) -> Iterator[Line]:
+        """A line a variant, in their order; those that are `excluded` fail without being tried. `announce` hears of
+        each variant before it is tried, and None before the samples.
+        """
+        tried = self._try_all(point, order, excluded or {}, announce)
+        trials = {variant: tried[variant] for variant in order if isinstance(tried[variant], Trial)}
+        announce(None)
+        samples, load = _sampled(trials, self.budget, self.pinned)
+        base = next((name for name in self.bases if name in trials), None)
+        for place, variant in enumerate(order):
+            line = dict(layers.key(point), variant=variant, order=place, **_least(point))
+            if variant in REPEATS and base:
+                line["of"] = base
+            if variant in trials:
+                line.update(first=sampling.rounded(trials[variant].first), samples=samples[variant], **load)
+            else:
+                line["failure"] = tried[variant]
+            yield line
+
+    def _try_all(self, point: Point, order: List[str], excluded: Dict[str, Failure], announce: Any) -> Dict[str, Any]:
+        tried = collections.OrderedDict()  # type: Dict[str, Any]
+        for variant in sorted(order, key=lambda name: name in REPEATS):  # otherwise in their order
+            announce(variant)
+            tried[variant] = excluded.get(variant) or self._try(point, variant, tried)
+        return tried
+
+    def _try(self, point: Point, variant: str, tried: Dict[str, Any]) -> Any:
+        """A Trial, or the failure."""
+        program = variant
+        if variant in REPEATS:
+            working = [name for name in self.bases if isinstance(tried.get(name), Trial)]
+            if not working:
+                return {"type": "absent", "message": "what it would repeat does not work here"}
+            program = working[0]
+        try:
+            return self._tried(point, program, variant)
+        except Exception as error:
+            return self.explain(error)
+
+    def _tried(self, point: Point, program: str, variant: str) -> Any:
+        call, fault = self.make(point, program)
+        answers: List[Any] = []
+        first = sampling.first_call(lambda: answers.append(call()))
+        wrong = fault(answers.pop())
+        if wrong:
+            return {"type": "wrong", "message": wrong}
+        if variant == "planted":
+            call = sampling.slowed(call)
+        return Trial(call, first, sampling.warm_up(call))
+
+
+def _sampled(trials: Dict[str, Trial], budget: float, pinned: Sequence[int]) -> Any:
+    """Samples by variant, and what is said of all of them."""
+    if not trials:
+        return {}, {}
+    plans = {name: sampling.make_plan(trial.seconds, budget / len(trials)) for name, trial in trials.items()}
+    load = machine.Load(pinned)
+    samples = sampling.in_turn(collections.OrderedDict((name, trials[name].call) for name in trials), plans)
+    share = load.share()
+    told = {} if share is None else {"load": round(share, 3)}
+    return {name: [sampling.rounded(value) for value in values] for name, values in samples.items()}, told
+
+
+def _least(point: Point) -> Dict[str, int]:
+    return {"operations": layers.operations(point), "bytes": layers.moved(point)}

@@ -1,0 +1,116 @@
+"""How the variants of a point are timed: in turn, each as often as its share of the time allows. No TensorFlow here.
+
+Three numbers are kept apart: the import (of the process), the first call (trace, compile, autotune) and the samples of
+the steady state. A sample is the mean over a few calls that follow one another at once, so that it lasts about a
+millisecond; where a call is short, one that is not timed comes before them, so that the caches hold what this variant
+left there and not what the one before it did. The variants take turns sample by sample, so that whatever slows the
+machine for a while slows all of them. Python's garbage collector is off meanwhile.
+"""
+
+import contextlib
+import gc
+import statistics
+import time
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple
+
+from .layers import PLANTED
+
+Call = Callable[[], Any]  # answers when the device is done
+
+LEAST, MOST = 5, 50  # samples of a variant
+LONG = 1.0  # seconds: of a call this long there are FEW samples
+FEW = 1
+SAMPLE = 1e-3  # seconds that a sample lasts, where calls are shorter
+SHORT = 10e-3  # a call below this is preceded by one that is not timed
+WARM = 0.03  # seconds of calls before anything is timed
+
+
+class Plan(NamedTuple):
+    """How one variant is sampled: `settle` calls that are not timed, then `repeat` that are, `samples` times."""
+
+    settle: int
+    repeat: int
+    samples: int
+
+
+def first_call(call: Call) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def warm_up(call: Call) -> float:
+    """Call until it is warm; answers about how long a call takes."""
+    took: List[float] = []
+    while not took or (sum(took) < WARM and len(took) < MOST):
+        took.append(first_call(call))
+    return statistics.median(took[len(took) // 2 :])
+
+
+def make_plan(seconds: float, budget: float) -> Plan:
+    """For a call of about so many seconds, of which the samples may take `budget`."""
+    repeat = max(1, int(SAMPLE / max(seconds, 1e-6)))
+    settle = 1 if seconds < SHORT else 0
+    if seconds > LONG:
+        return Plan(settle, repeat, FEW)
+    return Plan(settle, repeat, max(LEAST, min(MOST, int(budget / (seconds * (settle + repeat))))))
+
+
+def sample(call: Call, plan: Plan) -> float:
+    """Seconds a call."""
+    for _ in range(plan.settle):
+        call()
+    began = time.perf_counter()
+    for _ in range(plan.repeat):
+        call()
+    return (time.perf_counter() - began) / plan.repeat
+
+
+def slowed(call: Call) -> Call:
+    """The call, and then a wait that keeps the core busy for PLANTED of what this very call took: so much slower is it
+    whatever the machine does.
+    """
+
+    def wait_too() -> Any:
+        began = time.perf_counter()
+        answer = call()
+        end = began + (1 + PLANTED) * (time.perf_counter() - began)
+        while time.perf_counter() < end:
+            pass
+        return answer
+
+    return wait_too
+
+
+def in_turn(calls: Dict[str, Call], plans: Dict[str, Plan]) -> Dict[str, List[float]]:
+    """The samples of each variant. All take turns in the order that they are given in; one that has fewer samples
+    misses rounds, evenly.
+    """
+    samples: Dict[str, List[float]] = {name: [] for name in calls}
+    rounds = max(plan.samples for plan in plans.values())
+    with quiet():
+        for number in range(rounds):
+            for name, call in calls.items():
+                if _is_due(number, plans[name].samples, rounds):
+                    samples[name].append(sample(call, plans[name]))
+    return samples
+
+
+def _is_due(number: int, samples: int, rounds: int) -> bool:
+    return (number + 1) * samples // rounds > number * samples // rounds
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without Python's garbage collector, which would visit whoever happens to be timed."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def rounded(seconds: float) -> float:
+    """To four significant digits, as samples are told."""
+    return float("{:.4g}".format(seconds))

@@ -1,0 +1,63 @@
+"""What a measuring process does: TensorFlow started on one core and one thread, then point after point."""
+
+import os
+from typing import Any, Dict, List, Tuple
+
+from .. import observe, runtime
+from ..evidence import onednn_verbose
+from . import calls, layers, machine, problems, stream
+from .forked import Say
+from .layers import Point
+from .measure import BUDGETS, Failure, Measurement
+
+
+def start() -> List[int]:
+    """Once in a fresh process, before the first operation; answers the core that it is pinned to, if any."""
+    pinned = machine.pin()
+    runtime.start(False)
+    for variable in onednn_verbose.VARIABLES:  # every line that oneDNN prints takes time
+        os.environ[variable] = "0"
+    return pinned
+
+
+def work(session: Any, points: List[Point], opened: bool, say: Say) -> None:
+    """Says its environment where nobody has, then for each point what it tries and, at the end, the point's lines."""
+    options = session.options
+    pinned = start()
+    if not opened:
+        peak = machine.peak(calls.peak_product(machine.PEAK_SIZE), machine.PEAK_SIZE)
+        say({"environment": stream.environment(options, len(session.points), pinned, peak)})
+    excluded = session.excluded
+    measurement = Measurement(Maker(), explain, BUDGETS[options.depth], pinned)
+    for point in points:
+        order = layers.balanced(layers.variants(point, options.depth), options.process)
+        announce = lambda variant, order=order: say({"trying": [variant] if variant else order})  # noqa: E731
+        say({"lines": list(measurement.lines(point, order, excluded, announce))})
+        excluded = {}
+
+
+class Maker:
+    """Makes a variant's call, and what judges its answers; the right ones are computed once a layer and batch."""
+
+    def __init__(self) -> None:
+        self.right: Dict[Point, Dict[str, Any]] = {}
+
+    def __call__(self, point: Point, variant: str) -> Tuple[Any, Any]:
+        kept = point._replace(mode="eager", direction="train")
+        if kept not in self.right:
+            self.right = {kept: calls.expected(kept)}
+        made, groups = calls.make(point, variant), layers.LAYERS[point.layer].groups
+        return made.call, lambda answer: problems.fault(made.answers(answer), self.right[kept], groups)
+
+
+def explain(error: Exception) -> Failure:
+    """In the words of the suite's own observations. Only a fault of the suite's own raises."""
+    if problems.explained(error):
+        return problems.explained(error)
+
+    def again() -> None:
+        raise error
+
+    _, finding = observe.attempt(again)
+    assert finding
+    return finding.get("error") or {"type": finding["outcome"], "message": finding["reason"]}

@@ -1,0 +1,227 @@
+"""How calls are timed, by a clock that moves only when a call or a look at it says so; and how a point is measured."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+
+import pytest
+from suite.speed import layers, measure, sampling
+from suite.speed.forked import Forked
+from suite.speed.layers import Point
+from suite.speed.machine import Load, bandwidth, peak, pin
+from suite.speed.measure import Measurement
+from suite.speed.sampling import Plan
+
+POINT = Point("resnext50-14", 1, "graph", "forward")
+
+
+class Clock:
+    """Each look takes a microsecond."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.called: list[str] = []
+
+    def __call__(self) -> float:
+        self.now += 1e-6
+        return self.now
+
+    def call(self, seconds: float, name: str = "x"):
+        def take() -> str:
+            self.now += seconds
+            self.called.append(name)
+            return name
+
+        return take
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(sampling.time, "perf_counter", made)
+    return made
+
+
+def test_a_sample_is_the_mean_of_calls_after_one_that_is_not_timed(clock):
+    assert sampling.sample(clock.call(0.002), Plan(1, 4, 5)) == pytest.approx(0.002, rel=1e-3)
+    assert len(clock.called) == 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "plan"),
+    [
+        (1e-5, Plan(1, 100, 50)),
+        (4e-4, Plan(1, 2, 50)),
+        (5e-3, Plan(1, 1, 10)),
+        (2e-2, Plan(0, 1, 5)),
+        (0.9, Plan(0, 1, sampling.LEAST)),
+        (4.0, Plan(0, 1, sampling.FEW)),
+    ],
+)
+def test_what_takes_longer_has_fewer_samples(seconds, plan):
+    assert sampling.make_plan(seconds, budget=0.1) == plan
+
+
+def test_variants_take_turns_and_miss_rounds_evenly(clock):
+    calls = {"a": clock.call(0.01, "a"), "b": clock.call(0.02, "b")}
+    samples = sampling.in_turn(calls, {"a": Plan(0, 1, 6), "b": Plan(0, 1, 2)})
+    assert "".join(clock.called) == "aaabaaab"
+    assert [len(samples["a"]), len(samples["b"])] == [6, 2]
+    assert samples["b"] == pytest.approx([0.02, 0.02], rel=1e-3)
+
+
+def test_the_collector_is_off_while_variants_are_sampled():
+    seen = []
+    sampling.in_turn({"a": lambda: seen.append(gc.isenabled())}, {"a": Plan(0, 1, 2)})
+    assert seen == [False, False] and gc.isenabled()
+
+
+def test_a_planted_call_is_slower_by_what_is_planted(clock):
+    call = sampling.slowed(clock.call(0.01))
+    assert call() == "x"
+    assert sampling.first_call(call) == pytest.approx(0.01 * (1 + layers.PLANTED), rel=1e-3)
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(0.002, 15), (0.1, 1), (1e-5, sampling.MOST)])
+def test_warming_up_ends(clock, seconds, calls):
+    assert sampling.warm_up(clock.call(seconds)) == pytest.approx(seconds, rel=0.2)
+    assert len(clock.called) == calls
+
+
+def test_samples_have_four_digits():
+    assert sampling.rounded(0.000123456) == 0.0001235
+
+
+class Workshop:
+    """Variants that work, but for those that are said to be wrong or to raise."""
+
+    def __init__(self, clock: Clock, wrong: tuple[str, ...] = (), raising: tuple[str, ...] = ()) -> None:
+        self.clock, self.wrong, self.raising, self.made = clock, wrong, raising, []
+
+    def __call__(self, point: Point, variant: str):
+        self.made.append(variant)
+        if variant in self.raising:
+            raise RuntimeError(f"no {variant}")
+        return self.clock.call(0.002, variant), lambda answer: "nothing like it" if answer in self.wrong else ""
+
+
+def explain(error: Exception) -> dict[str, str]:
+    return {"type": type(error).__name__, "message": str(error)}
+
+
+def lines(workshop: Workshop, order: list[str], **options) -> dict[str, dict]:
+    told = list(Measurement(workshop, explain, 0.1, []).lines(POINT, order, **options))
+    assert [line["variant"] for line in told] == order
+    return {line["variant"]: line for line in told}
+
+
+ORDER = ["planted", "nn-conv2d", "dense", "again", "split-concat"]
+
+
+def test_a_line_says_first_call_and_samples(clock):
+    told = lines(Workshop(clock), ORDER)
+    assert told["dense"]["first"] == told["dense"]["samples"][0] == pytest.approx(0.002, rel=0.01)
+    assert told["dense"]["order"] == 2 and told["dense"]["mode"] == "graph"
+    assert told["dense"]["operations"] == layers.operations(POINT)
+    assert told["planted"]["samples"][0] == pytest.approx(0.0023, rel=0.01)
+    assert "load" not in told["dense"]  # it is pinned to no core
+
+
+def test_controls_repeat_the_first_base_that_works(clock):
+    workshop = Workshop(clock)
+    assert lines(workshop, ORDER)["again"]["of"] == "nn-conv2d"
+    assert workshop.made == ["nn-conv2d", "dense", "split-concat", "nn-conv2d", "nn-conv2d"]
+    told = lines(Workshop(clock, raising=("nn-conv2d",)), ORDER)
+    assert told["again"]["of"] == told["planted"]["of"] == "split-concat"
+    assert told["nn-conv2d"]["failure"] == {"type": "RuntimeError", "message": "no nn-conv2d"}
+
+
+def test_controls_fail_with_their_bases(clock):
+    told = lines(Workshop(clock, wrong=("nn-conv2d", "split-concat")), ORDER)
+    assert told["again"]["failure"]["type"] == "absent" and "of" not in told["again"]
+
+
+def test_a_wrong_answer_has_no_time(clock):
+    told = lines(Workshop(clock, wrong=("dense",)), ORDER)["dense"]
+    assert told["failure"] == {"type": "wrong", "message": "nothing like it"}
+    assert not {"first", "samples"} & set(told)
+
+
+def test_what_is_excluded_is_not_tried(clock):
+    workshop, announced = Workshop(clock), []
+    crash = {"type": "crash", "message": "SIGSEGV"}
+    told = lines(workshop, ORDER, excluded={"dense": crash}, announce=announced.append)
+    assert told["dense"]["failure"] == crash and "dense" not in workshop.made
+    assert announced == ["nn-conv2d", "dense", "split-concat", "planted", "again", None]
+
+
+def test_nothing_is_sampled_where_nothing_works(clock):
+    told = lines(Workshop(clock, raising=("nn-conv2d", "dense", "split-concat")), ORDER)
+    assert all("failure" in line for line in told.values())
+
+
+def test_every_depth_has_a_budget():
+    assert set(measure.BUDGETS) == set(layers.DEPTHS)
+
+
+def say_and(end):
+    def task(say) -> None:
+        say({"number": 1})
+        end()
+
+    return task
+
+
+@pytest.mark.parametrize(
+    ("end", "failure"),
+    [
+        (lambda: None, None),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), {"type": "crash", "message": "SIGKILL"}),
+        (lambda: os._exit(3), {"type": "crash", "message": "the process ended with exit status 3"}),
+        (lambda: time.sleep(60), {"type": "timeout", "message": "no result after 0.5 s"}),
+    ],
+)
+def test_a_fork_says_lines_and_how_it_died(end, failure):
+    forked = Forked(say_and(end), seconds=0.5)
+    assert list(forked.lines()) == [{"number": 1}]
+    assert forked.failure == failure
+
+
+def test_a_fault_of_the_suite_is_no_failure_of_a_variant(capfd):
+    with pytest.raises(RuntimeError, match="fault of the suite"):
+        list(Forked(say_and(lambda: 1 / 0), seconds=10).lines())
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_long_lines_arrive_whole():
+    text = "x" * 300_000
+    assert list(Forked(lambda say: say({"text": text}), seconds=10).lines()) == [{"text": text}]
+
+
+@pytest.fixture
+def cores():
+    before = os.sched_getaffinity(0)
+    yield before
+    os.sched_setaffinity(0, before)
+
+
+def test_a_process_is_pinned_to_one_core_and_told_who_shares_it(cores):
+    pinned = pin()
+    assert pinned == [max(cores)] and os.sched_getaffinity(0) == set(pinned)
+    load = Load(pinned)
+    end = time.perf_counter() + 0.3
+    while time.perf_counter() < end:
+        pass
+    assert 0 <= load.share() <= 1
+
+
+def test_load_is_unknown_without_a_core():
+    assert Load([]).share() is None
+
+
+def test_the_machine_is_measured():
+    assert 1e8 < bandwidth() < 1e13
+    assert peak(lambda: time.sleep(0.001), 100) < 2 * 100**3 / 0.001
