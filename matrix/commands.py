@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from matrix import bases as bases_
-from matrix import catalog, compare, engines, history, paths, records, sealed, shards, sweep
+from matrix import catalog, compare, engines, history, merge_speed, paths, records, sealed, shards, sweep
 from matrix import doctor as doctor_
 from matrix import merge as merge_
 from matrix import plan as plan_
@@ -157,11 +157,14 @@ def merge(folders: tuple[Path, ...], file: Path | None, reports: Path) -> None:
     """Put the records of shards together, each DIR a shard's folder or one of such folders, and judge them."""
     planned = shards.read(file) if file else None
     with sweep.holding(reports):
+        timed = merge_speed.choose(folders, reports)
         merged = merge_.merge(folders, reports, planned)
+        merge_speed.write(timed.better, reports)
     _tell_merged(merged)
+    _say(f"{timed.found} speed files, {len(timed.better)} of them new or better than before")
     _tell_summary(sweep.refresh(reports), reports)
-    if merged.faults:
-        raise BadRecord("\n  ".join(["these are no records, and were left out:", *map(str, merged.faults)]))
+    if faults := (*merged.faults, *timed.faults):
+        raise BadRecord("\n  ".join(["these are no records, and were left out:", *map(str, faults)]))
 
 
 @cli.command()

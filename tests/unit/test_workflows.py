@@ -18,7 +18,7 @@ import msgspec
 import pytest
 import yaml
 
-from matrix import paths, records, shards
+from matrix import paths, records, shards, speed_records
 from matrix.records import Record
 
 WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
@@ -124,6 +124,20 @@ def test_nothing_of_the_matrix_starts_without_the_plan_which_wants_a_protected_b
     assert set(next(workflow for workflow in ALL if workflow.name == "shards").triggers) == {"workflow_call"}
 
 
+def test_times_are_taken_only_on_runners_that_are_marked_for_it():
+    """By hand and by schedule, and once a variable says that there is one; nothing else runs there."""
+    for workflow in ALL:
+        for name, job in workflow.jobs.items():
+            timed = [step for step in job.get("steps", []) if f"{NOX}speed " in step.get("run", "")]
+            marked = "speed" in str(job.get("runs-on", job.get("with", {}).get("runner", "")))
+            assert bool(timed) == marked == ((workflow.name, name) == ("matrix", "speed"))
+    job = next(workflow for workflow in ALL if workflow.name == "matrix").jobs["speed"]
+    asked = (
+        "vars.MATRIX_SPEED == 'true' && (github.event_name == 'schedule' || github.event_name == 'workflow_dispatch')"
+    )
+    assert job["if"] == asked and job["needs"] == "plan"
+
+
 def test_nothing_is_published_that_was_not_verified():
     """A job of `matrix` that writes something which others see comes after `verify`, and only after its success."""
     matrix = next(workflow for workflow in ALL if workflow.name == "matrix")
@@ -152,7 +166,7 @@ EXPRESSIONS = {
     "${{ matrix.number }}/${{ matrix.of }}": "1/2",
 }
 # A verb that would take hours or ask the index is told not to; a session that is no verb runs before every landing.
-NOT_FOR_REAL = {"run": ["--plan"], "update": ["--help"]}
+NOT_FOR_REAL = {"run": ["--plan"], "speed": ["--plan"], "update": ["--help"]}
 UVX = f"""#!{sys.executable}
 import pathlib, runpy, subprocess, sys, types
 at = sys.argv.index("nox")
@@ -204,7 +218,7 @@ def checkout(tmp_path_factory) -> Path:
         shutil.copytree(paths.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("noxfile.py", "README.md"):
         shutil.copy(paths.ROOT / name, folder / name)
-    for file in records.files(paths.REPORTS):
+    for file in [*records.files(paths.REPORTS), *speed_records.paths(paths.REPORTS)]:
         if file.name.startswith(("tf2.8.4-py310-cpu", "tf2.9.3-py310-cpu")):
             target = folder / "reports" / file.relative_to(paths.REPORTS)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -271,7 +285,7 @@ def after(checkout: Path, workflow: str, command: str, done: subprocess.Complete
         plan = (checkout / "plan.json").read_text()
         assert (checkout / "outputs").read_text() == f"plan={plan}"
         assert len(json.loads(plan)["shards"]["cpu"]) == 2
-    elif session == "matrix":
+    elif session in {"matrix", "speed"}:
         assert "runs due" in done.stdout
     elif session == "merge":
         statuses = {header.status for header in records.headers(checkout / "reports")}
