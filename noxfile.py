@@ -64,6 +64,18 @@ def since(session: nox.Session) -> None:
 
 
 @nox.session
+def seal(session: nox.Session) -> None:
+    """Write SHA256SUMS of everything that is published, to be attested."""
+    _verb(session, "seal")
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Check published files against their list, and who made that: `-- SHA256SUMS --repository OWNER/NAME`."""
+    _verb(session, "verify")
+
+
+@nox.session
 def report(session: nox.Session) -> None:
     """Judge the records anew: support.json, SUPPORT.md and the README's table."""
     _verb(session, "report")

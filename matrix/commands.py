@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from matrix import bases as bases_
-from matrix import catalog, compare, engines, history, paths, records, shards, sweep
+from matrix import catalog, compare, engines, history, merge_speed, paths, records, sealed, shards, sweep
 from matrix import doctor as doctor_
 from matrix import merge as merge_
 from matrix import plan as plan_
@@ -157,11 +157,14 @@ def merge(folders: tuple[Path, ...], file: Path | None, reports: Path) -> None:
     """Put the records of shards together, each DIR a shard's folder or one of such folders, and judge them."""
     planned = shards.read(file) if file else None
     with sweep.holding(reports):
+        timed = merge_speed.choose(folders, reports)
         merged = merge_.merge(folders, reports, planned)
+        merge_speed.write(timed.better, reports)
     _tell_merged(merged)
+    _say(f"{timed.found} speed files, {len(timed.better)} of them new or better than before")
     _tell_summary(sweep.refresh(reports), reports)
-    if merged.faults:
-        raise BadRecord("\n  ".join(["these are no records, and were left out:", *map(str, merged.faults)]))
+    if faults := (*merged.faults, *timed.faults):
+        raise BadRecord("\n  ".join(["these are no records, and were left out:", *map(str, faults)]))
 
 
 @cli.command()
@@ -187,6 +190,24 @@ def since(before: str, reports: Path) -> None:
     for change in changes:
         click.echo(history.told(change))
     click.echo(f"{len(changes)} verdicts are others than in {before}", err=True)
+
+
+@cli.command()
+@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="What is published.")
+def seal(reports: Path) -> None:
+    """Write SHA256SUMS of everything that is published, to be attested; `sha256sum --check` reads it too."""
+    _say(f"sealed: {sealed.seal(reports, sweep.readme(reports))}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--repository", metavar="OWNER/NAME", help="Ask GitHub as well whether its workflow published them.",
+              envvar="MATRIX_REPOSITORY", show_envvar=True)  # fmt: skip
+def verify(file: Path, repository: str | None) -> None:
+    """Check published files against their SHA256SUMS, and that against GitHub's attestation of it."""
+    _say(f"{sealed.check(file)} files are those of {file}")
+    if repository:
+        _say(f"attested {sealed.attested(file, repository)} times by {sealed.WORKFLOW} of {repository}")
 
 
 @cli.command()

@@ -74,7 +74,7 @@ def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
 
     Raise BadRecord, and write nothing, where records are not comparable or where it is open which of two is newer.
     """
-    shards = [shard for folder in folders for shard in _shards(folder)]
+    shards = [shard for folder in folders for shard in shards_in(folder)]
     found, faults = _read([file for shard in shards for file in records.files(shard)])
     _check_comparable(found, plan)
     absent, unplaced = _absent(plan, found) if plan else ([], [])
@@ -93,7 +93,7 @@ def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
     )
 
 
-def _shards(folder: Path) -> list[Path]:
+def shards_in(folder: Path) -> list[Path]:
     """The folder itself, or those in it: GitHub puts each artifact into one of its own."""
     if (folder / "runs").is_dir():
         return [folder]

@@ -218,7 +218,10 @@ def _make(subject: Subject, asked: Asked, progress: Plain) -> SpeedRun:
         making.forget()
     number = PROCESSES[asked.depth]
     progress.timing(subject.run, number, len(speed_layers().rows(asked.depth)))
-    return _summary(making, [making.process(place) for place in range(number)])
+    try:
+        return _summary(making, [making.process(place) for place in range(number)])
+    finally:
+        ENGINES[subject.engine].done(environment)
 
 
 @dataclass(frozen=True, kw_only=True)

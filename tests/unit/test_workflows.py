@@ -18,7 +18,7 @@ import msgspec
 import pytest
 import yaml
 
-from matrix import paths, records, shards
+from matrix import paths, records, shards, speed_records
 from matrix.records import Record
 
 WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
@@ -28,6 +28,7 @@ PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$|uses: \$/\.g
 FROM_OUTSIDE = {"pull_request", "pull_request_target", "workflow_run", "issue_comment", "issues", "fork"}
 # The write permissions that there are, and the jobs that have them.
 MAY_WRITE = {
+    ("matrix", "attest"): {"id-token", "attestations"},
     ("matrix", "deploy"): {"pages", "id-token"},
     ("matrix", "propose"): {"contents", "pull-requests"},
     ("nightly", "tell"): {"issues"},
@@ -123,6 +124,30 @@ def test_nothing_of_the_matrix_starts_without_the_plan_which_wants_a_protected_b
     assert set(next(workflow for workflow in ALL if workflow.name == "shards").triggers) == {"workflow_call"}
 
 
+def test_times_are_taken_only_on_runners_that_are_marked_for_it():
+    """By hand and by schedule, and once a variable says that there is one; nothing else runs there."""
+    for workflow in ALL:
+        for name, job in workflow.jobs.items():
+            timed = [step for step in job.get("steps", []) if f"{NOX}speed " in step.get("run", "")]
+            marked = "speed" in str(job.get("runs-on", job.get("with", {}).get("runner", "")))
+            assert bool(timed) == marked == ((workflow.name, name) == ("matrix", "speed"))
+    job = next(workflow for workflow in ALL if workflow.name == "matrix").jobs["speed"]
+    asked = (
+        "vars.MATRIX_SPEED == 'true' && (github.event_name == 'schedule' || github.event_name == 'workflow_dispatch')"
+    )
+    assert job["if"] == asked and job["needs"] == "plan"
+
+
+def test_nothing_is_published_that_was_not_verified():
+    """A job of `matrix` that writes something which others see comes after `verify`, and only after its success."""
+    matrix = next(workflow for workflow in ALL if workflow.name == "matrix")
+    assert "attest" in matrix.jobs["verify"]["needs"] and "collect" in matrix.jobs["attest"]["needs"]
+    for name in ("site", "propose"):
+        assert "verify" in matrix.jobs[name]["needs"]
+        assert matrix.jobs[name]["if"] == "${{ !cancelled() && needs.verify.result == 'success' }}"
+    assert matrix.jobs["deploy"]["needs"] == "site"
+
+
 def test_forks_reach_no_workflow_but_ci():
     assert [workflow.name for workflow in ALL if FROM_OUTSIDE & set(workflow.triggers)] == ["ci"]
 
@@ -135,11 +160,13 @@ EXPRESSIONS = {
     "${{ inputs.backends || vars.MATRIX_BACKENDS || 'cpu' }}": "cpu",
     "${{ inputs.backends }}": "cpu",
     "${{ inputs.shards || '20' }}": "2",
+    "${{ github.repository }}": "example/tf-groupconv-matrix",
+    "${{ github.token }}": "no-token",
     "${{ matrix.backend }}": "cpu",
     "${{ matrix.number }}/${{ matrix.of }}": "1/2",
 }
 # A verb that would take hours or ask the index is told not to; a session that is no verb runs before every landing.
-NOT_FOR_REAL = {"run": ["--plan"], "update": ["--help"]}
+NOT_FOR_REAL = {"run": ["--plan"], "speed": ["--plan"], "update": ["--help"]}
 UVX = f"""#!{sys.executable}
 import pathlib, runpy, subprocess, sys, types
 at = sys.argv.index("nox")
@@ -177,6 +204,12 @@ sessions[name](Session())
 """
 
 
+FAKE_GH = """#!/bin/sh
+# A fake: it finds an attestation of whatever it is asked about.
+[ "$GH_TOKEN" = no-token ] && echo '[{"verificationResult": {}}]'
+"""
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
     """The project with few records, where commands may write; and a `uvx` that starts sessions without environments."""
@@ -185,14 +218,16 @@ def checkout(tmp_path_factory) -> Path:
         shutil.copytree(paths.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("noxfile.py", "README.md"):
         shutil.copy(paths.ROOT / name, folder / name)
-    for file in records.files(paths.REPORTS):
+    for file in [*records.files(paths.REPORTS), *speed_records.paths(paths.REPORTS)]:
         if file.name.startswith(("tf2.8.4-py310-cpu", "tf2.9.3-py310-cpu")):
             target = folder / "reports" / file.relative_to(paths.REPORTS)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
     (folder / "bin").mkdir()
     (folder / "bin" / "uvx").write_text(UVX)
-    (folder / "bin" / "uvx").chmod(0o755)
+    (folder / "bin" / "gh").write_text(FAKE_GH)
+    for program in (folder / "bin").iterdir():
+        program.chmod(0o755)
     return folder
 
 
@@ -230,6 +265,11 @@ def before(checkout: Path, workflow: str, command: str) -> None:
                 made = Record(header=header, observations=record.observations)
                 records.write(checkout / "collected" / "shard-1-of-2-attempt-1", made)
         shutil.rmtree(checkout / "reports" / "runs")
+    elif "-s verify" in command:
+        (checkout / "published").mkdir()
+        shutil.copytree(checkout / "reports", checkout / "published" / "reports")
+        for name in ("README.md", "SHA256SUMS"):
+            shutil.copy(checkout / name, checkout / "published" / name)
     elif workflow == "nightly" and "-s since" in command:
         shutil.copytree(checkout / "reports", checkout / "nightly", dirs_exist_ok=True)
 
@@ -245,13 +285,18 @@ def after(checkout: Path, workflow: str, command: str, done: subprocess.Complete
         plan = (checkout / "plan.json").read_text()
         assert (checkout / "outputs").read_text() == f"plan={plan}"
         assert len(json.loads(plan)["shards"]["cpu"]) == 2
-    elif session == "matrix":
+    elif session in {"matrix", "speed"}:
         assert "runs due" in done.stdout
     elif session == "merge":
         statuses = {header.status for header in records.headers(checkout / "reports")}
         assert "complete" in statuses and "shard 2/2 brought nothing" in done.stdout
     elif session == "keep":
         assert len(list((checkout / "reports" / "history").iterdir())) == 1
+    elif session == "seal":
+        assert " README.md\n" in (checkout / "SHA256SUMS").read_text()
+    elif session == "verify":
+        told = "attested 1 times by .github/workflows/matrix.yml of example/tf-groupconv-matrix"
+        assert told in done.stdout.replace("\n", " ")
     elif session == "site":
         assert (checkout / "site" / "index.html").is_file()
     elif session == "since":
