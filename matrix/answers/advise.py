@@ -12,12 +12,14 @@ from typing import Literal, get_args
 
 import msgspec
 
+from matrix.answers import timed
 from matrix.answers.code import snippet
 from matrix.answers.recorded import Machine, Recorded, default_profile
 from matrix.catalog import Catalog
 from matrix.cells import suite
 from matrix.notes import Cause
 from matrix.records import Check, Mode, Observation
+from matrix.speed_stream import Direction
 from matrix.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
 
 Wish = Literal["infer", "train"]
@@ -29,6 +31,8 @@ MODES: dict[Wish, tuple[Mode, ...]] = {"infer": JUDGED["infer-graph"][1], "train
 ORDER = ("keras-groups", "nn-conv2d", "split-concat", "slice-loop", "masked-dense", "patches-einsum")
 # more arithmetic, or more memory, than the convolution itself needs
 WASTEFUL = ("masked-dense", "patches-einsum")
+# what is timed of a wish
+DIRECTIONS: dict[Wish, Direction] = {"infer": "forward", "train": "train"}
 FUSED: dict[Answer, int] = {"yes": 0, "some": 1, "no": 2, "unknown": 2}
 
 
@@ -50,7 +54,7 @@ class Choice(_Strict, frozen=True, kw_only=True):
 
     `nothing_to_set`: it is what happens there by itself; else `setting` is what to set. `groups_seen` says whether the
     number of groups that was asked for is among the cells. `why` it falls out; `cells` are where to look that up,
-    `run/approach/mode/check/case`.
+    `run/approach/mode/check/case`. `reached`: its speed, as a share of what the core can do, where it was measured.
     """
 
     approach: str
@@ -65,6 +69,7 @@ class Choice(_Strict, frozen=True, kw_only=True):
     setting: str
     cells: list[str]
     why: str = ""
+    reached: float | None = None
 
 
 class Advice(_Strict, frozen=True, kw_only=True):
@@ -97,6 +102,7 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
     choices = sorted(
         (_agreed(group) for group in alike.values()), key=lambda one: profiles.get(one.profile, len(profiles))
     )
+    choices = list(_with_speed(choices, recorded, asked))
     best = list(_worth_it(sorted((one for one in choices if one.answer == "yes"), key=_rank)))
     return Advice(
         asked=asked,
@@ -110,6 +116,18 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
         open=[one for one in choices if one.answer == "unknown"],
         code=snippet(best[0].approach) if best else "",
     )
+
+
+def _with_speed(choices: Iterable[Choice], recorded: Recorded, asked: Asked) -> Iterator[Choice]:
+    """What was measured on the very release of the choice; nothing is borrowed from a neighbour."""
+    measured = asked.dtype == timed.DTYPE and timed.MODE in asked.modes
+    by_release = {
+        release: timed.scores(runs, DIRECTIONS[asked.wish], ORDER) if measured else {}
+        for release, runs in recorded.timed.items()
+    }
+    for choice in choices:
+        reached = by_release.get(choice.release, {}).get((choice.profile, choice.approach))
+        yield msgspec.structs.replace(choice, reached=reached)
 
 
 def _agreed(choices: Sequence[Choice]) -> Choice:
@@ -130,11 +148,12 @@ def _worth_it(ranked: Iterable[Choice]) -> Iterator[Choice]:
 
 
 def _rank(choice: Choice) -> tuple[object, ...]:
-    """What does not waste, then what is one kernel, then what needs nothing set, then what people write. Equals
-    stay in the catalog's order of profiles, the usual ones first.
+    """What was measured, the fastest first. Of the rest what does not waste, then what is one kernel, then what needs
+    nothing set, then what people write. Equals stay in the catalog's order of profiles, the usual ones first.
     """
     wastes = choice.approach in WASTEFUL
     return (
+        -(choice.reached or 0.0),
         wastes,
         FUSED[choice.fused],
         not choice.nothing_to_set,

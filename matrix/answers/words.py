@@ -160,6 +160,10 @@ def advised(advice: Advice, catalog: Catalog) -> Iterator[str]:
     yield from _of_the_machine(advice)
     if not advice.best:
         yield "Nothing was measured to do that there."
+    elif any(choice.reached for choice in advice.best):
+        yield "Those whose speed was measured on that release come first, the fastest at the top."
+    else:
+        yield "Their speed was not measured on that release: they stand in the order of what one would expect."
     for number, choice in enumerate(advice.best, 1):
         yield from _choice(number, choice, advice, catalog)
     if advice.code:
@@ -190,6 +194,10 @@ def _choice(number: int, choice: Choice, advice: Advice, catalog: Catalog) -> It
     unseen = "" if choice.groups_seen else f"; {advice.asked.groups} groups were not measured, 4 were"
     yield f"{number}. {choice.approach}, {setting}"
     yield f"     {choice.of} cells, all pass; {fused.get(choice.fused, 'fusion not observed')}{unseen}"
+    if choice.reached:
+        yield f"     speed: {choice.reached:.1%} of the floor, the geometric mean over the layers that were timed"
+    elif any(one.reached for one in advice.best):
+        yield "     speed: not measured"
     yield f"     as in {choice.cells[0]}"
 
 
