@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
@@ -260,6 +262,7 @@ def compare_engines(reports: Path) -> None:
 @click.option("--case", help="The approach's base with bias and ReLU, by default.")
 @click.option("--no-runs", is_flag=True, help="By the records alone.")
 @click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON; what is being tried goes to standard error.")
 @click.argument("good")
 @click.argument("bad")
 def bisect(
@@ -270,6 +273,7 @@ def bisect(
     case: str | None,
     no_runs: bool,
     reports: Path,
+    as_json: bool,
     good: str,
     bad: str,
 ) -> None:
@@ -277,12 +281,15 @@ def bisect(
     chosen = plan_.select_profiles(catalog.load(), [profile])[0]
     question = bisect_.Question(cell=(approach, mode, check, case or core_case(approach)), profile=chosen)
     found = bisect_.by_records(question, good, bad, reports)
+    say = partial(click.echo, err=True) if as_json else _say
     for line in bisect_.told(question, found):
-        _say(plain(line, limit=500))
-    if not no_runs:
-        narrowed = bisect_.Trial(question=question, found=found, say=_say).narrowed()
-        for line in bisect_.told(question, narrowed):
-            _say(plain(line, limit=500))
+        say(plain(line, limit=500))
+    narrowed = None if no_runs else bisect_.Trial(question=question, found=found, say=say).narrowed()
+    for line in bisect_.told(question, narrowed) if narrowed else ():
+        say(plain(line, limit=500))
+    if as_json:
+        answer = bisect_.Answer(cell="/".join(question.cell), profile=profile, by_records=found, narrowed=narrowed)
+        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
 
 
 @cli.command()

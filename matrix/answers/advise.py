@@ -17,6 +17,7 @@ from matrix.answers.code import snippet
 from matrix.answers.recorded import Machine, Recorded, default_profile
 from matrix.catalog import Catalog
 from matrix.cells import suite
+from matrix.ids import Backend
 from matrix.notes import Cause
 from matrix.records import Check, Mode, Observation
 from matrix.speed_stream import Direction
@@ -76,6 +77,7 @@ class Advice(_Strict, frozen=True, kw_only=True):
     """`best` first; in `out` something fails, in `open` nothing of what is asked for was observed.
 
     `default` is the profile that nothing set comes to; `inferred`: the machine's host class has no record.
+    `unobserved`: the backend, where none of its runs was executed, so that nothing can be advised.
     """
 
     asked: Asked
@@ -88,6 +90,7 @@ class Advice(_Strict, frozen=True, kw_only=True):
     out: list[Choice]
     open: list[Choice]
     code: str = ""
+    unobserved: Backend | None = None
 
 
 def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, machine: Machine | None) -> Advice:
@@ -115,6 +118,7 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
         out=[one for one in choices if one.answer in {"no", "some"}],
         open=[one for one in choices if one.answer == "unknown"],
         code=snippet(best[0].approach) if best else "",
+        unobserved=_unobserved(recorded),
     )
 
 
@@ -128,6 +132,11 @@ def _with_speed(choices: Iterable[Choice], recorded: Recorded, asked: Asked) -> 
     for choice in choices:
         reached = by_release.get(choice.release, {}).get((choice.profile, choice.approach))
         yield msgspec.structs.replace(choice, reached=reached)
+
+
+def _unobserved(recorded: Recorded) -> Backend | None:
+    runs = [one.asked for release in recorded.found.releases for one in recorded.of(release)]
+    return runs[0].backend if runs and all(run.planned_for for run in runs) else None
 
 
 def _agreed(choices: Sequence[Choice]) -> Choice:
@@ -169,6 +178,7 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
     failed = [one for one in cells if one.outcome in FAILED]
     profile = next((one for one in catalog.profiles if one.name == witness.asked.profile), None)
     shown = failed[:3] or passed[:1]
+    fused = _fused(witness, judgement.approach, asked)
     return Choice(
         approach=judgement.approach,
         profile=witness.asked.profile,
@@ -176,12 +186,12 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
         answer=answer(cells),
         passed=len(passed),
         of=len(passed) + len(failed),
-        fused=_fused(witness, judgement.approach, asked),
+        fused=fused,
         nothing_to_set=witness.asked.profile == default,
         groups_seen=asked.groups is None or any(_groups(one) == asked.groups for one in passed + failed),
         setting=profile.setting if profile else "",
         cells=["/".join((witness.answers.run, *one.cell)) for one in shown],
-        why=_why(cells, failed, cause),
+        why=_why(cells, failed, cause) if not witness.asked.planned_for else _planned(fused),
     )
 
 
@@ -218,6 +228,11 @@ def _fused(witness: Witness, approach: str, asked: Asked) -> Answer:
     if not seen or not seen.fusion:
         return "unknown"
     return INSIDE[seen.fusion.epilogue]
+
+
+def _planned(fused: Answer) -> str:
+    plan = {"yes": "inside of the kernel", "some": "in part inside of the kernel", "no": "apart"}.get(fused)
+    return "not executed, for want of such a device" + (f"; planned: bias and ReLU {plan}" if plan else "")
 
 
 def _why(cells: Sequence[Observation], failed: Sequence[Observation], cause: Cause) -> str:
