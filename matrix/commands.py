@@ -321,8 +321,6 @@ def _tell_merged(merged: merge_.Merged) -> None:
         _say(f"  not run: {one.header.run}: {one.header.reason}")
     for shard in merged.unplaced:
         _say(f"  shard {shard.name}: no record of {shard.backend} came; its {len(shard.runs)} runs stay as they are")
-    for file in merged.timed:
-        _say(f"  not merged: {file}: speed is not compared between machines; copy it by hand if it is of this one")
 
 
 def _time(seconds: float) -> str:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix import ids, records, speed_records
+from matrix import ids, records
 from matrix.errors import BadRecord
 from matrix.files import write_whole
 from matrix.ids import Backend
@@ -58,7 +58,7 @@ class Attempt:
 class Merged:
     """What merging comes to. `written`: new, or worth more than what stood there. `absent`: written as `not_run`, since
     no shard brought them. `unplaced`: shards that brought nothing, nor did any of their backend, so that no host class
-    is known to show their runs under. `faults`: why a file was left out. `timed`: speed files, which are not merged.
+    is known to show their runs under. `faults`: why a file was left out.
     """
 
     folders: int
@@ -67,7 +67,6 @@ class Merged:
     absent: tuple[Attempt, ...]
     unplaced: tuple[Shard, ...]
     faults: tuple[BadRecord, ...]
-    timed: tuple[Path, ...]
 
 
 def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
@@ -91,7 +90,6 @@ def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
         absent=tuple(one for one in written if one.place in lacking),
         unplaced=tuple(unplaced),
         faults=faults,
-        timed=tuple(file for shard in shards for file in speed_records.paths(shard)),
     )
 
 

@@ -9,10 +9,9 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit import timings
 from unit.fabricated import header, observe
 
-from matrix import commands, ids, merge, paths, records, shards, speed_records
+from matrix import commands, ids, merge, paths, records, shards
 from matrix.cells import suite, suite_sha256
 from matrix.errors import BadRecord
 from matrix.merge import Merged
@@ -314,11 +313,3 @@ def test_published_records_come_out_as_they_went_in(tmp_path, out):
     kept = [one for one in those if one.header.host == newest.host and one.header.engine == newest.engine]
     merge.merge([put(tmp_path / "1", *kept)], out, None)
     assert list(records.read_all(out)) == kept and kept
-
-
-def test_speed_files_are_named_and_left_out(tmp_path, out):
-    file = speed_records.write(put(tmp_path / "one", made(run_id("2.8.4"))), timings.run())
-    kept = speed_records.write(put(out), timings.run(seconds=1.0))
-    before = kept.read_bytes()
-    assert merge.merge([tmp_path / "one"], out, None).timed == (file,)
-    assert kept.read_bytes() == before

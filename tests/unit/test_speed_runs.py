@@ -65,6 +65,9 @@ class FakeEngine:
     def provision(self, target, say):
         return Environment(target=target, where="there", recipe_sha256="0" * 64, lock_sha256="2" * 64)
 
+    def done(self, environment):
+        pass
+
     def start(self, environment, program, arguments, variables, limits):
         number = int(arguments[arguments.index("--process") + 1])
         self.started[number] += 1
