@@ -2,6 +2,7 @@
 
 python tests/benchmark/harness.py ready RELEASE...   built: the matrix against bare pytest, in pairs
 python tests/benchmark/harness.py cold RELEASE...    empty caches: the matrix against nox + pip by hand
+python tests/benchmark/harness.py docker RELEASE...  built: a run in a container against one in an environment, in pairs
 """
 
 from __future__ import annotations
@@ -23,21 +24,25 @@ from rich.table import Table
 
 from matrix import catalog, interpreters, paths, plan
 from matrix.catalog import Release
+from matrix.engines import docker as docker_engine
 from matrix.engines import venv
 
 BY_HAND = Path(__file__).parent / "by_hand" / "noxfile.py"
 PAIRS = 3
 PROFILE = "onednn-off"
+# What a container costs does not grow with its cells: few are enough, and leave less to chance.
+FEW = ("--approach=nn-conv2d", "--mode=graph", "--check=forward")
+DOCKER_PAIRS = 7
 console = Console()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["ready", "cold"])
+    parser.add_argument("what", choices=["ready", "cold", "docker"])
     parser.add_argument("releases", nargs="*", default=["landmarks"])
     options = parser.parse_args()
     releases = [entry for entry in plan.select_releases(catalog.load(), options.releases) if "cpu" in entry.wheels]
-    {"ready": ready, "cold": cold}[options.what](releases)
+    {"ready": ready, "cold": cold, "docker": docker}[options.what](releases)
 
 
 def ready(releases: Sequence[Release]) -> None:
@@ -60,15 +65,19 @@ def ready(releases: Sequence[Release]) -> None:
 
 
 def _pair(release: Release, folder: Path, *, matrix_first: bool) -> tuple[float, float]:
-    """Seconds of bare pytest and of the matrix, one after the other."""
-    timed: dict[Callable[[], None], float] = {}
+    """Seconds of bare pytest and of the matrix."""
     chosen = (f"--profile={PROFILE}", f"--release={release.version}")
-    steps = [lambda: _pytest(folder), lambda: _matrix(*chosen)]
-    for step in reversed(steps) if matrix_first else steps:
+    return _timed(lambda: _pytest(folder), lambda: _matrix(*chosen), second_first=matrix_first)
+
+
+def _timed(first: Callable[[], None], second: Callable[[], None], *, second_first: bool) -> tuple[float, float]:
+    """Seconds of each, one after the other."""
+    timed: dict[Callable[[], None], float] = {}
+    for step in (second, first) if second_first else (first, second):
         began = time.perf_counter()
         step()
         timed[step] = time.perf_counter() - began
-    return timed[steps[0]], timed[steps[1]]
+    return timed[first], timed[second]
 
 
 def _pytest(folder: Path) -> None:
@@ -79,9 +88,9 @@ def _pytest(folder: Path) -> None:
         raise SystemExit(f"pytest could not run:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
 
 
-def _matrix(*arguments: str, variables: dict[str, str] | None = None) -> None:
+def _matrix(*arguments: str, engine: str = "venv", variables: dict[str, str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as reports:
-        command = [sys.executable, "-m", "matrix", "run", "--engine=venv", f"--reports={reports}", *arguments]
+        command = [sys.executable, "-m", "matrix", "run", f"--engine={engine}", f"--reports={reports}", *arguments]
         subprocess.run(command, cwd=paths.ROOT, env=os.environ | (variables or {}), check=True, capture_output=True)
 
 
@@ -91,6 +100,25 @@ def _shares(release: Release) -> tuple[float, float, float, float]:
     told = json.loads((paths.LOGS / f"{run}.seconds.json").read_text())
     known = [told.get(share, 0.0) for share in ("import", "fork", "reference")]
     return (*known, told["all"] - sum(known))  # type: ignore[return-value]
+
+
+def docker(releases: Sequence[Release]) -> None:
+    """Wanted is less than 2 s more a run."""
+    table = Table("release", "environment s", "container s", "extra s", "least", "most")
+    for release in releases:
+        for engine in (venv, docker_engine):
+            engine.provision(release.target("cpu"), console.print)
+        pairs = [_engines(release, docker_first=bool(number % 2)) for number in range(DOCKER_PAIRS)]
+        extras = [theirs - ours for ours, theirs in pairs]
+        middles = (statistics.median(one) for one in (*zip(*pairs, strict=True), extras))
+        table.add_row(release.version, *(f"{value:.2f}" for value in (*middles, min(extras), max(extras))))
+    console.print(table)
+
+
+def _engines(release: Release, *, docker_first: bool) -> tuple[float, float]:
+    """Seconds of the same run in an environment and in a container."""
+    chosen = (f"--profile={PROFILE}", f"--release={release.version}", *FEW)
+    return _timed(lambda: _matrix(*chosen), lambda: _matrix(*chosen, engine="docker"), second_first=docker_first)
 
 
 def cold(releases: Sequence[Release]) -> None:
