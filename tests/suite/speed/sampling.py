@@ -18,8 +18,7 @@ from .layers import PLANTED
 Call = Callable[[], Any]  # answers when the device is done
 
 LEAST, MOST = 5, 50  # samples of a variant
-LONG = 1.0  # seconds: of a call this long there are FEW samples
-FEW = 1
+LONG = 1.0  # seconds: of a call this long its one warm-up is the sample
 SAMPLE = 1e-3  # seconds that a sample lasts, where calls are shorter
 SHORT = 10e-3  # a call below this is preceded by one that is not timed
 WARM = 0.03  # seconds of calls before anything is timed
@@ -52,7 +51,7 @@ def make_plan(seconds: float, budget: float) -> Plan:
     repeat = max(1, int(SAMPLE / max(seconds, 1e-6)))
     settle = 1 if seconds < SHORT else 0
     if seconds > LONG:
-        return Plan(settle, repeat, FEW)
+        return Plan(settle, repeat, 0)
     return Plan(settle, repeat, max(LEAST, min(MOST, int(budget / (seconds * (settle + repeat))))))
 
 
