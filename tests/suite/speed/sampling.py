@@ -9,7 +9,6 @@ machine for a while slows all of them. Python's garbage collector is off meanwhi
 
 import contextlib
 import gc
-import statistics
 import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
@@ -39,11 +38,11 @@ def first_call(call: Call) -> float:
 
 
 def warm_up(call: Call) -> float:
-    """Call until it is warm; answers about how long a call takes."""
+    """Call until it is warm; answers about how long a call takes that nothing disturbs."""
     took: List[float] = []
     while not took or (sum(took) < WARM and len(took) < MOST):
         took.append(first_call(call))
-    return statistics.median(took[len(took) // 2 :])
+    return min(took[len(took) // 2 :])
 
 
 def make_plan(seconds: float, budget: float) -> Plan:
