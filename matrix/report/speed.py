@@ -328,7 +328,7 @@ def _fastest(told: Best) -> str:
     names = " or ".join((told.variant.variant, *told.alike))
     parts = [f"{names}, {time_in_words(told.variant.median)}"]
     if told.split:
-        parts.append(f"{ratio_in_words(told.split)} than {SPLIT}")
+        parts.append(f"beside {SPLIT} {ratio_in_words(told.split)}")
     if told.variant.floor_fraction:
         parts.append(f"{share_in_words(told.variant.floor_fraction)} of the floor")
     return ", ".join(parts)

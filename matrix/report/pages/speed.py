@@ -9,7 +9,7 @@ from matrix.report import speed
 from matrix.report.pages.content import Content
 from matrix.report.pages.html import run_path
 from matrix.report.speed import DIRECTIONS, WORDS, next_in_words
-from matrix.speed_records import SpeedRun
+from matrix.speed_records import Point, SpeedRun, Variant
 from matrix.speed_stream import Direction, PointKey
 
 Told = Mapping[str, object]
@@ -26,7 +26,12 @@ def told(content: Content) -> Told:
 
 def pages(content: Content) -> Iterator[tuple[str, Told]]:
     for run in content.timed:
-        words = {"direction_in_words": direction_in_words, "next_in_words": next_in_words, "point_anchor": point_anchor}
+        words = {
+            "by_time": by_time,
+            "direction_in_words": direction_in_words,
+            "next_in_words": next_in_words,
+            "point_anchor": point_anchor,
+        }
         yield timed_path(run), WORDS | words | {"run": run}
 
 
@@ -38,6 +43,11 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
 
 def timed_path(run: SpeedRun) -> str:
     return run_path(*speed_records.place(run), "speed.html")
+
+
+def by_time(point: Point) -> list[Variant]:
+    """The fastest first, then what has no time."""
+    return sorted(point.variants, key=lambda one: (one.median is None, one.median or 0.0))
 
 
 def point_anchor(point: PointKey) -> str:

@@ -213,7 +213,8 @@ function sentence(asked, run, best) {
   const link = make("a", { href: cellPage(first.run, first.approach.id) }, make("b", {}, first.approach.id));
   const fused = asked.need !== "fused" && first.fused === 0 ? ", with bias and ReLU inside its kernel" : "";
   const set = first.nothing ? ["with nothing set"] : ["with ", make("code", {}, settingOf(first))];
-  return ["Use ", link, ` (${first.approach.summary}) `, ...set, `: it ${wish}${where}${fused}.`];
+  const fastest = first.reached ? " Of what does, it is the fastest that was timed." : "";
+  return ["Use ", link, ` (${first.approach.summary}) `, ...set, `: it ${wish}${where}${fused}.${fastest}`];
 }
 
 function rows(list, asked) {
