@@ -21,11 +21,11 @@ from matrix import plan as plan_
 from matrix import update as update_
 from matrix.answers import bisect as bisect_
 from matrix.cells import suite
-from matrix.errors import BadRecord, MachineError
+from matrix.errors import BadRecord, MachineError, Prevented
 from matrix.ids import BACKENDS, Backend
 from matrix.plan import SETS, Estimate, Selection, select_releases
 from matrix.progress import by_question, in_words
-from matrix.records import EngineName
+from matrix.records import EngineName, Record
 from matrix.report import Summary, table
 from matrix.text import plain
 from matrix.verdicts import NEEDS, core_case
@@ -98,7 +98,8 @@ def run(
         _say(f"the table: {reports / 'SUPPORT.md'}; to judge the records anew: nox -s report")
     if only_plan or not (prepared.due or part or sweep.behind(reports).exists()):
         return
-    for record in sweep.carry_out(prepared, reports, console):
+    done = sweep.carry_out(prepared, reports, console)
+    for record in done.unwritten:
         _say(f"not recorded: {in_words(record)}")
         for line in by_question(record):
             _say(f"  {line}")
@@ -106,6 +107,7 @@ def run(
         _say(f"the shard's records: {part.folder}; to put shards together: python -m matrix merge")
     else:
         _tell_summary(sweep.refresh(reports), reports)
+    _complain_of_the_machine(done.prevented)
 
 
 @cli.command()
@@ -301,6 +303,14 @@ def clean() -> None:
 
 def _in_order(backends: Iterable[str]) -> tuple[Backend, ...]:
     return tuple(backend for backend in BACKENDS if backend in backends)
+
+
+def _complain_of_the_machine(prevented: Sequence[Record]) -> None:
+    """After all else is told, so that whoever only looks at the exit status learns of it too."""
+    if prevented:
+        told = (f"{record.header.run}: {record.header.status}, {record.header.reason}" for record in prevented)
+        what = "\n  ".join([f"this machine prevented {len(prevented)} runs", *(plain(one) for one in told)])
+        raise Prevented(what, "nothing of that counts against TensorFlow; the same command tries them again")
 
 
 def _tell_shards(made: shards.Plan) -> None:
