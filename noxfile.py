@@ -155,7 +155,7 @@ def probe(session: nox.Session) -> None:
 
 @nox.session
 def benchmark(session: nox.Session) -> None:
-    """What the harness costs beside bare pytest (`-- ready`), saves beside nox and pip (`-- cold`), Docker (`-- docker`)."""
+    """What the harness costs (`-- ready`) and Docker (`-- docker`), and what it saves beside nox and pip: `-- cold`."""
     _install(session, "lint")
     session.run("python", "tests/benchmark/harness.py", *session.posargs, env={"PYTHONPATH": "."})
 
