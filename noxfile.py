@@ -155,7 +155,7 @@ def probe(session: nox.Session) -> None:
 
 @nox.session
 def benchmark(session: nox.Session) -> None:
-    """What the harness costs (`-- ready`) and Docker (`-- docker`), and what it saves beside nox and pip: `-- cold`."""
+    """What the harness costs beside bare pytest (`-- ready`), nox and pip (`-- cold`); Docker (`-- docker`)."""
     _install(session, "lint")
     session.run("python", "tests/benchmark/harness.py", *session.posargs, env={"PYTHONPATH": "."})
 

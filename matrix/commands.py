@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
@@ -19,11 +21,11 @@ from matrix import plan as plan_
 from matrix import update as update_
 from matrix.answers import bisect as bisect_
 from matrix.cells import suite
-from matrix.errors import BadRecord, MachineError
+from matrix.errors import BadRecord, MachineError, Prevented
 from matrix.ids import BACKENDS, Backend
 from matrix.plan import SETS, Estimate, Selection, select_releases
 from matrix.progress import by_question, in_words
-from matrix.records import EngineName
+from matrix.records import EngineName, Record
 from matrix.report import Summary, table
 from matrix.text import plain
 from matrix.verdicts import NEEDS, core_case
@@ -96,7 +98,8 @@ def run(
         _say(f"the table: {reports / 'SUPPORT.md'}; to judge the records anew: nox -s report")
     if only_plan or not (prepared.due or part or sweep.behind(reports).exists()):
         return
-    for record in sweep.carry_out(prepared, reports, console):
+    done = sweep.carry_out(prepared, reports, console)
+    for record in done.unwritten:
         _say(f"not recorded: {in_words(record)}")
         for line in by_question(record):
             _say(f"  {line}")
@@ -104,6 +107,7 @@ def run(
         _say(f"the shard's records: {part.folder}; to put shards together: python -m matrix merge")
     else:
         _tell_summary(sweep.refresh(reports), reports)
+    _complain_of_the_machine(done.prevented)
 
 
 @cli.command()
@@ -260,6 +264,7 @@ def compare_engines(reports: Path) -> None:
 @click.option("--case", help="The approach's base with bias and ReLU, by default.")
 @click.option("--no-runs", is_flag=True, help="By the records alone.")
 @click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON; what is being tried goes to standard error.")
 @click.argument("good")
 @click.argument("bad")
 def bisect(
@@ -270,6 +275,7 @@ def bisect(
     case: str | None,
     no_runs: bool,
     reports: Path,
+    as_json: bool,
     good: str,
     bad: str,
 ) -> None:
@@ -277,12 +283,15 @@ def bisect(
     chosen = plan_.select_profiles(catalog.load(), [profile])[0]
     question = bisect_.Question(cell=(approach, mode, check, case or core_case(approach)), profile=chosen)
     found = bisect_.by_records(question, good, bad, reports)
+    say = partial(click.echo, err=True) if as_json else _say
     for line in bisect_.told(question, found):
-        _say(plain(line, limit=500))
-    if not no_runs:
-        narrowed = bisect_.Trial(question=question, found=found, say=_say).narrowed()
-        for line in bisect_.told(question, narrowed):
-            _say(plain(line, limit=500))
+        say(plain(line, limit=500))
+    narrowed = None if no_runs else bisect_.Trial(question=question, found=found, say=say).narrowed()
+    for line in bisect_.told(question, narrowed) if narrowed else ():
+        say(plain(line, limit=500))
+    if as_json:
+        answer = bisect_.Answer(cell="/".join(question.cell), profile=profile, by_records=found, narrowed=narrowed)
+        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
 
 
 @cli.command()
@@ -294,6 +303,14 @@ def clean() -> None:
 
 def _in_order(backends: Iterable[str]) -> tuple[Backend, ...]:
     return tuple(backend for backend in BACKENDS if backend in backends)
+
+
+def _complain_of_the_machine(prevented: Sequence[Record]) -> None:
+    """After all else is told, so that whoever only looks at the exit status learns of it too."""
+    if prevented:
+        told = (f"{record.header.run}: {record.header.status}, {record.header.reason}" for record in prevented)
+        what = "\n  ".join([f"this machine prevented {len(prevented)} runs", *(plain(one) for one in told)])
+        raise Prevented(what, "nothing of that counts against TensorFlow; the same command tries them again")
 
 
 def _tell_shards(made: shards.Plan) -> None:

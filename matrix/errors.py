@@ -47,6 +47,12 @@ class Busy(MatrixError):
     exit_code = 6
 
 
+class Prevented(MatrixError):
+    """A sweep that came to its end, though the machine prevented some of its runs; all others are recorded."""
+
+    exit_code = 8
+
+
 class NotBuilt(MatrixError):
     """Why a target has no environment; `machine` where the cause lies here and not with TensorFlow's packages."""
 

@@ -75,7 +75,13 @@ def faults() -> Iterator[None]:
     try:
         yield
     except (DockerException, requests.RequestException) as fault:
-        raise MachineError(f"the Docker Engine failed: {_in_a_line(str(fault))}", "see the Engine's log") from fault
+        raise MachineError(f"the Docker Engine failed: {_in_a_line(_said(fault))}", "see the Engine's log") from fault
+
+
+def _said(fault: Exception) -> str:
+    """The Engine's own words, where it answered: the address around them is long, and names this process."""
+    explanation = fault.explanation if isinstance(fault, APIError) else None
+    return str(explanation or fault)
 
 
 def find(tag: str) -> Image | None:
@@ -222,7 +228,7 @@ def _proxies() -> dict[str, str]:
 def _last_words(log: Iterable[dict[str, Any]]) -> str:
     """What the failed step itself said, without the builder's own lines and colours."""
     said = "".join(entry.get("stream", "") for entry in log)
-    step = said.rsplit("---> Running in", 1)[-1].partition("\n")[2]
+    step = said.rsplit("---> Running in", 1)[-1].partition("\n")[2].partition("Removing intermediate container")[0]
     return re.sub(r"\x1b\[[0-9;]*m", "", step)
 
 

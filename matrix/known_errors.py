@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from matrix import paths
 from matrix.catalog import Text, load_entries
+from matrix.ids import Backend
 from matrix.records import Observation
 
 # What means the same in Python and in JavaScript, with any flags: literal text, sets of ASCII characters, alternatives,
@@ -33,6 +34,7 @@ LINK = (
 class KnownError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An error text: `pattern` is searched for in it, `examples` are real ones.
 
+    `backends`: whose kernels alone say it; none where it can come from any.
     `meaning` is the cause; `otherwise` are other causes of the same text, each with the check that tells it apart.
     `mend` is what to change in a program that no release could run. `reported` are ways round that only the `links`
     tell of; those that records show are not written down here but computed from them (matrix/answers/ways.py).
@@ -40,6 +42,7 @@ class KnownError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=40)]
     pattern: Annotated[str, Meta(pattern=PATTERN, max_length=300)]
+    backends: Annotated[list[Backend], Meta(max_length=3)] = []
     name: Annotated[str, Meta(min_length=1, max_length=80)]
     meaning: Text
     otherwise: list[Text] = []

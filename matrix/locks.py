@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from matrix import host, paths
@@ -60,12 +61,22 @@ def _read(target: Target) -> bytes:
 
 def install_command(target: Target, python: Path) -> list[str]:
     """uv's arguments that make the environment of this interpreter equal to the lock."""
-    tools = build_tools(target)
+    tools, elsewhere = build_tools(target), _elsewhere(target)
     building = ["--build-constraints", str(tools), "--require-build-hashes"] if tools else []
     command = ["pip", "sync", str(path(target))]
     if names := left_out(target):
         command = ["pip", "install", "--no-deps", "--excludes", str(names), "--requirements", str(path(target))]
-    return [*command, "--quiet", "--require-hashes", "--python", str(python), *building]
+    return [*command, "--quiet", "--require-hashes", "--python", str(python), *building, *elsewhere]
+
+
+def _elsewhere(target: Target) -> list[str]:
+    """PyTorch's build for CPUs is not on the package index: uv knows PyTorch's own, unless this machine keeps wheels of
+    its own and says where, as pip is told.
+    """
+    if b"+cpu" not in _read(target):
+        return []
+    kept = os.environ.get("PIP_FIND_LINKS", "").split()
+    return [argument for place in kept for argument in ("--find-links", place)] or ["--torch-backend", "cpu"]
 
 
 def why_not(stderr: str) -> str:

@@ -71,9 +71,9 @@ def _planned(session: Session) -> Iterator[str]:
     for made in session.current:
         yield f"  current  {made.run} ({made.started[:10]}, {made.depth})"
     told = session.estimate
-    builds = f"{told.environments} environments to install, " if told.environments else ""
+    builds = f"to be installed: {told.environments}; " if told.environments else ""
     time = f"{builds}about {max(1, round(told.seconds / 60))} min" if session.due else "nothing to do"
-    yield f"{len(session.due)} runs due, {len(session.current)} current: {time}"
+    yield f"due: {len(session.due)}, current: {len(session.current)}; {time}"
 
 
 def _tell(outcome: Outcome, reports: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -226,12 +226,18 @@ def readable(reports: Path) -> tuple[list[SpeedRun], tuple[BadRecord, ...]]:
     return made, tuple(faults)
 
 
-def find(reports: Path, host_class: str, run: str) -> SpeedRun | None:
-    """Of a run; of two engines' the container's. None where it was not measured, or cannot be read."""
-    for file in sorted((reports / "runs" / host_class).glob(f"*/{run}{ENDING}")):
+def of_release(reports: Path, host_class: str, release: str, backend: str) -> list[SpeedRun]:
+    """Its runs on a host class that can be read, under each profile one."""
+    found = []
+    for file in sorted((reports / "runs" / host_class).glob(f"*/tf{release}-py*-{backend}+*{ENDING}")):
         with contextlib.suppress(BadRecord):
-            return read(file)
-    return None
+            found.append(read(file))
+    return list(preferred(found).values())
+
+
+def preferred(timed: Iterable[SpeedRun]) -> dict[tuple[str, str], SpeedRun]:
+    """By host class and run; of two engines' the container's."""
+    return {(one.host.host_class, one.run): one for one in sorted(timed, key=lambda one: one.engine, reverse=True)}
 
 
 def _check(made: SpeedRun) -> None:

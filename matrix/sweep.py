@@ -73,14 +73,26 @@ def _with_kept(planned: Planned, kept: Iterable[Path]) -> Planned:
     return replace(planned, kept=next((record for reports in kept if (record := still_true(planned, reports))), None))
 
 
-def carry_out(sweep: Sweep, reports: Path, console: Console) -> list[Record]:
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of the due runs besides what was written.
+
+    `unwritten`: records of selected cells only, or of this machine's fault where a record stands. `prevented`: all that
+    the machine prevented, written or not; the next call tries them again.
+    """
+
+    unwritten: tuple[Record, ...]
+    prevented: tuple[Record, ...]
+
+
+def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
     """Make the due runs; each record is written, and the report refreshed, as it comes.
 
     A shard writes to its own folder, and to nothing else: the record of every run of its own, also of those that are
-    current. Answers what was not written: records of selected cells only, or of this machine's fault where a record
-    stands.
+    current.
     """
     unwritten: list[Record] = []
+    prevented: list[Record] = []
     folder = sweep.shard.folder if sweep.shard else reports
 
     def finish(record: Record) -> None:
@@ -88,6 +100,8 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> list[Record]:
             (records.write if sweep.shard else _publish)(folder, record)
         else:
             unwritten.append(record)
+        if record.header.machine:
+            prevented.append(record)
         progress.finished(record)
 
     with holding(folder), showing(console, len(sweep.due)) as progress:
@@ -95,7 +109,7 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> list[Record]:
             for record in sweep.current:
                 records.write(folder, record)
         execute(sweep.due, sweep.selection, sweep.catalog, progress=progress, finish=finish)
-    return unwritten
+    return Done(unwritten=tuple(unwritten), prevented=tuple(prevented))
 
 
 def refresh(reports: Path) -> Summary:

@@ -12,12 +12,15 @@ from typing import Literal, get_args
 
 import msgspec
 
+from matrix.answers import timed
 from matrix.answers.code import snippet
 from matrix.answers.recorded import Machine, Recorded, default_profile
 from matrix.catalog import Catalog
 from matrix.cells import suite
+from matrix.ids import Backend
 from matrix.notes import Cause
 from matrix.records import Check, Mode, Observation
+from matrix.speed_stream import Direction
 from matrix.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
 
 Wish = Literal["infer", "train"]
@@ -29,6 +32,8 @@ MODES: dict[Wish, tuple[Mode, ...]] = {"infer": JUDGED["infer-graph"][1], "train
 ORDER = ("keras-groups", "nn-conv2d", "split-concat", "slice-loop", "masked-dense", "patches-einsum")
 # more arithmetic, or more memory, than the convolution itself needs
 WASTEFUL = ("masked-dense", "patches-einsum")
+# what is timed of a wish
+DIRECTIONS: dict[Wish, Direction] = {"infer": "forward", "train": "train"}
 FUSED: dict[Answer, int] = {"yes": 0, "some": 1, "no": 2, "unknown": 2}
 
 
@@ -50,7 +55,7 @@ class Choice(_Strict, frozen=True, kw_only=True):
 
     `nothing_to_set`: it is what happens there by itself; else `setting` is what to set. `groups_seen` says whether the
     number of groups that was asked for is among the cells. `why` it falls out; `cells` are where to look that up,
-    `run/approach/mode/check/case`.
+    `run/approach/mode/check/case`. `reached`: its speed, as a share of what the core can do, where it was measured.
     """
 
     approach: str
@@ -65,12 +70,14 @@ class Choice(_Strict, frozen=True, kw_only=True):
     setting: str
     cells: list[str]
     why: str = ""
+    reached: float | None = None
 
 
 class Advice(_Strict, frozen=True, kw_only=True):
     """`best` first; in `out` something fails, in `open` nothing of what is asked for was observed.
 
     `default` is the profile that nothing set comes to; `inferred`: the machine's host class has no record.
+    `unobserved`: the backend, where none of its runs was executed, so that nothing can be advised.
     """
 
     asked: Asked
@@ -83,6 +90,7 @@ class Advice(_Strict, frozen=True, kw_only=True):
     out: list[Choice]
     open: list[Choice]
     code: str = ""
+    unobserved: Backend | None = None
 
 
 def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, machine: Machine | None) -> Advice:
@@ -97,6 +105,7 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
     choices = sorted(
         (_agreed(group) for group in alike.values()), key=lambda one: profiles.get(one.profile, len(profiles))
     )
+    choices = list(_with_speed(choices, recorded, asked))
     best = list(_worth_it(sorted((one for one in choices if one.answer == "yes"), key=_rank)))
     return Advice(
         asked=asked,
@@ -109,7 +118,25 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
         out=[one for one in choices if one.answer in {"no", "some"}],
         open=[one for one in choices if one.answer == "unknown"],
         code=snippet(best[0].approach) if best else "",
+        unobserved=_unobserved(recorded),
     )
+
+
+def _with_speed(choices: Iterable[Choice], recorded: Recorded, asked: Asked) -> Iterator[Choice]:
+    """What was measured on the very release of the choice; nothing is borrowed from a neighbour."""
+    measured = asked.dtype == timed.DTYPE and timed.MODE in asked.modes
+    by_release = {
+        release: timed.scores(runs, DIRECTIONS[asked.wish], ORDER) if measured else {}
+        for release, runs in recorded.timed.items()
+    }
+    for choice in choices:
+        reached = by_release.get(choice.release, {}).get((choice.profile, choice.approach))
+        yield msgspec.structs.replace(choice, reached=reached)
+
+
+def _unobserved(recorded: Recorded) -> Backend | None:
+    runs = [one.asked for release in recorded.found.releases for one in recorded.of(release)]
+    return runs[0].backend if runs and all(run.planned_for for run in runs) else None
 
 
 def _agreed(choices: Sequence[Choice]) -> Choice:
@@ -130,11 +157,12 @@ def _worth_it(ranked: Iterable[Choice]) -> Iterator[Choice]:
 
 
 def _rank(choice: Choice) -> tuple[object, ...]:
-    """What does not waste, then what is one kernel, then what needs nothing set, then what people write. Equals
-    stay in the catalog's order of profiles, the usual ones first.
+    """What was measured, the fastest first. Of the rest what does not waste, then what is one kernel, then what needs
+    nothing set, then what people write. Equals stay in the catalog's order of profiles, the usual ones first.
     """
     wastes = choice.approach in WASTEFUL
     return (
+        -(choice.reached or 0.0),
         wastes,
         FUSED[choice.fused],
         not choice.nothing_to_set,
@@ -150,6 +178,7 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
     failed = [one for one in cells if one.outcome in FAILED]
     profile = next((one for one in catalog.profiles if one.name == witness.asked.profile), None)
     shown = failed[:3] or passed[:1]
+    fused = _fused(witness, judgement.approach, asked)
     return Choice(
         approach=judgement.approach,
         profile=witness.asked.profile,
@@ -157,12 +186,12 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
         answer=answer(cells),
         passed=len(passed),
         of=len(passed) + len(failed),
-        fused=_fused(witness, judgement.approach, asked),
+        fused=fused,
         nothing_to_set=witness.asked.profile == default,
         groups_seen=asked.groups is None or any(_groups(one) == asked.groups for one in passed + failed),
         setting=profile.setting if profile else "",
         cells=["/".join((witness.answers.run, *one.cell)) for one in shown],
-        why=_why(cells, failed, cause),
+        why=_why(cells, failed, cause) if not witness.asked.planned_for else _planned(fused),
     )
 
 
@@ -199,6 +228,11 @@ def _fused(witness: Witness, approach: str, asked: Asked) -> Answer:
     if not seen or not seen.fusion:
         return "unknown"
     return INSIDE[seen.fusion.epilogue]
+
+
+def _planned(fused: Answer) -> str:
+    plan = {"yes": "inside of the kernel", "some": "in part inside of the kernel", "no": "apart"}.get(fused)
+    return "not executed, for want of such a device" + (f"; planned: bias and ReLU {plan}" if plan else "")
 
 
 def _why(cells: Sequence[Observation], failed: Sequence[Observation], cause: Cause) -> str:

@@ -200,6 +200,16 @@ def _build(lock: Path, where: Path, python: str) -> None:
         raise MachineError(f"cannot be installed: {' '.join(made.stderr.split())[:200]}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the records say, and what trying builds in between made of it, if it was asked for."""
+
+    cell: str
+    profile: str
+    by_records: Found
+    narrowed: Found | None = None
+
+
 def told(question: Question, found: Found) -> list[str]:
     lines = [f"{'/'.join(question.cell)} under {question.profile.name}"]
     lines += [f"  {name:5} {one.release}: {one.outcome} ({one.source})"

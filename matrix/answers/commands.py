@@ -143,24 +143,27 @@ def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json:
 @cli.command()
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("probe.pyz"), show_default=True)
 @reports_option
-def probe(output: Path, reports: Path) -> None:
+@json_option
+def probe(output: Path, reports: Path, as_json: bool) -> None:
     """Build one file that tells where a machine stands: any Python from 3.6 with TensorFlow and NumPy runs it."""
-    packing.build(reports, output)
-    click.echo(f"run it where your TensorFlow is: python {output}")
+    built = packing.build(reports, output)
+    _answer(built, as_json=as_json, lines=[f"run it where your TensorFlow is: python {output}"])
 
 
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--take", is_flag=True, help="Put it below reports/contributed/, if it is sound.")
 @reports_option
-def contribute(file: Path, take: bool, reports: Path) -> None:
+@json_option
+def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     """Check the record that a probe made, and tell how it compares with ours."""
     contribution = contributed.read(file)
     ours = recorded.load(reports, contribution.header.release, "cpu")
-    for line in contributed.told(contributed.against(contribution, list(ours.witnesses))):
-        click.echo(line)
+    compared = contributed.against(contribution, list(ours.witnesses))
     if take:
-        click.echo(f"taken as {contributed.take(reports, contribution, file)}; no verdict rests on it")
+        taken = contributed.take(reports, contribution, file)
+        compared = msgspec.structs.replace(compared, taken=str(taken))
+    _answer(compared, as_json=as_json, lines=contributed.told(compared))
 
 
 def _published(reports: Path) -> index.Index:

@@ -18,7 +18,7 @@ from msgspec import Meta
 from matrix import ids, records
 from matrix.errors import BadRecord
 from matrix.files import write_whole
-from matrix.records import CellId, Host, Name, Observation, Sha256
+from matrix.records import Host, Name, Observation, Sha256
 from matrix.verdicts import Witness
 
 FOLDER = "contributed"
@@ -51,14 +51,26 @@ class Contribution:
     observations: tuple[Observation, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Against:
-    """A contribution beside the published run that it can be compared with, if there is one."""
+class Differing(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell, `approach/mode/check/case`, that came out differently."""
 
-    contribution: Contribution
+    cell: str
+    published: str
+    there: str
+
+
+class Against(msgspec.Struct, frozen=True, kw_only=True):
+    """A contribution beside the published run that it can be compared with, if there is one.
+
+    `taken`: where it now lies.
+    """
+
+    name: str
+    header: Header
     run: str | None
     same: int
-    other: tuple[tuple[CellId, str, str], ...]
+    other: list[Differing]
+    taken: str | None = None
 
 
 def read(file: Path) -> Contribution:
@@ -119,15 +131,21 @@ def against(contribution: Contribution, witnesses: list[Witness]) -> Against:
     ]
     like.sort(key=lambda one: one.asked.host.host_class != header.host.host_class)
     if not like:
-        return Against(contribution=contribution, run=None, same=0, other=())
+        return Against(name=contribution.name, header=header, run=None, same=0, other=[])
     ours = {cell: one.outcome for cells in like[0].cells.values() for cell, one in cells.items()}
-    both = [(one.cell, ours[one.cell], one.outcome) for one in contribution.observations if one.cell in ours]
-    other = tuple((cell, published, seen) for cell, published, seen in both if published != seen)
-    return Against(contribution=contribution, run=like[0].answers.run, same=len(both) - len(other), other=other)
+    both = [one for one in contribution.observations if one.cell in ours]
+    other = [
+        Differing(cell="/".join(one.cell), published=ours[one.cell], there=one.outcome)
+        for one in both
+        if one.outcome != ours[one.cell]
+    ]
+    return Against(
+        name=contribution.name, header=header, run=like[0].answers.run, same=len(both) - len(other), other=other
+    )
 
 
 def told(compared: Against) -> Iterator[str]:
-    header = compared.contribution.header
+    header = compared.header
     onednn = {True: "on", False: "off", None: "unknown"}[header.onednn]
     yield f"contributed: TensorFlow {header.release}, {header.host.host_class} ({header.host.cpu}), oneDNN {onednn}"
     yield f"  {header.observations} observations, made {header.made[:10]}"
@@ -135,7 +153,9 @@ def told(compared: Against) -> Iterator[str]:
         yield "  nothing like it is published: it stands alone"
         return
     yield f"  beside {compared.run}: {compared.same} cells the same, {len(compared.other)} different"
-    yield from (f"    {'/'.join(cell)}: published {ours}, there {theirs}" for cell, ours, theirs in compared.other)
+    yield from (f"    {one.cell}: published {one.published}, there {one.there}" for one in compared.other)
+    if compared.taken:
+        yield f"taken as {compared.taken}; no verdict rests on it"
 
 
 _decoder = msgspec.json.Decoder(Header)

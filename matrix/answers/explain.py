@@ -20,12 +20,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import msgspec
 from packaging.version import Version
 
-from matrix.answers.asked import find
+from matrix.answers.asked import Found, find
 from matrix.answers.ways import Way, measure
 from matrix.cells import suite
 from matrix.ids import Backend
@@ -89,10 +90,12 @@ class Where(_Strict, frozen=True, kw_only=True):
 class ErrorAnswer(_Strict, frozen=True, kw_only=True):
     """A known error and what the records show of it. `seen` counts observations; with none it is known from public
     reports alone, the `links`. `reported` are ways round that those reports tell and no record has measured.
+    `backends`: whose kernels alone say it; none where it can come from any.
     """
 
     id: str
     pattern: str
+    backends: list[Backend] = []
     name: str
     meaning: str
     otherwise: list[str]
@@ -132,16 +135,22 @@ class Standing(_Strict, frozen=True, kw_only=True):
 
 
 class Explained(_Strict, frozen=True, kw_only=True):
-    """An error that a text names, and where it holds in the runs that were asked for."""
+    """An error that a text names, and where it holds in the runs that were asked for.
+
+    `instead`: whose runs those are where the backend that was asked for has no such kernel, so that the convolution
+    cannot have run there.
+    """
 
     error: ErrorAnswer
     here: list[Standing]
+    instead: Backend | None = None
 
 
 class Explanation(_Strict, frozen=True, kw_only=True):
     """What a text means, the special before the general; else `near`, the errors whose examples come near it.
 
     `asked` are the recorded releases that `here` is told of, with a `note` where they are not the one that was named.
+    `unobserved`: the backend that was asked for, where no run on it was executed.
     """
 
     meant: list[Explained]
@@ -150,23 +159,52 @@ class Explanation(_Strict, frozen=True, kw_only=True):
     note: str
     runs: int
     observations: int
+    unobserved: Backend | None = None
 
 
 def explain(text: str, answers: Answers, *, release: str | None = None, backend: Backend | None = None) -> Explanation:
     """Raise BadUsage where `release` is no version."""
     text = searched(text)
     meant = [error for error in answers.errors if found_in(text, error.pattern)]
-    places = [place for place in answers.places if backend in {None, place.backend} and not place.planned]
-    found = find(release, [place.release for place in places if place.observations]) if release and places else None
-    here = [place for place in places if found and place.release in found.releases and not place.same_as]
+    executed = [place for place in answers.places if not place.planned]
+    asked = _asked(executed, backend, release)
     return Explanation(
-        meant=[Explained(error=error, here=[_standing(error, place, places) for place in here]) for error in meant],
+        meant=[_explained(error, executed, backend, release) for error in meant],
         near=[] if meant else _near(text, answers.errors),
-        asked=list(found.releases) if found else [],
-        note=found.note if found else "",
+        asked=list(asked.found.releases) if asked.found else [],
+        note=asked.found.note if asked.found else "",
         runs=sum(not place.same_as and place.observations > 0 for place in answers.places),
         observations=sum(place.observations for place in answers.places),
+        unobserved=None if any(place.observations for place in asked.places) else backend,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AskedFor:
+    """The executed runs of a backend, and which releases among them answer for the one that was named."""
+
+    places: list[Place]
+    found: Found | None
+
+    @property
+    def here(self) -> list[Place]:
+        releases = self.found.releases if self.found else ()
+        return [place for place in self.places if place.release in releases and not place.same_as]
+
+
+def _asked(executed: Iterable[Place], backend: Backend | None, release: str | None) -> _AskedFor:
+    places = [place for place in executed if backend in {None, place.backend}]
+    recorded = [place.release for place in places if place.observations]
+    return _AskedFor(places=places, found=find(release, recorded) if release and recorded else None)
+
+
+def _explained(
+    error: ErrorAnswer, executed: Sequence[Place], backend: Backend | None, release: str | None
+) -> Explained:
+    instead = error.backends[0] if backend and error.backends and backend not in error.backends else None
+    asked = _asked(executed, instead or backend, release)
+    here = [_standing(error, place, asked.places) for place in asked.here]
+    return Explained(error=error, here=here, instead=instead)
 
 
 def _standing(error: ErrorAnswer, place: Place, places: Sequence[Place]) -> Standing:

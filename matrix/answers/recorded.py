@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from matrix import host, ids, records
+from matrix import host, ids, records, speed_records
 from matrix.answers.asked import Found, find
 from matrix.catalog import Catalog
 from matrix.errors import BadRecord, BadUsage
 from matrix.records import Host, Record
+from matrix.speed_records import SpeedRun
 from matrix.verdicts import Witness, witnesses
 
 # TensorFlow 2.9 is the first that switches oneDNN on by itself (tensorflow/core/util/util.cc)
@@ -42,11 +43,14 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """What was recorded of the releases that an answer is given from, on one host class."""
+    """What was recorded of the releases that an answer is given from, on one host class; `timed`: by release, the speed
+    runs.
+    """
 
     found: Found
     host_class: str
     witnesses: tuple[Witness, ...]
+    timed: dict[str, list[SpeedRun]] = field(default_factory=dict)
 
     def of(self, release: str) -> list[Witness]:
         """Its runs that have observations of their own; what is the same as another run is that run."""
@@ -73,7 +77,8 @@ def load(reports: Path, release: str, backend: str, machine: Machine | None = No
     made = [record for one in found.releases for record in _read(reports, one, backend)]
     host_class = _host_class(made, machine)
     chosen = [record for record in made if record.header.host.host_class == host_class]
-    return Recorded(found=found, host_class=host_class, witnesses=tuple(witnesses(chosen)))
+    timed = {one: speed_records.of_release(reports, host_class, one, backend) for one in found.releases}
+    return Recorded(found=found, host_class=host_class, witnesses=tuple(witnesses(chosen)), timed=timed)
 
 
 def _read(reports: Path, release: str, backend: str) -> list[Record]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
+from matrix import ids
 from matrix.answers.advise import Advice, Choice
 from matrix.answers.claims import Decided
-from matrix.answers.explain import ErrorAnswer, Explanation, Place, Standing, Where
+from matrix.answers.explain import ErrorAnswer, Explained, Explanation, Place, Standing, Where
 from matrix.answers.ways import Way
 from matrix.catalog import Catalog
 from matrix.cells import suite
@@ -44,17 +45,26 @@ def way_in_words(way: Way, release: str, catalog: Catalog) -> str:
         "profile": lambda: profile_in_words(way.name, catalog),
         "mode": lambda: mode_in_words(way.name, release),
         "approach": lambda: f"write it as {way.name}: {suite.APPROACHES[way.name].summary}",
-        "release": lambda: f"TensorFlow {way.name}",
+        "release": lambda: f"TensorFlow {way.name}{_under(way.run, catalog)}",
     }[way.kind]()
+
+
+def _under(run: str | None, catalog: Catalog) -> str:
+    """What another release has to be told as well: by itself it may do something else on another processor."""
+    profile = ids.parse_run(run).profile if run else "default"
+    return "" if profile == "default" else f" ({profile_in_words(profile, catalog)})"
 
 
 def explained(explanation: Explanation, catalog: Catalog) -> Iterator[str]:
     """The answer of `explain`, line by line."""
     if explanation.note:
         yield f"{explanation.note}\n"
+    if explanation.unobserved:
+        yield f"No run on {explanation.unobserved} was executed here: what holds there no record shows.\n"
     for one in explanation.meant:
         yield from _error(one.error)
         yield from _seen_in(one.error)
+        yield from _instead(one)
         for standing in one.here if one.error.seen else ():
             yield from _standing(standing, catalog)
         yield ""
@@ -84,6 +94,14 @@ def _seen_in(error: ErrorAnswer) -> Iterator[str]:
         by_profile.setdefault(key, {}).update(dict.fromkeys(where.releases))
     for (backend, host_class, profile), releases in by_profile.items():
         yield f"    {profile} ({backend}, {host_class}): {', '.join(sorted(releases, key=Version))}"
+
+
+def _instead(explained: Explained) -> Iterator[str]:
+    if explained.instead:
+        told = " and ".join(explained.error.backends)
+        yield f"  Only {told} has the kernels that say this: there the convolution ran, whatever else the machine has."
+        if explained.here:
+            yield f"  What follows is of {explained.instead}."
 
 
 def _standing(standing: Standing, catalog: Catalog) -> Iterator[str]:
@@ -158,8 +176,14 @@ def advised(advice: Advice, catalog: Catalog) -> Iterator[str]:
     groups = f", {asked.groups} groups" if asked.groups else ""
     yield f"To {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}{groups}; by records of {advice.host_class}."
     yield from _of_the_machine(advice)
-    if not advice.best:
+    if advice.unobserved:
+        yield f"No run on {advice.unobserved} was executed here: nothing can be advised for it."
+    elif not advice.best:
         yield "Nothing was measured to do that there."
+    elif any(choice.reached for choice in advice.best):
+        yield "Those whose speed was measured on that release come first, the fastest at the top."
+    else:
+        yield "Their speed was not measured on that release: they stand in the order of what one would expect."
     for number, choice in enumerate(advice.best, 1):
         yield from _choice(number, choice, advice, catalog)
     if advice.code:
@@ -190,6 +214,10 @@ def _choice(number: int, choice: Choice, advice: Advice, catalog: Catalog) -> It
     unseen = "" if choice.groups_seen else f"; {advice.asked.groups} groups were not measured, 4 were"
     yield f"{number}. {choice.approach}, {setting}"
     yield f"     {choice.of} cells, all pass; {fused.get(choice.fused, 'fusion not observed')}{unseen}"
+    if choice.reached:
+        yield f"     speed: {choice.reached:.1%} of the floor, the geometric mean over the layers that were timed"
+    elif any(one.reached for one in advice.best):
+        yield "     speed: not measured"
     yield f"     as in {choice.cells[0]}"
 
 

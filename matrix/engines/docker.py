@@ -204,7 +204,10 @@ def _with_suite(target_image: str, suite: Path) -> Image:
     with tempfile.TemporaryDirectory(prefix="matrix-suite-") as folder:
         shutil.copytree(suite, Path(folder) / suite.name, ignore=shutil.ignore_patterns("__pycache__"))
         (Path(folder) / "Dockerfile").write_text(f"FROM {target_image}\nCOPY {suite.name} {SUITES}/{suite.name}\n")
-        image = images.build(Path(folder), labels={images.OWNER: images.owner()})
+        try:
+            image = images.build(Path(folder), labels={images.OWNER: images.owner()})
+        except NotBuilt as fault:  # copying files says nothing of the target
+            raise MachineError(f"the suite cannot be added to its image: {fault}", fault.cure) from fault
     _with.setdefault(target_image, set()).add(str(image.id))
     return image
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from packaging.version import Version
 
@@ -19,6 +19,8 @@ from matrix.speed_stream import PointKey
 
 # What times are compared with: the convolution without groups, and the way that works everywhere.
 DENSE, SPLIT = "dense", "split-concat"
+# Of the default depth; peers have one mode each.
+USUAL_MODE = "graph"
 DIRECTIONS = {"forward": "forward", "train": "forward and backward"}
 # Why a number is doubtful, and what to do before the run is made again.
 DOUBTS: dict[DoubtKind, tuple[str, str]] = {
@@ -33,16 +35,17 @@ DOUBTS: dict[DoubtKind, tuple[str, str]] = {
 def shown(run: SpeedRun) -> list[Point]:
     """The points that tables show, in the suite's order: those of the default depth. The file has all."""
     order = {key: number for number, key in enumerate(_default_points())}
-    found = [point for point in run.points if _short(point) in order]
-    return sorted(found, key=lambda point: order[_short(point)])
+    found = [point for point in run.points if (run.peer or point.mode == USUAL_MODE) and _asked(point) in order]
+    return sorted(found, key=lambda point: order[_asked(point)])
 
 
 def _default_points() -> list[tuple[str, ...]]:
-    return [tuple(map(str, point)) for point in speed_layers().points("default")]
+    return [_asked(point) for point in speed_layers().points("default")]
 
 
-def _short(point: PointKey) -> tuple[str, ...]:
-    return tuple(str(getattr(point, name)) for name in PointKey.__struct_fields__)
+def _asked(point: Any) -> tuple[str, ...]:
+    """All that a point asks but for the mode: a peer has its own."""
+    return tuple(str(getattr(point, name)) for name in PointKey.__struct_fields__ if name != "mode")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +141,7 @@ def _layers(runs: Sequence[SpeedRun]) -> Iterator[Layer]:
     for run in runs:
         for point in shown(run):
             if told := best(run, point):
-                found[_short(point)].append(told)
+                found[_asked(point)].append(told)
     for key in _default_points():
         if key in found:
             yield Layer(point=found[key][0].point, rows=tuple(found[key]))
@@ -297,7 +300,7 @@ def layer_in_words(layer: str) -> str:
 
 
 def run_in_words(run: SpeedRun) -> str:
-    """`2.15.1, onednn-on`, or `torch 2.13.0`"""
+    """`2.15.1, onednn-on`, or `torch 2.13.0`."""
     return f"{run.peer} {run.release}" if run.peer else f"{run.release}, {run.profile}"
 
 
@@ -325,7 +328,7 @@ def _fastest(told: Best) -> str:
     names = " or ".join((told.variant.variant, *told.alike))
     parts = [f"{names}, {time_in_words(told.variant.median)}"]
     if told.split:
-        parts.append(f"{ratio_in_words(told.split)} than {SPLIT}")
+        parts.append(f"beside {SPLIT} {ratio_in_words(told.split)}")
     if told.variant.floor_fraction:
         parts.append(f"{share_in_words(told.variant.floor_fraction)} of the floor")
     return ", ".join(parts)

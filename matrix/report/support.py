@@ -136,8 +136,7 @@ def build(
     the speed runs.
     """
     cause = causes(known)
-    # of two engines' runs the container's: it comes last
-    by_run = {(one.host.host_class, one.run): one for one in sorted(timed, key=lambda one: one.engine, reverse=True)}
+    by_run = speed_records.preferred(timed)
     beside: dict[tuple[str, str, str], list[Judgement]] = defaultdict(list)
     for judgement in judgements:
         beside[judgement.witness.place].append(judgement)

@@ -17,14 +17,17 @@ from random import Random
 
 import click
 import msgspec
+from unit import timings
 
 from matrix import __main__ as command_line
-from matrix import backends, catalog, ids, known_errors, locks, paths, records, resolve
+from matrix import backends, catalog, ids, known_errors, locks, paths, records, resolve, speed, speed_records
 from matrix.errors import BadData, BadRecord, BadUsage, MatrixError
 from matrix.plan import Selection, plan, select_profiles, select_releases
 from matrix.records import Record
+from matrix.report import speed as speed_in_words
 from matrix.report import support
 from matrix.report.markdown import escape
+from matrix.speed_stream import Stream as SpeedStream
 from matrix.stream import Stream
 from matrix.text import plain
 from matrix.verdicts import judge
@@ -78,6 +81,22 @@ def _stream(data: bytes) -> object:
     """In pieces, as a target sends it."""
     stream, cut = Stream(_wanted()), len(data) // 3
     return [*stream.feed(data[:cut]), *stream.feed(data[cut:]), stream.is_whole]
+
+
+def _speed_stream(data: bytes) -> object:
+    """In pieces; what is whole comes to points that can be published."""
+    stream, cut = SpeedStream(), len(data) // 3
+    stream.feed(data[:cut])
+    stream.feed(data[cut:])
+    return stream.is_whole and [msgspec.json.encode(point) for point in speed.points([stream, stream])]
+
+
+def _speed_file(data: bytes) -> object:
+    """What is accepted is written as it was read, lies in its folder, and can be told as text."""
+    made = speed_records.decode(data)
+    assert speed_records.decode(speed_records.encode(made)) == made
+    _inside(SCRATCH, speed_records.path(SCRATCH, *speed_records.place(made)))
+    return [list(speed_in_words.summary(made)), speed_in_words.places([made], _catalog())]
 
 
 def _entries(name: str, load: Callable[[Path], object]) -> Callable[[bytes], object]:
@@ -222,6 +241,19 @@ def _said(record: Record) -> Iterable[object]:
 
 
 @cache
+def _speed_streams() -> list[bytes]:
+    """Fakes: nothing in them was measured."""
+    drawn = {name: timings.Machine(1, 1).samples(seconds)[0] for name, seconds in timings.USUAL.items()}
+    return [timings.encode(timings.lines({**drawn, "keras-groups": "crash"}, number)) for number in range(3)]
+
+
+@cache
+def _speed_files() -> list[bytes]:
+    peer = timings.run(profile=None, run="peer-torch-py311-cpu", peer="torch", release="2.13.0")
+    return [speed_records.encode(one) for one in (timings.run(), peer)]
+
+
+@cache
 def _toml(name: str) -> list[bytes]:
     """The file, and each of its entries with its neighbour."""
     text = (paths.DATA / name).read_bytes()
@@ -280,6 +312,14 @@ def _first_line(decoder: msgspec.json.Decoder[object]) -> Callable[[bytes], bool
     return reached
 
 
+def _opens_a_speed_file(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def _is_toml(data: bytes) -> bool:
     try:
         for part in data.decode().split("\f"):
@@ -321,6 +361,15 @@ READERS: dict[str, Reader] = {
         read=_stream, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,
         code=_of("stream", *(f"Stream.{name}" for name in STREAM)),
         share=50,
+    ),
+    "speed stream": Reader(
+        read=_speed_stream, refuses=(BadRecord,), seeds=_speed_streams, past_the_first=_opens_a_stream,
+        code=_of("speed_stream", *(f"Stream.{name}" for name in (*STREAM[:4], "_take_timed"))),
+        share=4,
+    ),
+    "speed file": Reader(
+        read=_speed_file, refuses=(BadRecord,), seeds=_speed_files, past_the_first=_opens_a_speed_file,
+        code=_of("speed_records", "decode", "_check", "_faults"), share=4,
     ),
     "catalog": Reader(
         read=_whole_catalog, refuses=(BadData,), seeds=_catalogs, past_the_first=_is_toml, code=OF_CATALOG, share=1

@@ -233,11 +233,15 @@ def test_a_folder_that_cannot_be_written(project, told):
 def test_an_index_that_cannot_be_reached(whole, project, tmp_path, told):
     fresh = Tiny(root=project.root, work=tmp_path / "work", reports=project.reports)
     nowhere = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_CACHE_DIR": str(tmp_path / "cache")}
-    _, said = fresh.run(**nowhere, UV_HTTP_RETRIES="0")
+    status, said = fresh.run(**nowhere, UV_HTTP_RETRIES="0")
+    assert status == 8 and "this machine prevented 3 runs" in said and "tries them again" in said
     assert set(statuses(fresh.reports).values()) == {("not_built", True)}
     assert "3 records of a run that the machine prevented" in said
     goes_on(fresh, whole)
-    told("the package index cannot be reached", "not built, and the machine's fault; tried again by the next call")
+    told(
+        "the package index cannot be reached",
+        "not built, and the machine's fault; exit 8; tried again by the next call",
+    )
 
 
 def test_a_lock_whose_hash_is_not_the_files(whole, project, tmp_path, told):
@@ -245,13 +249,15 @@ def test_a_lock_whose_hash_is_not_the_files(whole, project, tmp_path, told):
     lock = project.root / "matrix" / "data" / "locks" / f"{tiny.TARGET}.txt"
     right = lock.read_text()
     lock.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", right))
-    fresh.run()
+    assert fresh.run()[0] == 8
     made = list(records.read_all(fresh.reports))
     assert {(one.header.status, one.header.machine) for one in made} == {("not_built", True)}
     assert all("Hash mismatch" in (one.header.reason or "") for one in made)
     lock.write_text(right)
     goes_on(fresh, whole)
-    told("a lock's hash is not the file's", "nothing is installed: not built, and not counted against TensorFlow")
+    told(
+        "a lock's hash is not the file's", "nothing is installed: not built, exit 8, and not counted against TensorFlow"
+    )
 
 
 def test_what_was_built_before_stands_when_it_cannot_be_built_again(whole, project, tmp_path, told):
@@ -260,9 +266,9 @@ def test_what_was_built_before_stands_when_it_cannot_be_built_again(whole, proje
     fresh = Tiny(root=project.root, work=tmp_path / "work", reports=project.reports)
     nowhere = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_CACHE_DIR": str(tmp_path / "cache")}
     status, said = fresh.run("--again", **nowhere, UV_HTTP_RETRIES="0")
-    assert status == 0 and "not recorded" in said
+    assert status == 8 and "not recorded" in said
     assert published(project.reports) == published(whole.reports)
-    told("a machine's fault where a record stands", "the record stands, and the fault is said")
+    told("a machine's fault where a record stands", "the record stands, the fault is said, exit 8")
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -328,11 +334,12 @@ def test_the_suites_process_is_killed(whole, project, told):
     for one in itertools.chain.from_iterable(_suites(project) for _ in range(20)):
         one.kill()
     process.communicate(timeout=60)
+    assert process.returncode == 8
     assert {(status, True) for status in ("partial", "not_run")} & set(statuses(project.reports).values())
     goes_on(project, whole)
     told(
         "the suite's process is killed from outside",
-        "partial or not run, and the machine's fault; tried again by the next call",
+        "partial or not run, and the machine's fault; exit 8; tried again by the next call",
     )
 
 

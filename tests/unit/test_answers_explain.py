@@ -26,6 +26,7 @@ def only(*cell: str, **fields):
 
 
 OFF = only("nn-conv2d", "graph", "forward", BASE, **error(FUSED))
+ON_2_9 = "tf2.9.3-py310-cpu+onednn-on"
 ON = record(profile="onednn-on", run="tf2.8.4-py310-cpu+onednn-on", onednn=True)
 DEFAULT = Record(header=header("default", status="not_run", same_as="tf2.8.4-py310-cpu+onednn-off"))
 
@@ -145,8 +146,28 @@ def test_a_run_without_the_error_is_told_as_such():
 
 
 def test_nothing_is_said_of_a_backend_without_executed_runs():
+    text = "No gradient defined for operation 'fused/convolution' (op type: _FusedConv2D)"
+    made = answers(record(only("nn-conv2d", "graph", "gradient", BASE, **error(text))))
+    found = explain(text, made, release="2.8", backend="rocm")
+    assert found.meant[0].error.seen and not found.meant[0].here
+    assert "No run on rocm was executed" in "\n".join(words.explained(found, DATA))
+
+
+def test_what_only_the_cpu_says_is_told_of_the_cpu_whatever_was_asked_for():
     found = explain(FUSED, answers(record(OFF)), release="2.8", backend="rocm")
-    assert found.meant and not found.meant[0].here
+    assert found.meant[0].instead == "cpu" and [one.place.backend for one in found.meant[0].here] == ["cpu"]
+    assert "Only cpu has the kernels" in "\n".join(words.explained(found, DATA))
+
+
+def test_a_later_release_is_told_with_what_it_needs_on_any_processor():
+    """2.9 switches oneDNN on by itself on some processors only."""
+    old = record(OFF, run="tf2.4.4-py38-cpu+default", release="2.4.4", profile="default", onednn=False)
+    new = record(run=ON_2_9, release="2.9.3", profile="onednn-on", onednn=True)
+    default = Record(
+        header=header("default", run="tf2.9.3-py310-cpu+default", release="2.9.3", status="not_run", same_as=ON_2_9)
+    )
+    way = ways(answers(old, new, default))["release", "2.9.3"]
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in words.way_in_words(way, "2.4.4", DATA)
 
 
 RECORDED = ("1.15.5", "2.4.4", "2.8.4", "2.9.3", "2.23.0.dev20261026")

@@ -7,11 +7,14 @@ import contextlib
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from unit.fabricated import error, observe, record
 
 from matrix import catalog, known_errors, records
+from matrix.__main__ import cli
 from matrix.answers import contributed, packing, words
 from matrix.answers.advise import MODES, ORDER, Asked, advise
 from matrix.answers.code import snippet
@@ -21,7 +24,7 @@ from matrix.answers.show import lines, reproduction, show
 from matrix.cells import suite
 from matrix.errors import BadRecord, BadUsage
 from matrix.notes import causes
-from matrix.verdicts import witnesses
+from matrix.verdicts import REPRESENTATIVE, core_case, witnesses
 
 DATA = catalog.load()
 CAUSE = causes(known_errors.load())
@@ -154,6 +157,16 @@ def test_the_probe_holds_the_suite_a_program_and_the_published_rows():
     assert set("".join(row["outcomes"] for row in rows.values())) <= set(published["letters"])
 
 
+def test_the_probe_observes_first_what_its_table_shows():
+    cells = packing.cells()
+    shown = [cell for cell in suite.cells() if (cell.mode, cell.check) in packing.TABLE]
+    shown = {tuple(cell) for cell in shown if cell.case == core_case(cell.approach, REPRESENTATIVE)}
+    assert set(cells[: len(shown)]) == shown and len(set(cells)) == len(cells) == 279
+    source = packing.MAIN.read_text()
+    needs = ast.literal_eval(source[source.index("NEEDS = ") + 8 : source.index("]  # fmt") + 1])
+    assert set(needs) == set(packing.TABLE)
+
+
 HOST = {"class": "x86-avx2", "cpu": "A processor", "cpu_flags": ["avx2"], "cores": 4, "kernel": "6.1"}
 
 
@@ -177,7 +190,8 @@ def test_a_contribution_is_compared_with_ours_and_overrides_nothing(reports, tmp
     made, _ = records.readable(reports)
     against = contributed.against(taken, witnesses(made))
     assert against.run == "tf2.8.4-py310-cpu+onednn-off"
-    assert against.other == ((("nn-conv2d", "graph", "forward", CASE), "error", "pass"),)
+    (other,) = against.other
+    assert (other.cell, other.published, other.there) == (f"nn-conv2d/graph/forward/{CASE}", "error", "pass")
     target = contributed.take(reports, taken, file)
     assert [one.name for one in contributed.read_all(reports)] == [taken.name] and target.parent.name == "contributed"
     assert records.readable(reports)[0] == made
@@ -202,3 +216,44 @@ def test_a_contribution_that_contradicts_itself_is_refused(tmp_path):
     lying = observe(("nn-conv2d", "graph", "forward", CASE), **error("no") | {"outcome": "pass"})
     with pytest.raises(BadRecord, match="passed with an error"):
         contributed.read(contribution(tmp_path, lying))
+
+
+VERBS = [
+    ("explain", "Fused conv implementation does not support grouped convolutions"),
+    ("advise", "--release=2.8", "--need=infer"),
+    ("show", "--release=2.8", "--approach=nn-conv2d"),
+    ("claims",),
+    ("diff", "onednn-off", "onednn-on"),
+    ("probe", "--output={folder}/probe.pyz"),
+    ("contribute", "{folder}/probe.jsonl"),
+    ("bisect", "--no-runs", "--approach=nn-conv2d", "--check=forward", "--profile=onednn-off", "2.9.3", "2.8.4"),
+]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
+def test_every_answer_can_be_had_as_json(verb, reports, tmp_path):
+    new = record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3")
+    records.write(reports, new)
+    contribution(tmp_path, observe(("nn-conv2d", "graph", "forward", CASE)))
+    arguments = [argument.format(folder=tmp_path) for argument in verb]
+    asked = CliRunner().invoke(cli, [*arguments, f"--reports={reports}", "--json"])
+    assert asked.exit_code == 0, asked.output
+    assert json.loads(asked.stdout)
+    told = CliRunner().invoke(cli, [*arguments, f"--reports={reports}"])
+    assert told.exit_code == 0 and not told.stdout.startswith(("{", "["))
+
+
+def test_what_a_bisection_found_as_json(reports):
+    records.write(reports, record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3"))
+    asked = CliRunner().invoke(cli, [*VERBS[-1], f"--reports={reports}", "--json"])
+    found = json.loads(asked.stdout)
+    assert found["cell"] == f"nn-conv2d/graph/forward/{CASE}" and found["narrowed"] is None
+    assert found["by_records"]["good"]["release"] == "2.9.3" and FUSED in found["by_records"]["bad"]["outcome"]
+
+
+def test_what_was_taken_says_where_it_lies(reports, tmp_path):
+    file = contribution(tmp_path, observe(("nn-conv2d", "graph", "forward", CASE)))
+    asked = CliRunner().invoke(cli, ["contribute", str(file), "--take", f"--reports={reports}", "--json"])
+    found = json.loads(asked.stdout)
+    assert Path(found["taken"]).read_bytes() == file.read_bytes()
+    assert found["other"] == [{"cell": f"nn-conv2d/graph/forward/{CASE}", "published": "error", "there": "pass"}]

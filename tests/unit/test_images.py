@@ -9,10 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import requests
+from docker.errors import APIError
 
 from matrix import backends, bases, host, images, interpreters
 from matrix.engines import docker
-from matrix.errors import BadData, MachineError
+from matrix.errors import BadData, MachineError, NotBuilt
 from matrix.ids import parse_target
 
 
@@ -42,9 +44,29 @@ def test_the_last_words_of_a_build_are_its_failed_steps():
         {"stream": "Step 2/2 : RUN uv pip sync\n"},
         {"stream": " ---> Running in ba9876543210\n"},
         {"stream": "\x1b[91merror: \x1b[0mno wheel\n"},
+        {"stream": "Removing intermediate container ba9876543210\n"},
         {"errorDetail": {"code": 2}, "error": "The command returned a non-zero code: 2"},
     ]
     assert images._last_words(log) == "error: no wheel\n"
+
+
+def test_of_an_engines_fault_its_own_words_are_told_and_not_the_address_around_them():
+    """It would fill the reason of a record, with this process' label in it."""
+    answer = requests.Response()
+    answer.status_code, answer.url, answer.reason = 500, "http+docker://localhost/build?labels=owner+1234", "Error"
+    with pytest.raises(MachineError) as fault, images.faults():
+        raise APIError("500 Server Error", answer, "no space left on device")
+    assert str(fault.value) == "the Docker Engine failed: no space left on device"
+
+
+def test_a_suite_that_cannot_be_added_is_the_machines_fault_and_ends_no_sweep(monkeypatch, tmp_path):
+    def full(*_arguments, **_options):
+        raise NotBuilt("ADD failed: no space left on device", machine=False)
+
+    monkeypatch.setattr(images, "build", full)
+    (tmp_path / "suite").mkdir()
+    with pytest.raises(MachineError, match="no space left"):
+        docker._with_suite("sha256:0", tmp_path / "suite")
 
 
 def test_proxies_reach_the_build_and_nothing_else_does(monkeypatch):

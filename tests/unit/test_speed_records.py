@@ -22,8 +22,15 @@ def test_what_is_written_is_read(tmp_path):
     assert speed_records.read(file) == MADE
     assert speed_records.encode(speed_records.read(file)) == file.read_bytes()
     assert speed_records.readable(tmp_path) == ([MADE], ())
-    assert speed_records.find(tmp_path, "x86-avx2", MADE.run) == MADE
-    assert speed_records.find(tmp_path, "x86-avx2", "tf2.8.4-py310-cpu+onednn-off") is None
+
+
+def test_of_two_engines_the_container_counts(tmp_path):
+    docker = run(engine="docker")
+    for made in (docker, MADE, run(profile="onednn-off", run="tf2.8.4-py310-cpu+onednn-off")):
+        speed_records.write(tmp_path, made)
+    found = speed_records.of_release(tmp_path, "x86-avx2", "2.8.4", "cpu")
+    assert [(one.profile, one.engine) for one in found] == [("onednn-off", "venv"), ("onednn-on", "docker")]
+    assert speed_records.of_release(tmp_path, "x86-avx2", "2.8", "cpu") == []
 
 
 def test_it_is_no_record_of_correctness(tmp_path):

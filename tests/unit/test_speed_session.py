@@ -45,12 +45,12 @@ def dying_at(*deaths: tuple[int, str | None]):
 
 def measured(monkeypatch, work, options=OPTIONS) -> list[dict]:
     monkeypatch.setitem(sys.modules, "suite.speed.work", SimpleNamespace(work=work))
-    return list(Session(options, {"tensorflow": "9.9"}).lines())
+    return list(Session(options, {"tensorflow": "9.9", "onednn": True}).lines())
 
 
 def test_all_points_are_measured(monkeypatch):
     told = measured(monkeypatch, dying_at())
-    assert told[0] == {"tensorflow": "9.9", "points": 3}
+    assert told[0] == {"tensorflow": "9.9", "onednn": True, "points": 3}
     assert [(line["layer"], line["direction"], line["variant"]) for line in told[1:]] == [
         (point.layer, point.direction, variant) for point in POINTS for variant in ("nn-conv2d", "dense")
     ]
@@ -79,7 +79,7 @@ def test_a_death_outside_of_any_point_ends_the_process(monkeypatch):
 
 def test_the_environment_is_told_where_no_point_is_chosen(monkeypatch):
     nothing = SimpleNamespace(depth="quick", process=1, seconds=5, points=["no-such-layer/*"])
-    assert measured(monkeypatch, dying_at(), nothing) == [{"tensorflow": "9.9", "points": 0}]
+    assert measured(monkeypatch, dying_at(), nothing) == [{"tensorflow": "9.9", "onednn": True, "points": 0}]
 
 
 def test_the_first_process_tells_onednns_own_time(monkeypatch):

@@ -10,6 +10,7 @@ and sends nothing anywhere.
 
 import argparse
 import datetime
+import itertools
 import json
 import os
 import platform
@@ -34,9 +35,10 @@ NEEDS = [
     ("graph", "gradient"), ("keras", "gradient"), ("graph", "fusion"),
 ]  # fmt: skip
 HEADS = ["eager", "graph", "predict", "XLA", "gradient", "fit", "fused"]
-IMPORT_SECONDS = 120
-AT_LEAST_SECONDS = 20
+CELL_SECONDS = 20
+CELL_MEMORY = 6 * 2**30
 GOOD = {"pass": "yes", "absent": "-", "skipped": "?"}
+NO_SUCH = {"outcome": "absent"}
 IN_KERNEL = {"fused": "yes", "partly": "in part", "separate": "no", "none": "-"}
 
 
@@ -46,26 +48,57 @@ def main():
         return _observe_here(options.suite)
     published = json.loads(_resource("published.json"))
     began = time.time()
-    print("Importing TensorFlow and observing, for about {:g} s at most ...".format(options.seconds))
+    progress = "Importing TensorFlow and observing, for {:g} s at most ...".format(options.seconds)
+    print(progress, file=sys.stderr, flush=True)
     about, observations = _observe(published["cells"], options.seconds)
     if "tensorflow" not in about:
-        print(about.get("not_imported", "TensorFlow was not imported within {:g} s, or died.".format(IMPORT_SECONDS)))
+        print(about.get("not_imported", _not_imported(options.seconds, began)), file=sys.stderr)
         return 1
-    machine = _machine(published["classes"])
-    _tell_machine(about, machine)
-    _tell_table(observations)
-    _tell_published(published, about, machine, observations)
-    missing = len(published["cells"]) - len(observations)
-    if missing:
-        print("\n{} cells were not reached: --seconds {:g} gives them time.".format(missing, 4 * options.seconds))
-    _write_record(options.output, published, about, machine, observations)
-    print("{:.0f} s".format(time.time() - began))
+    found = _find(published, about, observations)
+    _write_record(options.output, published, found, about, observations)
+    found.update(record=options.output, seconds=round(time.time() - began, 1))
+    if options.json:
+        print(json.dumps(found, indent=2, sort_keys=True))
+    else:
+        _tell(found, published["letters"], options)
     return 0
+
+
+def _not_imported(seconds, began):
+    if time.time() - began < seconds:
+        return "TensorFlow died while it was imported: python -c 'import tensorflow' tells more."
+    return "TensorFlow was not imported within {:g} s: --seconds {:g} gives it time.".format(seconds, 4 * seconds)
+
+
+def _find(published, about, observations):
+    """Where this machine stands, as plain data."""
+    return {
+        "release": about["tensorflow"],
+        "onednn": about.get("onednn"),
+        "host": _machine(published["classes"]),
+        "table": _table(published["cells"], observations),
+        "against": _against(published, about, observations),
+        "observed": len(observations),
+        "not_reached": len(published["cells"]) - len(observations),
+    }
+
+
+def _tell(found, letters, options):
+    _tell_machine(found)
+    _tell_table(found["table"])
+    if found["against"]:
+        _tell_against(found["against"], found, letters)
+    if found["not_reached"]:
+        told = "\n{} cells were not reached: --seconds {:g} gives them time."
+        print(told.format(found["not_reached"], 4 * options.seconds))
+    print("\nThe record is {}: look at it, and contribute it as CONTRIBUTING.md says.".format(options.output))
+    print("{:.0f} s".format(found["seconds"]))
 
 
 def _options():
     parser = argparse.ArgumentParser(prog="probe.pyz", description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=55, help="end after about this long (%(default)g)")
+    parser.add_argument("--seconds", type=float, default=50, help="end after this long (%(default)g)")
+    parser.add_argument("--json", action="store_true", help="tell it as JSON, for programs")
     parser.add_argument("--output", default="probe.jsonl", help="where the record goes (%(default)s)")
     parser.add_argument("--suite", nargs="+", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -80,85 +113,99 @@ def _resource(name):
 
 
 def _observe_here(cells):
-    """The suite in this process; where there is no fork to hold a crash, the cells one by one."""
-    if sys.platform.startswith("linux"):
-        from suite.__main__ import main as suite_main
-
-        return suite_main(cells)
-    import tensorflow as tf
-    from suite import about, observe, runtime
+    """The suite in this process, in the order of `cells`: a line of what the environment is, then one a cell."""
+    stream = os.fdopen(os.dup(1), "wb", 0)
+    os.dup2(2, 1)  # what TensorFlow prints is no line of ours
+    try:
+        import tensorflow as tf
+    except Exception as fault:
+        _say(stream, {"not_imported": "{}: {}".format(type(fault).__name__, fault)[:300]})
+        return 1
+    from suite import about, runtime
     from suite.catalog import Cell
 
-    runtime.start(False)
+    forks = sys.platform.startswith("linux")
+    observations = _forked if forks else _one_by_one
+    if not forks:
+        runtime.start(False)
+    (control,) = observations([about.CONTROL], stream)
     said = {"python": about.python(), "tensorflow": tf.__version__, "packages": about.packages()}
-    control = observe.observe(*about.CONTROL)
-    _say(dict(said, onednn=about.onednn(control)))
-    for cell in cells:
-        _say(dict(observe.observe(*Cell(*cell.split("/", 3)))))
+    _say(stream, dict(said, onednn=about.onednn(control)))
+    for observation in observations([Cell(*cell.split("/", 3)) for cell in cells], stream):
+        _say(stream, observation)
     return 0
 
 
-def _say(line):
-    print(json.dumps(line, sort_keys=True), flush=True)
+def _forked(cells, stream):
+    """In forked workers, as the matrix has it: a crash or a hang costs its cell."""
+    from suite import observe, runtime, worker
+
+    limits = worker.Limits(CELL_SECONDS, CELL_MEMORY)
+    for lane, group in itertools.groupby(sorted(cells, key=runtime.lane), key=runtime.lane):
+
+        def begin(lane=lane):
+            stream.close()
+            runtime.start(lane)
+
+        for observation in worker.observe_all(list(group), begin, lambda cell: observe.observe(*cell), limits):
+            yield observation
+
+
+def _one_by_one(cells, _stream):
+    """Where there is no fork to hold a crash: it ends this process, and the next one goes on behind it."""
+    from suite import observe
+
+    for cell in cells:
+        yield dict(observe.observe(*cell))
+
+
+def _say(stream, line):
+    stream.write(json.dumps(line, sort_keys=True).encode("utf-8") + b"\n")
 
 
 def _observe(cells, seconds):
     """(what the environment is, observations), as far as they came in time. A cell that kills its process is blamed."""
     about, observations, left = {}, [], list(cells)
-    clock = Clock(seconds)
-    while left and not clock.is_over():
-        before = len(observations)
-        alive = _observe_some(left, clock, about, observations)
-        left = left[len(observations) - before :]
-        if alive or "tensorflow" not in about or not left or clock.is_over():
+    end = time.time() + seconds
+    while left and time.time() < end:
+        alive = _observe_some(left, end, about, observations)
+        seen = set(map(_cell, observations))
+        left = [cell for cell in left if cell not in seen]
+        if alive or "tensorflow" not in about or not left or time.time() >= end:
             break
         observations.append(_died(left.pop(0)))
     return about, observations
 
 
-class Clock(object):
-    """Until TensorFlow is there nothing is in time; then there is at least a little, however long its import took."""
-
-    def __init__(self, seconds):
-        self.over, self.end = time.time() + seconds, time.time() + IMPORT_SECONDS
-        self.running = False
-
-    def start(self):
-        if not self.running:
-            self.running, self.end = True, max(self.over, time.time() + AT_LEAST_SECONDS)
-
-    def is_over(self):
-        return time.time() >= self.end
-
-
-def _observe_some(cells, clock, about, observations):
+def _observe_some(cells, end, about, observations):
     """Whether the process came to its own end."""
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
     command = [sys.executable, HERE, "--suite"] + cells
+    wanted = len(observations) + len(cells)
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
-    watch = threading.Thread(target=_end_in_time, args=(child, clock), daemon=True)
+    watch = threading.Thread(target=_end_in_time, args=(child, end), daemon=True)
     watch.start()
     try:
         for line in child.stdout:
             said = json.loads(line.decode("utf-8"))
             if "outcome" in said:
                 observations.append(said)
+                if len(observations) == wanted:
+                    child.kill()  # all is said; TensorFlow may take seconds to go
             else:
                 about.update(said)
-            if "tensorflow" in about:
-                clock.start()
     except ValueError:  # cut off in the middle of a line
         pass
     finally:
         child.stdout.close()
-    return child.wait() == 0
+    return child.wait() == 0 or len(observations) == wanted
 
 
-def _end_in_time(child, clock):
+def _end_in_time(child, end):
     while child.poll() is None:
-        if clock.is_over():
+        if time.time() >= end:
             child.kill()
-        time.sleep(0.2)
+        time.sleep(0.1)
 
 
 def _died(cell):
@@ -198,29 +245,38 @@ def _flags():
     return set(fields.get("flags", "").split()), name, fields.get("vendor_id", "")
 
 
-def _tell_machine(about, machine):
+def _tell_machine(found):
     words = {True: "on", False: "off", None: "not to be seen"}
-    print("\nTensorFlow {} on {} ({})".format(about["tensorflow"], machine["cpu"], machine["class"]))
+    print("\nTensorFlow {} on {} ({})".format(found["release"], found["host"]["cpu"], found["host"]["class"]))
     chosen = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
     how = "by itself" if chosen is None else "with TF_ENABLE_ONEDNN_OPTS={}".format(chosen)
-    print("oneDNN is {} here, {}".format(words[about.get("onednn")], how))
+    print("oneDNN is {} here, {}".format(words[found["onednn"]], how))
 
 
-def _tell_table(observations):
-    """Of bias and ReLU after the convolution, which is what a layer usually has."""
-    found = {_cell(one): one for one in observations}
-    approaches = list(dict.fromkeys(one["approach"] for one in observations))
-    print("\n{:23}".format("conv + bias + ReLU") + "".join("{:>10}".format(head) for head in HEADS))
-    for approach in approaches:
+def _table(cells, observations):
+    """By approach a word for each of HEADS, of bias and ReLU after the convolution: what a layer usually has.
+
+    `?` was not reached; `-` is not in this release, or nothing that an approach has.
+    """
+    found = dict(dict.fromkeys(cells), **{_cell(one): one for one in observations})
+    table = {}
+    for approach in dict.fromkeys(one["approach"] for one in observations):
         row = [_word(_of(found, approach, mode, check)) for mode, check in NEEDS]
         works = row[1] == "yes"  # what is fused into a kernel that then fails is not fused
         row[-1] = row[-1] if works else "-"
-        print("{:23}".format(approach) + "".join("{:>10}".format(word) for word in row))
+        table[approach] = dict(zip(HEADS, row))
+    return table
+
+
+def _tell_table(table):
+    print("\n{:23}".format("conv + bias + ReLU") + "".join("{:>10}".format(head) for head in HEADS))
+    for approach, row in table.items():
+        print("{:23}".format(approach) + "".join("{:>10}".format(row[head]) for head in HEADS))
 
 
 def _of(found, approach, mode, check):
-    cells = (one for cell, one in found.items() if cell.startswith("/".join((approach, mode, check)) + "/"))
-    return next((one for one in cells if "/bias_relu/" in one["case"]), None)
+    start = "/".join((approach, mode, check)) + "/"
+    return next((one for cell, one in found.items() if cell.startswith(start) and "/bias_relu/" in cell), NO_SUCH)
 
 
 def _word(observation):
@@ -231,27 +287,39 @@ def _word(observation):
     return GOOD.get(observation["outcome"], observation["outcome"])
 
 
-def _tell_published(published, about, machine, observations):
+def _against(published, about, observations):
+    """The published row of this release, or of the nearest: how many cells are the same, and which are not."""
     release = about["tensorflow"]
     rows = published["rows"].get(release) or {}
     near = release if rows else _nearest(release, list(published["rows"]))
     if near is None:
-        return
+        return None
     rows = published["rows"][near]
     wanted = {True: "onednn-on", False: "onednn-off"}.get(about.get("onednn"))
     profile = wanted if wanted in rows else "default" if "default" in rows else min(rows)
-    if near != release:
-        print("\nNothing is published of {}; the nearest is {}.".format(release, near))
     row = dict(zip(published["cells"], rows[profile]["outcomes"]))
     seen = {_cell(one): _letter(one) for one in observations}
     other = sorted(cell for cell, letter in seen.items() if row.get(cell, "?") not in ("?", letter))
-    same = sum(row.get(cell) == letter for cell, letter in seen.items())
-    where = "{} {}, {}".format(near, profile, rows[profile]["host_class"])
-    print("\nAgainst the published row ({}): {} cells the same, {} different".format(where, same, len(other)))
-    letters = published["letters"]
-    for cell in other if near == release else ():
-        print("  {}: published {}, here {}".format(cell, letters[row[cell]], letters[seen[cell]]))
-    if rows[profile]["host_class"] != machine["class"]:
+    return {
+        "release": near,
+        "profile": profile,
+        "host_class": rows[profile]["host_class"],
+        "same": sum(row.get(cell) == letter for cell, letter in seen.items()),
+        "different": [{"cell": cell, "published": row[cell], "here": seen[cell]} for cell in other],
+    }
+
+
+def _tell_against(against, found, letters):
+    if against["release"] != found["release"]:
+        print("\nNothing is published of {}; the nearest is {}.".format(found["release"], against["release"]))
+    where = "{} {}, {}".format(against["release"], against["profile"], against["host_class"])
+    different = against["different"]
+    told = "\nAgainst the published row ({}): {} cells the same, {} different"
+    print(told.format(where, against["same"], len(different)))
+    for one in different if against["release"] == found["release"] else ():
+        words = letters[one["published"]], letters[one["here"]]
+        print("  {}: published {}, here {}".format(one["cell"], *words))
+    if against["host_class"] != found["host"]["class"]:
         print("The row was measured on another host class: yours may well differ.")
 
 
@@ -274,14 +342,14 @@ def _letter(observation):
     return letters.get(observation["outcome"], "?")
 
 
-def _write_record(output, published, about, machine, observations):
+def _write_record(output, published, found, about, observations):
     header = {
         "format": "contributed/1",
         "release": about["tensorflow"],
         "python": platform.python_version(),
         "platform": sys.platform,
         "made": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "host": machine,
+        "host": found["host"],
         "packages": {name: version for name, version in about.get("packages", {}).items() if PACKAGES.match(name)},
         "environment": {name: os.environ[name] for name in SETTINGS if name in os.environ},
         "suite_sha256": published["suite_sha256"],
@@ -291,7 +359,6 @@ def _write_record(output, published, about, machine, observations):
         header["onednn"] = about["onednn"]
     with open(output, "w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(line, sort_keys=True) + "\n" for line in [header] + observations)
-    print("\nThe record is {}: look at it, and contribute it as CONTRIBUTING.md says.".format(output))
 
 
 if __name__ == "__main__":

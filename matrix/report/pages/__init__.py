@@ -11,7 +11,7 @@ from matrix import paths, statements
 from matrix.answers import index
 from matrix.errors import BadUsage
 from matrix.report import support as support_json
-from matrix.report.pages import compare, downloads, mine
+from matrix.report.pages import compare, downloads, mine, speed
 from matrix.report.pages.composed import compose
 from matrix.report.pages.content import Content, load
 
@@ -50,6 +50,7 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
         yield path, text.encode()
     yield from downloads.tables(content)
     yield from downloads.observations(content.records)
+    yield from speed.files(content)
     yield downloads.badge(content)
     yield "data/outcomes.js", compare.script(content)
     yield "data/mine.js", mine.script(content)

@@ -8,11 +8,12 @@ from itertools import groupby
 
 from matrix.cells import suite
 from matrix.report import claims, statements
-from matrix.report.pages import cells, errors, front, mine, prose, runs
+from matrix.report.pages import cells, errors, front, mine, prose, runs, speed
 from matrix.report.pages.answer import answer
 from matrix.report.pages.content import Content
 from matrix.report.pages.html import cell_path, render, run_path
 from matrix.report.pages.scripts import reproduction
+from matrix.report.speed import WORDS as WORDS_OF_SPEED
 from matrix.report.table import WORDS, headline, in_words
 from matrix.verdicts import NEEDS
 
@@ -29,11 +30,13 @@ def compose(content: Content) -> Iterator[tuple[str, str]]:
         ways = [page.approach for page in alike]
         for page in alike:
             about = suite.APPROACHES[page.approach]
-            told = {"page": page, "approach": about, "ways": ways, "reproduction": draw}
+            told: Told = {"page": page, "approach": about, "ways": ways, "reproduction": draw, **WORDS_OF_SPEED}
             yield (path := cell_path(release, page.approach)), _render("cell.html", path, told)
     for one in runs.pages(content):
         path = run_path(one.header.host.host_class, one.header.engine, one.header.run)
         yield path, _render("run.html", path, {"page": one})
+    for path, told in speed.pages(content):
+        yield path, _render("timed.html", path, told)
 
 
 def _render(template: str, path: str, told: Told) -> str:
@@ -86,6 +89,7 @@ def _runs(content: Content) -> Told:
 PAGES: dict[str, Callable[[Content], Told]] = {
     "index.html": _index,
     "cases.html": _cases,
+    "speed.html": speed.told,
     "errors.html": _errors,
     "changes.html": _changes,
     "claims.html": _claims,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from matrix import catalog, known_errors, records, statements
+from matrix import catalog, known_errors, records, speed_records, statements
 from matrix.answers import index
 from matrix.answers.index import Index
 from matrix.catalog import Catalog
@@ -19,6 +19,7 @@ from matrix.records import Header, Observation, Record
 from matrix.report import support as support_json
 from matrix.report.pages.html import anchor, cell_path
 from matrix.report.support import RunEntry, Support, Verdict, question_of
+from matrix.speed_records import SpeedRun
 from matrix.statements import Statements
 from matrix.verdicts import Judgement, Question, judge, question
 
@@ -34,6 +35,7 @@ class Content:
     judgements: tuple[Judgement, ...]
     support: Support
     index: Index
+    timed: tuple[SpeedRun, ...] = ()
 
     @cached_property
     def runs(self) -> dict[Question, RunEntry]:
@@ -106,14 +108,16 @@ def load(reports: Path) -> Content:
     """Raise BadData where data/ is faulty."""
     data, known = catalog.load(), known_errors.load()
     made, faults = records.readable(reports)
+    timed, untimely = speed_records.readable(reports)
     judgements = judge(made)
     return Content(
         catalog=data,
         known=known,
         records=tuple(made),
-        faults=faults,
+        faults=faults + untimely,
+        timed=tuple(timed),
         judgements=tuple(judgements),
-        support=support_json.build(data, made, judgements, known),
+        support=support_json.build(data, made, judgements, known, timed),
         index=index.build(reports, made),
     )
 

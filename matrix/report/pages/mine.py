@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from packaging.version import Version
 
-from matrix.answers.advise import CHECKS, MODES, ORDER, WASTEFUL, answer
+from matrix import speed_records
+from matrix.answers import timed
+from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, ORDER, WASTEFUL, answer
 from matrix.answers.code import CONVOLUTIONS, LAYERS, snippet
 from matrix.answers.recorded import SWITCHES_ITSELF
 from matrix.cells import suite
@@ -19,6 +22,8 @@ from matrix.report.pages.front import NEED_LETTERS
 from matrix.report.pages.html import BACKEND_NAMES, LETTERS
 from matrix.report.support import RunEntry, question_of
 from matrix.report.table import why_unknown
+from matrix.speed_records import SpeedRun
+from matrix.speed_stream import Direction
 from matrix.verdicts import INSIDE, NEEDS, REPRESENTATIVE, Answer, Judgement, Need
 
 # What can be wished for, and the modes and checks that `advise` judges it by.
@@ -28,6 +33,9 @@ ASKED: Mapping[Need, tuple[Sequence[Mode], Sequence[Check]]] = {
     "infer-eager": (("eager",), CHECKS["infer"]),
     "infer-jit": (("jit",), CHECKS["infer"]),
 }
+# What `advise` puts in order by speed, and what is timed of it.
+TIMED: Mapping[Need, Direction] = {"infer-graph": DIRECTIONS["infer"], "train": DIRECTIONS["train"]}
+Reached = dict[tuple[str, ...], dict[Need, float]]
 WISHES: Mapping[Need, str] = {
     "infer-graph": "infers in a graph",
     "train": "trains",
@@ -78,6 +86,7 @@ def _offered() -> list[tuple[str, Any]]:
 def script(content: Content) -> bytes:
     """`data/mine.js`: sets MATRIX."""
     profiles = _settings(content)
+    reached = _reached(content)
     told = {
         "letters": LETTERS,
         "backends": BACKEND_NAMES,
@@ -96,7 +105,8 @@ def script(content: Content) -> bytes:
             {"id": name, "summary": about.summary, "form": form_of(name), "wasteful": name in WASTEFUL}
             for name, about in _offered()
         ],
-        "runs": [_run(content, run) for run in content.support.runs],
+        "timed": dict.fromkeys(TIMED, timed.DTYPE),
+        "runs": [_run(content, run, reached) for run in content.support.runs],
     }
     return b"const MATRIX = " + msgspec.json.encode(told) + b";\n"
 
@@ -111,8 +121,23 @@ def _settings(content: Content) -> dict[str, str]:
     return {profile.name: profile.setting or "nothing set" for profile in content.catalog.profiles}
 
 
-def _run(content: Content, run: RunEntry) -> dict[str, object]:
+def _reached(content: Content) -> Reached:
+    """By release, backend, host class, profile and approach: its speed for each wish that is timed, by `advise`."""
+    places: dict[tuple[str, str, str], list[SpeedRun]] = defaultdict(list)
+    for one in speed_records.preferred(content.timed).values():
+        if one.peer is None:
+            places[one.release, one.backend, one.host.host_class].append(one)
+    found: Reached = defaultdict(dict)
+    for place, runs in places.items():
+        for need, direction in TIMED.items():
+            for key, score in timed.scores(runs, direction, ORDER).items():
+                found[*place, *key][need] = score
+    return found
+
+
+def _run(content: Content, run: RunEntry, reached: Reached) -> dict[str, object]:
     """By approach the verdict's word and a letter for each dtype and need; neither where nothing was observed."""
+    place = (run.release, run.backend, run.host_class, run.profile)
     told: dict[str, object] = {
         "release": run.release,
         "backend": run.backend,
@@ -127,6 +152,7 @@ def _run(content: Content, run: RunEntry) -> dict[str, object]:
         "answers": {name: _answers(content.judged[question_of(run), name]) for name in ways},
         "same": run.same_as and run.same_as.partition("+")[2],
         "onednn": run.onednn,
+        "reached": {name: reached[*place, name] for name in ways if (*place, name) in reached},
         "planned": all(one.evidence != "executed" for one in ways.values()),
         "doubtful": bool(run.doubtful),
     }

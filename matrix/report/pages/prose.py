@@ -10,13 +10,14 @@ from markupsafe import Markup
 
 from matrix import paths
 
-DOCS = ("reading.md", "method.md")
+DOCS = ("reading.md", "method.md", "speed.md")
 # Files of the project, which the pages do not have beside them: their links are shown as names.
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?://|#)[^)]*\)")
 
 
-def method() -> list[Markup]:
-    return [_html(paths.DOCS / name) for name in DOCS]
+def method() -> dict[str, Markup]:
+    """By the name that a link can have."""
+    return {name.removesuffix(".md"): _html(paths.DOCS / name) for name in DOCS}
 
 
 def _html(file: Path) -> Markup:

@@ -59,7 +59,8 @@ class Session:
 
     def lines(self) -> Iterator[Line]:
         """The environment, then a line a point and variant."""
-        primitives = self._primitives() if self.options.process == 0 else {}
+        asked = self.options.process == 0 and self.told["onednn"]
+        primitives = self._primitives() if asked else {}
         left = list(self.points)
         opened = False
         while left or not opened:

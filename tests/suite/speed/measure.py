@@ -102,10 +102,15 @@ def _sampled(trials: Dict[str, Trial], budget: float, pinned: Sequence[int]) -> 
         return {}, {}
     plans = {name: sampling.make_plan(trial.seconds, budget / len(trials)) for name, trial in trials.items()}
     load = machine.Load(pinned)
-    samples = sampling.in_turn(collections.OrderedDict((name, trials[name].call) for name in trials), plans)
+    calls = collections.OrderedDict((name, trial.call) for name, trial in trials.items())
+    samples = sampling.in_turn(calls, plans)
     share = load.share()
     told = {} if share is None else {"load": round(share, 3)}
-    return {name: [sampling.rounded(value) for value in values] for name, values in samples.items()}, told
+    return {name: _told(samples[name] or [trial.seconds]) for name, trial in trials.items()}, told
+
+
+def _told(samples: List[float]) -> List[float]:
+    return [sampling.rounded(seconds) for seconds in samples]
 
 
 def _least(point: Point) -> Dict[str, int]:

@@ -16,11 +16,11 @@ VARIANTS = ("nn-conv2d", "depthwise", "split-concat", "dense")
 
 
 def measure_all(rows: List[Tuple[Point, str]], say: Callable[[Dict[str, Any]], None]) -> None:
-    """In a fresh process. Says a line a row of VARIANTS whose convolutions oneDNN computes."""
+    """In a fresh process. Says a line a row of VARIANTS in a graph whose convolutions oneDNN computes."""
     machine.pin()
     runtime.start(False)
     for point, variant in rows:
-        if variant in VARIANTS:
+        if variant in VARIANTS and point.mode == "graph":
             seconds, _ = attempt(lambda point=point, variant=variant: _measure(point, variant))
             if seconds:
                 say({"point": point.id, "variant": variant, "primitive": float("{:.4g}".format(seconds))})

@@ -9,7 +9,6 @@ machine for a while slows all of them. Python's garbage collector is off meanwhi
 
 import contextlib
 import gc
-import statistics
 import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
@@ -18,8 +17,7 @@ from .layers import PLANTED
 Call = Callable[[], Any]  # answers when the device is done
 
 LEAST, MOST = 5, 50  # samples of a variant
-LONG = 1.0  # seconds: of a call this long there are FEW samples
-FEW = 1
+LONG = 1.0  # seconds: of a call this long its one warm-up is the sample
 SAMPLE = 1e-3  # seconds that a sample lasts, where calls are shorter
 SHORT = 10e-3  # a call below this is preceded by one that is not timed
 WARM = 0.03  # seconds of calls before anything is timed
@@ -40,11 +38,11 @@ def first_call(call: Call) -> float:
 
 
 def warm_up(call: Call) -> float:
-    """Call until it is warm; answers about how long a call takes."""
+    """Call until it is warm; answers about how long a call takes that nothing disturbs."""
     took: List[float] = []
     while not took or (sum(took) < WARM and len(took) < MOST):
         took.append(first_call(call))
-    return statistics.median(took[len(took) // 2 :])
+    return min(took[len(took) // 2 :])
 
 
 def make_plan(seconds: float, budget: float) -> Plan:
@@ -52,7 +50,7 @@ def make_plan(seconds: float, budget: float) -> Plan:
     repeat = max(1, int(SAMPLE / max(seconds, 1e-6)))
     settle = 1 if seconds < SHORT else 0
     if seconds > LONG:
-        return Plan(settle, repeat, FEW)
+        return Plan(settle, repeat, 0)
     return Plan(settle, repeat, max(LEAST, min(MOST, int(budget / (seconds * (settle + repeat))))))
 
 

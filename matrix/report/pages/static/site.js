@@ -147,16 +147,21 @@ const answerOf = (run, { id }, wish, dtype) => {
   return run.answers[id]?.[MATRIX.dtypes.indexOf(dtype) * wishes.length + wishes.indexOf(wish)] ?? "u";
 };
 
+/** How fast an approach was on that run for the wish, as a share of what the core can do; 0 where it was not timed. */
+const reached = (run, { id }, wish, dtype) => MATRIX.timed[wish] === dtype ? run.reached?.[id]?.[wish] ?? 0 : 0;
+
 /** Every approach that computes what is asked, under every profile: the best first, by the rule of `advise`. What meets
- *  the wish; what wastes no arithmetic; what is one kernel; what needs nothing set; what people write. */
+ *  the wish; what was timed, the fastest first; what wastes no arithmetic; what is one kernel; what needs nothing set;
+ *  what people write. */
 function choices(asked, runs, usual) {
   const order = "ysnu";
   const list = runs.filter((run) => !run.same && (!asked.setting || run.profile === (asked.setting === "default" ? usual : asked.setting)))
     .flatMap((run) => MATRIX.approaches.filter(({ id, form }) => form === asked.form && id in run.words).map((approach, number) => ({
       run, approach, number, nothing: run.profile === usual, answer: answerOf(run, approach, asked.need, asked.dtype),
+      reached: reached(run, approach, asked.need, asked.dtype),
       fused: { y: 0, s: 1 }[answerOf(run, approach, "fused", asked.dtype)] ?? 2,
     })));
-  const keys = (one) => [order.indexOf(one.answer), one.approach.wasteful, one.fused, !one.nothing, one.number];
+  const keys = (one) => [order.indexOf(one.answer), -one.reached, one.approach.wasteful, one.fused, !one.nothing, one.number];
   return list.sort((a, b) => keys(a).map((key, at) => key - keys(b)[at]).find(Boolean) ?? 0);
 }
 
@@ -208,7 +213,8 @@ function sentence(asked, run, best) {
   const link = make("a", { href: cellPage(first.run, first.approach.id) }, make("b", {}, first.approach.id));
   const fused = asked.need !== "fused" && first.fused === 0 ? ", with bias and ReLU inside its kernel" : "";
   const set = first.nothing ? ["with nothing set"] : ["with ", make("code", {}, settingOf(first))];
-  return ["Use ", link, ` (${first.approach.summary}) `, ...set, `: it ${wish}${where}${fused}.`];
+  const fastest = first.reached ? " Of what does, it is the fastest that was timed." : "";
+  return ["Use ", link, ` (${first.approach.summary}) `, ...set, `: it ${wish}${where}${fused}.${fastest}`];
 }
 
 function rows(list, asked) {
@@ -219,13 +225,14 @@ function rows(list, asked) {
       make("td", {}, settingOf(choice)),
       make("td", { class: `a a-${LETTERS[answer]}` }, SAID[answer]),
       make("td", {}, verdict(run.words[approach.id], run.planned && run.words[approach.id] !== "unknown")),
+      make("td", { class: "n" }, choice.reached ? `${(100 * choice.reached).toFixed(1)} %` : "not timed"),
       make("td", { class: "wide" }, approach.summary));
   });
 }
 
 function choiceTable(list, asked) {
   if (!list.length) return "";
-  const heads = ["written as", "with", `${MATRIX.wishes[asked.need]}, ${asked.dtype}`, "verdict in f32", "that is"];
+  const heads = ["written as", "with", `${MATRIX.wishes[asked.need]}, ${asked.dtype}`, "verdict in f32", "of the floor", "that is"];
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "ways of writing it" },
     make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows(list, asked))));

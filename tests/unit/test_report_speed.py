@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+import pytest
+from markdown_it import MarkdownIt
+from unit.fabricated import header, record
+from unit.test_report import HOSTILE, publish
+from unit.timings import USUAL, run
+
+from matrix import catalog, known_errors, records, speed_records
+from matrix.answers import words
+from matrix.answers.advise import MODES, Asked, advise
+from matrix.answers.recorded import load
+from matrix.notes import causes
+from matrix.records import Record
+from matrix.report import report, speed
+
+ON = record(profile="onednn-on", onednn=True)
+DEFAULT = Record(header=header("default", status="not_run", same_as=ON.header.run))
+TIMED = run()
+DATA, CAUSE = catalog.load(), causes(known_errors.load())
+
+
+@pytest.fixture
+def readme(tmp_path):
+    speed_records.write(tmp_path, TIMED)
+    return publish(tmp_path, ON, DEFAULT, record(onednn=False))
+
+
+def test_support_has_each_approachs_ratios_and_the_control(tmp_path, readme):
+    support = report(tmp_path, readme).support
+    assert (support.control.pairs, support.control.false_alarms) == (2, 0)
+    found = {(one.profile, one.approach): one.speed for one in support.verdicts if one.speed}
+    assert {key for key, _ in found} == {"onednn-on", "default"}
+    ours, other = found["onednn-on", "nn-conv2d"], found["onednn-on", "split-concat"]
+    assert [(one.layer, one.batch, one.direction) for one in ours] == [
+        ("resnext50-56", 1, "forward"), ("resnext50-56", 1, "train"),
+    ]  # fmt: skip
+    assert ours[0].against == "split-concat" and ours[0].word == "faster" and ours[0].run == TIMED.run
+    assert other[0].against == "dense" and other[0].word == "slower"
+    assert found["default", "nn-conv2d"] == ours
+
+
+def test_the_tables_say_what_is_fastest_and_lead_to_the_file(tmp_path, readme):
+    report(tmp_path, readme)
+    text = (tmp_path / "SUPPORT.md").read_text()
+    link = "runs/x86-avx2/venv/tf2.8.4-py310-cpu+onednn-on.speed.json"
+    row = next(line for line in text.splitlines() if link in line and line.startswith("| [2.8.4, onednn-on]"))
+    assert re.search(r"\| nn-conv2d \| 1\.\d+ ms \| 0\.2\d \\\[0\.2\d, 0\.2\d\\\] faster \|", row), row
+    assert "Control: of 2 pairs of the same program 0 were called different" in text
+    assert (tmp_path / link).is_file()
+    block = readme.read_text()
+    assert f"TensorFlow [2.8.4, onednn-on](reports/{link})" in block
+    assert re.search(r"\| resnext50-56 \(56x56, 128 channels in 32 groups, 3x3\) \| 1 \| nn-conv2d \|", block)
+
+
+def test_every_table_of_speed_has_as_many_cells_as_heads(tmp_path, readme):
+    report(tmp_path, readme)
+    for file in (readme, tmp_path / "SUPPORT.md"):
+        cells = MarkdownIt("commonmark").enable("table").parse(file.read_text())
+        rows, inside = [], 0
+        for token in cells:
+            inside = 0 if token.type == "tr_open" else inside + (token.type in {"th_open", "td_open"})
+            rows += [inside] if token.type == "tr_close" else []
+        assert rows and 0 not in rows
+    for line in readme.read_text().splitlines():
+        if line.startswith("| resnext"):
+            assert line.count(" |") == 8, line
+
+
+def test_no_speed_no_word_of_it(tmp_path):
+    readme = publish(tmp_path, ON)
+    report(tmp_path, readme)
+    assert "How fast" not in (tmp_path / "SUPPORT.md").read_text() + readme.read_text()
+
+
+def test_a_broken_file_is_left_out_and_told(tmp_path, readme):
+    file = speed_records.paths(tmp_path)[0]
+    file.write_bytes(file.read_bytes()[:-40])
+    summary = report(tmp_path, readme)
+    assert [str(fault).partition(": ")[0] for fault in summary.faults] == [str(file)]
+    assert not any(one.speed for one in summary.support.verdicts)
+
+
+def test_hostile_texts_stay_text(tmp_path):
+    changes = {"host": msgspec.structs.replace(TIMED.host, cpu=HOSTILE), "release": HOSTILE, "peer": "torch",
+               "run": "peer-torch-py311-cpu", "profile": None}  # fmt: skip
+    speed_records.write(tmp_path, msgspec.structs.replace(TIMED, **changes))
+    speed_records.write(tmp_path, msgspec.structs.replace(TIMED, host=changes["host"]))
+    readme = publish(tmp_path, ON)
+    report(tmp_path, readme)
+    for file in (readme, tmp_path / "SUPPORT.md"):
+        text = file.read_text()
+        assert "\u202e" not in text and "alert" in (tmp_path / "SUPPORT.md").read_text()
+        shown = MarkdownIt("commonmark").enable("table").render(text)
+        assert not re.search(r"<(?:script|img|b>)|javascript:[^<]*\"|href=\"http", shown)
+
+
+def of(release: str, seconds: dict, **changes):
+    fields = {"release": release, "run": f"tf{release}-py310-cpu+onednn-on"}
+    return msgspec.structs.replace(run(USUAL | seconds), **fields | changes)
+
+
+def twice(made):
+    """As if a run before had found the same."""
+    ratios = [[msgspec.structs.replace(one, before=one.interval) for one in point.ratios] for point in made.points]
+    points = [msgspec.structs.replace(point, ratios=found) for point, found in zip(made.points, ratios, strict=True)]
+    return msgspec.structs.replace(made, points=points)
+
+
+def test_what_became_slower_is_found_and_needs_two_runs():
+    old, new = of("2.8.4", {}), of("2.9.3", {"nn-conv2d": 1.5e-3})
+    found = list(speed.changes([old, new]))
+    assert {(one.approach, one.word, one.confirmed) for one in found} == {("nn-conv2d", "slower", False)}
+    assert found[0].factor == pytest.approx(1.5, rel=0.1) and found[0].before == old
+    assert {one.confirmed for one in speed.changes([old, twice(new)])} == {True}
+
+
+def test_a_machine_that_became_slower_changes_nothing():
+    assert list(speed.changes([of("2.8.4", {}), of("2.9.3", {name: 3 * time for name, time in USUAL.items()})])) == []
+
+
+def test_other_processors_are_not_compared():
+    new = of("2.9.3", {"nn-conv2d": 1.5e-3}, host=msgspec.structs.replace(TIMED.host, cpu="Another"))
+    assert list(speed.changes([of("2.8.4", {}), new])) == []
+
+
+def test_peers_stand_beside_the_releases_in_a_mode_of_their_own():
+    peer = run(profile=None, run="peer-torch-py311-cpu", peer="torch", release="2.13.0")
+    points = [msgspec.structs.replace(point, mode="eager") for point in peer.points]
+    (place,) = speed.places([TIMED, msgspec.structs.replace(peer, points=points)], DATA)
+    assert [[row.run.run for row in layer.rows] for layer in place.layers] == [[TIMED.run, peer.run]] * 2
+
+
+def test_every_doubt_has_words_and_a_way_on():
+    doubts = [speed_records.Doubt(kind=kind, value=3) for kind in speed.DOUBTS]
+    told = speed.doubts_in_words(doubts)
+    assert told.count(";") == len(doubts) - 1 and set(speed.DOUBTS) == set(speed_records.DoubtKind.__args__)
+    variants = [msgspec.structs.replace(one, doubts=doubts) for one in TIMED.points[0].variants]
+    doubtful = msgspec.structs.replace(TIMED, points=[msgspec.structs.replace(TIMED.points[0], variants=variants)])
+    (line,) = speed.next_in_words(doubtful)
+    assert line.endswith("nox -s speed -- --release 2.8.4 --profile onednn-on --depth default --engine venv --again")
+
+
+def asked(wish="infer", **more) -> Asked:
+    return Asked(wish=wish, modes=list(MODES[wish]), **more)
+
+
+def test_advice_is_in_the_order_of_speed_where_it_was_measured(tmp_path, readme):
+    slow = {"nn-conv2d": 9e-3, "masked-dense": 5e-3}
+    speed_records.write(tmp_path, run(USUAL | slow))
+    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(), DATA, CAUSE, None)
+    first = [one.approach for one in advice.best if one.reached]
+    assert first == ["split-concat", "masked-dense", "nn-conv2d"] == [one.approach for one in advice.best][:3]
+    told = "\n".join(words.advised(advice, DATA))
+    assert "the fastest at the top" in told and "% of the floor" in told and "speed: not measured" in told
+
+
+@pytest.mark.parametrize("more", [{"dtype": "f16"}, {"wish": "train", "dtype": "f64"}])
+def test_what_was_not_timed_is_not_ordered_by_speed(tmp_path, readme, more):
+    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(**more), DATA, CAUSE, None)
+    assert not any(one.reached for one in advice.best)
+    assert "Their speed was not measured" in "\n".join(words.advised(advice, DATA)) or not advice.best
+
+
+def test_another_releases_speed_is_not_borrowed(tmp_path, readme):
+    records.write(tmp_path, record(release="2.10.1", run="tf2.10.1-py310-cpu+onednn-on", profile="onednn-on"))
+    advice = advise(load(tmp_path, "2.9", "cpu"), asked(), DATA, CAUSE, None)
+    assert advice.best and not any(one.reached for one in advice.best if one.release == "2.10.1")
+
+
+def test_the_encoded_advice_says_it_to_programs(tmp_path, readme):
+    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(), DATA, CAUSE, None)
+    best = json.loads(msgspec.json.encode(advice))["best"][0]
+    assert best["approach"] == "nn-conv2d" and best["reached"] == pytest.approx(2.0, rel=0.1)
