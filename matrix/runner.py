@@ -135,7 +135,7 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
         return Record(header=_header(job.planned, job, status="partial", reason=reason, observations=0, **when))
 
 
-def _why(stream: Stream, end: _End) -> str:
+def _why(stream: Stream, end: End) -> str:
     """What made less of a run than was asked for. With its closing line a target has ended as it should."""
     if stream.not_imported:
         return stream.not_imported
