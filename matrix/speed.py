@@ -25,6 +25,8 @@ Values = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 DRAWS = 10_000
+# By simulation: with all of it the intervals of 3 processes hold the truth in 91%, with half in 93 to 98%.
+EXPLAINED = 0.5
 # More than this makes a number doubtful: the share of the core that others had, how much slower the second half of the
 # samples was, the interquartile range over the median; or fewer than this: samples, processes.
 LOAD, DRIFT, SPREAD = 0.05, 0.10, 0.10
@@ -48,14 +50,6 @@ class Series:
     @cached_property
     def sampled(self) -> dict[int, Values]:
         return {number: np.array(one.samples) for number, one in self.timed.items() if one.samples is not None}
-
-    @cached_property
-    def logs(self) -> dict[int, tuple[float, Values]]:
-        """By process: the logarithm of the median, and those of the medians that other samples might have had."""
-        return {
-            number: (math.log(np.median(samples)), np.log(_drawn(samples, _generator(self.name, number))))
-            for number, samples in self.sampled.items()
-        }
 
     @property
     def name(self) -> str:
@@ -97,14 +91,17 @@ def control(points: Iterable[Point]) -> Control:
 def compare(variant: Series, against: Series) -> tuple[float, Interval] | None:
     """The ratio of the times and its interval; None where fewer than two processes have both.
 
+    A process's ratio is the median over its turns: what disturbs the machine for a while is in both times of a turn.
     The bootstrap draws processes, then samples within each. That processes differ by more than their samples explain is
     known from few of them: that part is widened as Student's t is beside the normal distribution.
     """
-    both = sorted(variant.logs.keys() & against.logs.keys())
+    both = sorted(variant.sampled.keys() & against.sampled.keys())
     if len(both) < 2:
         return None
-    seen = np.array([variant.logs[number][0] - against.logs[number][0] for number in both])
-    drawn = np.array([variant.logs[number][1] - against.logs[number][1] for number in both])
+    turns = [np.log(_in_turn(variant.sampled[number], against.sampled[number])) for number in both]
+    seen = np.array([np.median(ratios) for ratios in turns])
+    names = [(variant.name, against.name, number) for number in both]
+    drawn = np.array([_drawn(ratios, _generator(*name)) for ratios, name in zip(turns, names, strict=True)])
     middle = float(np.mean(seen))
     beyond = (1 - CONFIDENCE) / 2
     low, high = np.quantile(_resampled(seen, drawn), [beyond, 1 - beyond])
@@ -223,6 +220,20 @@ def _base(series: Series, working: Mapping[str, Series]) -> str | None:
     return only if only in working else None
 
 
+def _in_turn(times: Values, others: Values) -> Values:
+    """The ratios of the times of each turn. Who has fewer samples missed turns, evenly: each of his stands beside the
+    median of those that the other has around it.
+    """
+    turns = min(len(times), len(others))
+    return _by_turn(times, turns) / _by_turn(others, turns)
+
+
+def _by_turn(samples: Values, turns: int) -> Values:
+    if len(samples) == turns:
+        return samples
+    return np.array([np.median(part) for part in np.array_split(samples, turns)])
+
+
 def _drawn(samples: Values, random: np.random.Generator) -> Values:
     """Medians of bootstrap samples, drawn from their exact distribution: with U the k-th smallest of n uniform numbers,
     the k-th smallest of n draws is the sample at place floor(U n), and U is Beta(k, n + 1 - k).
@@ -244,12 +255,13 @@ def _resampled(seen: Values, drawn: Values) -> Values:
     """Means over as many processes as there are, drawn with replacement; each brings medians of its own draws.
 
     What is seen of processes holds the noise of their samples already. Drawing those again would count it twice, so
-    that the processes' part is first shrunk to what the samples do not explain (Davison and Hinkley 1997, 3.8).
+    that the processes' part is first shrunk to what the samples do not explain (Davison and Hinkley 1997, 3.8), but only
+    by a part of that: from few processes it is an uncertain estimate, and intervals would be too narrow by it.
     """
     count, middle = len(seen), np.mean(seen)
     noise = drawn - seen[:, np.newaxis]
     between, within = float(np.var(seen, ddof=1)), float(np.mean(noise**2))
-    unexplained = math.sqrt(max(0.0, 1 - within / between)) if between > 0 else 0.0
+    unexplained = math.sqrt(max(0.0, 1 - EXPLAINED * within / between)) if between > 0 else 0.0
     effects = (seen - middle) * unexplained * _widening(count)
     chosen = _generator("processes", count).integers(count, size=(count, DRAWS))
     columns = np.arange(DRAWS)
@@ -265,7 +277,7 @@ def _widening(processes: int) -> float:
 
 
 def _generator(*parts: object) -> np.random.Generator:
-    """Of its own for each series: equal draws would make two variants look alike."""
+    """Of its own for each process: with equal draws all of them would err alike."""
     return np.random.default_rng(zlib.crc32("/".join(map(str, parts)).encode()))
 
 
