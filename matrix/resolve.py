@@ -62,15 +62,32 @@ def lock(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist]) ->
 
     Raise BadData where the release cannot be resolved, or `sdists` names too few packages for it, or too many.
     """
-    wheel = release.wheels[backend]
     named = {entry.name for entry in sdists if entry.holds_for(release.version)}
-    options = [*_wheels_but(named), *_as_of(release.date + MARGIN), _whenever(wheel.requirement)]
-    own = _compile([wheel.requirement], wheel.python, options)
-    files = _compile([*map(_pin, own), *HARNESS], wheel.python)
-    files += _legacy_keras(Version(release.version), wheel.python)
+    own, files = _resolve(release, backend, _wheels_but(named))
     if idle := named - _built(own):
         raise BadData(f"sdists.toml: {release.version} builds no {', '.join(sorted(idle))}", "narrow its `releases`")
-    if unnamed := _built(files) - named:
+    return _locked(release, named, files)
+
+
+def lock_of_another(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist]) -> str:
+    """The same of a build that the catalog does not hold, so that the ranges of `sdists` say nothing of it: whatever of
+    them has no wheel in its time is built. Raise BadData where anything else has none.
+    """
+    named = {entry.name for entry in sdists}
+    return _locked(release, named, _resolve(release, backend, [])[1])
+
+
+def _resolve(release: catalog.Release, backend: Backend, forms: Iterable[str]) -> tuple[list[Choice], list[Choice]]:
+    """What the release needs by itself, and all that its environment holds; `forms` say what may come as a source."""
+    wheel = release.wheels[backend]
+    options = [*forms, *_as_of(release.date + MARGIN), _whenever(wheel.requirement)]
+    own = _compile([wheel.requirement], wheel.python, options)
+    files = _compile([*map(_pin, own), *HARNESS], wheel.python)
+    return own, files + _legacy_keras(Version(release.version), wheel.python)
+
+
+def _locked(release: catalog.Release, named: Collection[str], files: Collection[Choice]) -> str:
+    if unnamed := _built(files) - set(named):
         raise BadData(f"{release.version}: no wheel of {', '.join(sorted(unnamed))}", "name it in sdists.toml, and why")
     return "".join(f"{option}\n" for option in _wheels_but(_built(files))) + _text(files)
 

@@ -148,7 +148,7 @@ class Trial:
         try:
             outcome = self._try(update.release_of(Version(version), offers))
         except (BadData, MachineError, KeyError) as fault:
-            self.say(f"{version}: cannot be tried: {fault}")
+            self.say(f"{version}: cannot be tried: {' '.join(str(fault).split())[:300]}")
             self.skipped.append(version)
             return None
         self.say(f"{version}: {outcome}")
@@ -180,7 +180,7 @@ def _install(release: Release, say: Say) -> Environment:
     lock = folder / "lock.txt"
     if not lock.exists():
         say(f"{release.version}: resolving")
-        write_whole(lock, resolve.lock(release, "cpu", resolve.load_sdists()).encode())
+        write_whole(lock, resolve.lock_of_another(release, "cpu", resolve.load_sdists()).encode())
     where, ready = folder / "environment", folder / "ready"
     if not ready.exists():
         say(f"{release.version}: installing")
@@ -195,7 +195,7 @@ def _build(lock: Path, where: Path, python: str) -> None:
     made = interpreters.uv("venv", "--quiet", "--no-project", "--python", str(interpreters.get(python)), str(where))
     if made.returncode == 0:
         install = ("pip", "sync", str(lock), "--quiet", "--require-hashes", "--python", str(where / "bin" / "python"))
-        made = interpreters.uv(*install)
+        made = interpreters.uv(*install, *_tools(lock, python))
     if made.returncode != 0:
         raise MachineError(f"cannot be installed: {' '.join(made.stderr.split())[:200]}")
 
@@ -210,10 +210,19 @@ class Answer:
     narrowed: Found | None = None
 
 
+def _tools(lock: Path, python: str) -> tuple[str, ...]:
+    """What sources are built with is locked as well, where a release of that Python builds any."""
+    tools = paths.LOCKS / "build" / f"py{python.replace('.', '')}.txt"
+    builds = b"--no-binary" in lock.read_bytes() and tools.exists()
+    return ("--build-constraints", str(tools), "--require-build-hashes") if builds else ()
+
+
 def told(question: Question, found: Found) -> list[str]:
     lines = [f"{'/'.join(question.cell)} under {question.profile.name}"]
     lines += [f"  {name:5} {one.release}: {one.outcome} ({one.source})"
               for name, one in (("still", found.good), ("first", found.bad))]  # fmt: skip
+    if found.tried:
+        lines.append(f"  builds tried: {len(found.tried)} ({', '.join(one.release for one in found.tried)})")
     if found.flips:
         lines.append("  it changes more than once between the two that were asked; this is the last change")
     if found.skipped:

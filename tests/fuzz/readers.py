@@ -21,6 +21,8 @@ from unit import timings
 
 from matrix import __main__ as command_line
 from matrix import backends, catalog, ids, known_errors, locks, paths, records, resolve, speed, speed_records
+from matrix.answers import contributed, words
+from matrix.answers.explain import Answers, error_answers, explain
 from matrix.errors import BadData, BadRecord, BadUsage, MatrixError
 from matrix.plan import Selection, plan, select_profiles, select_releases
 from matrix.records import Record
@@ -30,7 +32,7 @@ from matrix.report.markdown import escape
 from matrix.speed_stream import Stream as SpeedStream
 from matrix.stream import Stream
 from matrix.text import plain
-from matrix.verdicts import judge
+from matrix.verdicts import Witness, judge, witnesses
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="matrix-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
@@ -119,9 +121,24 @@ def _whole_catalog(data: bytes) -> object:
         return None
 
 
+def _contribution(data: bytes) -> object:
+    """What is accepted can be compared with ours, told, and taken into its folder."""
+    place = SCRATCH / "probe.jsonl"
+    place.write_bytes(data)
+    contribution = contributed.read(place)
+    list(contributed.told(contributed.against(contribution, _ours())))
+    taken = contributed.take(SCRATCH, contribution, place)
+    _inside(SCRATCH, taken)
+    taken.unlink()
+    return contribution
+
+
 def _error_text(data: bytes) -> object:
+    """Recognised, explained and told."""
     text = data.decode("utf-8", "surrogateescape")
     found = known_errors.recognise(_known(), text)
+    explanation = explain(text, _answers(), release="2.8", backend="cpu")
+    "\n".join(words.explained(explanation, _catalog())).encode("utf-8", "surrogateescape")
     plain(text).encode("utf-8", "surrogateescape")
     return found
 
@@ -191,6 +208,16 @@ def _known() -> tuple[known_errors.KnownError, ...]:
 
 
 @cache
+def _answers() -> Answers:
+    return error_answers(_published(), _known())
+
+
+@cache
+def _ours() -> list[Witness]:
+    return list(witnesses(_published()))
+
+
+@cache
 def _published() -> tuple[Record, ...]:
     return tuple(records.read_all(paths.REPORTS))
 
@@ -210,6 +237,23 @@ def _short() -> tuple[Record, ...]:
 @cache
 def _records() -> list[bytes]:
     return [records.encode(record) for record in _short()]
+
+
+@cache
+def _contributions() -> list[bytes]:
+    """What the probe would have made of the runs that were executed on a CPU."""
+    return [_sent(one) for one in _short() if one.header.suite_sha256 and one.header.backend == "cpu"]
+
+
+def _sent(record: Record) -> bytes:
+    header, lines = record.header, records.encode(record).splitlines(keepends=True)[1:]
+    first = {
+        "format": "contributed/1", "release": header.release, "python": header.python, "platform": "linux",
+        "made": header.started, "host": msgspec.to_builtins(header.host), "packages": header.packages or {},
+        "environment": {"TF_ENABLE_ONEDNN_OPTS": "0"}, "onednn": header.onednn, "suite_sha256": header.suite_sha256,
+        "observations": len(lines),
+    }  # fmt: skip
+    return json.dumps(first, sort_keys=True).encode() + b"\n" + b"".join(lines)
 
 
 @cache
@@ -296,7 +340,11 @@ def _command_lines() -> list[bytes]:
         "run --plan --release 2.8 --backend cpu --profile onednn-off", "run --release landmarks --engine venv --again",
         "run --approach nn-conv2d --mode graph --check forward --reports reports", "report --reports reports", "doctor",
         "update 2.8.4 2.9.3", "bases --release all --backend cuda", "compare-engines --reports reports", "clean",
-        "--help", "run --help",
+        "explain No\u00a0algorithm --release 2.8 --backend cuda --json", "claims --json",
+        "show --release 2.8 --approach separable",
+        "advise --release 2.8 --need train --mode keras --dtype f16 --groups 32 --cpu-flags avx2,fma --json",
+        "diff 2.8 2.9 --only onednn-on", "probe --output probe.pyz", "contribute README.md --take",
+        "bisect --approach keras-groups --check gradient --mode keras --no-runs 2.9.3 2.8.4", "--help", "run --help",
     )  # fmt: skip
     return [line.replace(" ", "\0").encode() for line in typed]
 
@@ -342,9 +390,10 @@ def _of(module: str, *names: str) -> tuple[str, ...]:
 
 
 OF_RECORDS = _of("records", "decode", "decode_line", "_check", "encode", "path")
-STREAM = ("feed", "_feed", "_take", "_take_import", "_take_observation")
+STREAM = ("feed", "_feed", "_take", "_take_import", "_take_observation", "_note_lie", "lies_in_words")
 OF_CATALOG = _of("catalog", "load", "load_entries", "_text", "_tables", "_faults", "_line")
 _opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
+_opens_a_contribution = _first_line(contributed._decoder)
 
 READERS: dict[str, Reader] = {
     "record": Reader(
@@ -357,9 +406,13 @@ READERS: dict[str, Reader] = {
     "record, judged": Reader(
         read=_table, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=(), share=2
     ),
+    "contribution": Reader(
+        read=_contribution, refuses=(BadRecord,), seeds=_contributions, past_the_first=_opens_a_contribution,
+        code=_of("contributed", "read", "_decode", "take"), share=10,
+    ),
     "stream": Reader(
         read=_stream, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,
-        code=_of("stream", *(f"Stream.{name}" for name in STREAM)),
+        code=_of("stream", *(f"Stream.{name}" for name in STREAM), "_is_an_object"),
         share=50,
     ),
     "speed stream": Reader(

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import datetime
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 from unit.fabricated import error, record
 
 from matrix import catalog, records
-from matrix.answers.bisect import Question, by_records, search
-from matrix.errors import BadUsage
+from matrix.answers import bisect
+from matrix.answers.bisect import Question, Trial, by_records, search, told
+from matrix.errors import BadUsage, MachineError
+from matrix.index import Offer
 
+DAY = datetime.date(2022, 5, 1)
 CELL = ("nn-conv2d", "graph", "forward", "g4-k3/bias_relu/f32/nhwc")
 QUESTION = Question(cell=CELL, profile=catalog.load().profile("onednn-off"))
 
@@ -62,6 +67,42 @@ def test_more_than_one_change_is_told(tmp_path):
     publish(tmp_path, {"2.4.4": True, "2.5.3": False, "2.8.4": True, "2.9.3": False})
     found = by_records(QUESTION, "2.9.3", "2.4.4", tmp_path)
     assert found.flips and (found.good.release, found.bad.release) == ("2.5.3", "2.4.4")
+
+
+def between(tmp_path, monkeypatch, outcomes: dict[str, str | None]):
+    """Narrowed over builds whose outcome is known here; None cannot be tried."""
+    publish(tmp_path, {"2.8.4": True, "2.9.3": False})
+    builds = [Offer(project="tensorflow", version=Version(name), python=(3, 10), date=DAY) for name in outcomes]
+    monkeypatch.setattr(bisect.index, "address", lambda: "nowhere")
+    monkeypatch.setattr(bisect.index, "ask", lambda project, _: builds if project == "tensorflow" else [])
+
+    def tried(_trial, release):
+        if outcomes[release.version] is None:
+            raise MachineError("cannot be installed")
+        return outcomes[release.version]
+
+    monkeypatch.setattr(Trial, "_try", tried)
+    said = []
+    found = by_records(QUESTION, "2.9.3", "2.8.4", tmp_path)
+    return Trial(question=QUESTION, found=found, say=said.append).narrowed(), said
+
+
+BAD = "InvalidArgumentError: no"
+
+
+def test_builds_in_between_are_tried_as_few_as_needed(tmp_path, monkeypatch):
+    builds = {"2.9.0rc0": BAD, "2.9.0rc1": BAD, "2.9.0rc2": "pass", "2.9.0": "pass", "2.9.1": "pass", "2.9.2": "pass"}
+    found, said = between(tmp_path, monkeypatch, builds | {"2.10.0": "never", "2.8.0": "never"})
+    assert (found.good.release, found.bad.release) == ("2.9.0rc2", "2.9.0rc1")
+    assert len(found.tried) <= 3 and all(one.source == "tried here" for one in found.tried)
+    assert said[0] == "6 builds lie between 2.9.3 and 2.8.4"
+    assert f"builds tried: {len(found.tried)}" in "\n".join(told(QUESTION, found))
+
+
+def test_a_build_that_cannot_be_tried_is_told_and_its_neighbours_are_asked(tmp_path, monkeypatch):
+    found, _ = between(tmp_path, monkeypatch, {"2.9.0rc0": BAD, "2.9.0": None, "2.9.1": "pass"})
+    assert (found.good.release, found.bad.release, found.skipped) == ("2.9.1", "2.9.0rc0", ("2.9.0",))
+    assert "could not be tried: 2.9.0" in "\n".join(told(QUESTION, found))
 
 
 def test_ends_that_do_the_same_or_are_unknown_are_a_clear_error(tmp_path):

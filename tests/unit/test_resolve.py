@@ -201,3 +201,19 @@ def test_the_tags_of_an_old_cpython():
     assert tags[0] == "cp36-cp36m-manylinux_2_28_x86_64"
     assert tags.index("cp36-cp36m-manylinux2014_x86_64") < tags.index("cp36-cp36m-manylinux1_x86_64")
     assert tags.index("cp36-cp36m-linux_x86_64") < tags.index("py3-none-any")
+
+
+def test_a_build_that_the_catalog_does_not_hold_may_build_what_any_release_builds(packages):
+    """Between two releases: the ranges of sdists.toml say nothing of it, and a wheel is taken where there is one."""
+    packages.source("gast", "0.2.2", "2019-01-01")
+    packages.wheel("wrapt", "1.14.1", "2022-05-01")
+    packages.source("wrapt", "1.14.1", "2022-05-01")
+    packages.wheel("tensorflow-cpu", "2.8.4", OLD, ["gast==0.2.2", "wrapt"])
+    elsewhere = [gast(["<1.0"]), Sdist(name="wrapt", releases=["<1.0"], why="No wheel.")]
+    with pytest.raises(BadData, match="gast"):
+        lock(*elsewhere)
+    between = resolve.lock_of_another(release("tensorflow-cpu==2.8.4"), "cpu", elsewhere).splitlines()
+    assert between[:2] == ["--only-binary=:all:", "--no-binary=gast"]
+    assert {"gast==0.2.2", "wrapt==1.14.1"} <= set(pins(between))
+    with pytest.raises(BadData, match="no wheel of gast"):
+        resolve.lock_of_another(release("tensorflow-cpu==2.8.4"), "cpu", elsewhere[1:])
