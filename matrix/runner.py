@@ -123,7 +123,7 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     kept = {one.cell: one for one in job.planned.kept.observations} if job.planned.kept else {}
     earlier = (job.planned.kept.header.seconds or 0.0) if job.planned.kept else 0.0
     when = {"started": started, "seconds": round(earlier + time.monotonic() - began, 1)}
-    why = {} if status == "complete" else {"reason": (stream.not_imported or end.reason)[:300], "machine": end.machine}
+    why = {} if status == "complete" else {"reason": _why(stream, end)[:300], "machine": end.machine}
     found = kept | stream.observations
     order = dict.fromkeys((*job.planned.cells, *wanted))
     ordered = tuple(found[cell] for cell in order if cell in found)
@@ -133,6 +133,14 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     except BadRecord as fault:
         reason = f"what it said makes no record: {fault}"[:300]
         return Record(header=_header(job.planned, job, status="partial", reason=reason, observations=0, **when))
+
+
+def _why(stream: Stream, end: End) -> str:
+    """What made less of a run than was asked for. With its closing line a target has ended as it should."""
+    if stream.not_imported:
+        return stream.not_imported
+    told = [stream.lies_in_words(), "" if stream.lies and stream.closing else end.reason]
+    return "; ".join(filter(None, told))
 
 
 def _planned(planned: Planned) -> tuple[str, ...]:

@@ -4,6 +4,11 @@
 {"tensorflow": ..., "packages": ..., ...}        after it, or {"not_imported": "..."}
 {"approach": ..., "outcome": ..., ...}           an observation a line
 {"closing": 812, "seconds": {...}}               how many there were, and where the time went
+
+A line that says of a cell what cannot be (another cell than was asked for, one that was told already, another run) is a
+lie. It costs the cells that it names and makes the stream less than whole; the rest, each line of which is checked by
+itself, stays. What is no line of JSON at all, and what comes out of order, ends the stream: where it would go on cannot
+be known.
 """
 
 from __future__ import annotations
@@ -30,6 +35,8 @@ from matrix.records import (
 
 # Whatever fits in here fits in a record.
 MAX_STREAM = MAX_RECORD - 2**20
+# A stream with more is not one with a bad cell in it.
+MAX_LIES = 20
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +67,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Stream:
-    """The stream of one run. `wanted`: the cells that were asked for; any other, or one twice, is refused."""
+    """The stream of one run. `wanted`: the cells that were asked for; any other, or one twice, is a lie."""
 
     def __init__(self, wanted: Collection[CellId]) -> None:
         self.opening: Opening | None = None
@@ -68,13 +75,15 @@ class Stream:
         self.imported: Imported | None = None
         self.observations: dict[CellId, Observation] = {}
         self.closing: Closing | None = None
+        self.lies: list[str] = []
+        self._doubtful: set[CellId] = set()
         self._wanted = frozenset(wanted)
         self._buffer = b""
         self._size = 0
 
     @property
     def is_whole(self) -> bool:
-        if self.closing is None or self._buffer:
+        if self.closing is None or self._buffer or self.lies:
             return False
         return self.closing.closing == len(self.observations) == len(self._wanted)
 
@@ -109,7 +118,7 @@ class Stream:
         elif line.startswith(b'{"closing"'):
             self.closing = decode_line(_closing, line)
         else:
-            return self._take_observation(decode_line(_observation, line))
+            return self._take_observation(line)
         return None
 
     def _take_import(self, line: bytes) -> None:
@@ -118,13 +127,40 @@ class Stream:
         else:
             self.imported = decode_line(_imported, line)
 
-    def _take_observation(self, observation: Observation) -> Observation:
+    def _take_observation(self, line: bytes) -> Observation | None:
+        try:
+            observation = decode_line(_observation, line)
+        except BadRecord as fault:
+            if not _is_an_object(line):
+                raise
+            self._note_lie(str(fault))
+            return None
         if observation.cell not in self._wanted:
-            raise BadRecord(f"the target observed {'/'.join(observation.cell)}, which nobody asked for")
-        if observation.cell in self.observations:
-            raise BadRecord(f"the target observed {'/'.join(observation.cell)} twice")
+            self._note_lie(f"{'/'.join(observation.cell)}, which nobody asked for")
+            return None
+        if observation.cell in self.observations or observation.cell in self._doubtful:
+            # which of the two is of that cell cannot be known
+            self.observations.pop(observation.cell, None)
+            self._doubtful.add(observation.cell)
+            self._note_lie(f"{'/'.join(observation.cell)}, twice")
+            return None
         self.observations[observation.cell] = observation
         return observation
+
+    def _note_lie(self, what: str) -> None:
+        self.lies.append(what)
+        if len(self.lies) > MAX_LIES:
+            raise BadRecord(f"more than {MAX_LIES} are too many")
+
+    def lies_in_words(self) -> str:
+        return f"the target lied about {len(self.lies)} of its cells, first: {self.lies[0]}" if self.lies else ""
+
+
+def _is_an_object(line: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(line), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 _opening = msgspec.json.Decoder(Opening)

@@ -19,7 +19,8 @@ def of_cell(observation: Observation) -> str:
 
 def of_record(record: Record) -> str:
     header = record.header
-    return f"of its run: {header.status}, {header.reason}{'; the machine is to blame' if header.machine else ''}"
+    kept = f"; its {header.observations} other observations stay" if header.observations else ""
+    return f"of its run: {header.status}, {header.reason}{kept}{'; the machine is to blame' if header.machine else ''}"
 
 
 def check(fault: str, engine: str, outcome: str, *, write: bool) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from matrix.errors import BadRecord
-from matrix.stream import Stream
+from matrix.stream import MAX_LIES, Stream
 
 CASE = "g4-k3/none/f32/nhwc"
 CELLS = [("nn-conv2d", "graph", "forward", CASE), ("split-concat", "graph", "forward", CASE)]
@@ -67,14 +68,50 @@ def test_an_import_that_failed():
         ([{"format": "stream/2", "python": "3"}], "stream/2"),
         ([*WHOLE, CLOSING], "went on after its closing line"),
         ([*WHOLE, observed(CELLS[0])], "went on after its closing line"),
-        ([*WHOLE[:3], observed(CELLS[0])], "twice"),
-        ([*WHOLE[:2], observed(("depthwise", "graph", "forward", CASE))], "nobody asked for"),
+        ([*WHOLE[:2], 7], "Expected `object`"),
         ([OPENING, observed(CELLS[0])], "unknown field"),
     ],
 )
 def test_a_word_out_of_order_is_refused(lines, told):
     with pytest.raises(BadRecord, match=told):
         feed(*lines)
+
+
+LIES = {
+    "another cell": (observed(("depthwise", "graph", "forward", CASE)), "depthwise/graph/forward/.*nobody asked for"),
+    "another run": (observed(CELLS[0]) | {"run": "tf9.9.9-py399-cpu+default"}, "unknown field `run`"),
+    "no such outcome": (observed(CELLS[0]) | {"outcome": "splendid"}, "splendid"),
+    "a path": (observed(("../../etc", "graph", "forward", CASE)), "regex"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_about_a_cell_costs_that_cell_and_nothing_beside_it(lie):
+    line, told = LIES[lie]
+    stream = feed(OPENING, IMPORTED, line, observed(CELLS[1]), CLOSING)
+    assert list(stream.observations) == [CELLS[1]] and not stream.is_whole
+    assert re.search(f"lied about 1 of its cells, first: .*{told}", stream.lies_in_words())
+
+
+def test_of_a_cell_that_is_told_twice_neither_is_believed():
+    twice = observed(CELLS[0]) | {"outcome": "wrong"}
+    for lines in ([observed(CELLS[0]), twice], [observed(CELLS[0]), twice, observed(CELLS[0])]):
+        stream = feed(OPENING, IMPORTED, *lines, observed(CELLS[1]), CLOSING)
+        assert list(stream.observations) == [CELLS[1]] and not stream.is_whole
+        assert stream.lies_in_words().endswith("twice")
+
+
+def test_a_whole_stream_with_a_lie_more_is_not_whole():
+    line, _ = LIES["another cell"]
+    stream = feed(*WHOLE[:-1], line, {**CLOSING, "closing": 3})
+    assert list(stream.observations) == CELLS and not stream.is_whole
+
+
+def test_a_stream_of_lies_is_ended():
+    line, _ = LIES["another cell"]
+    feed(OPENING, IMPORTED, *[line] * MAX_LIES)
+    with pytest.raises(BadRecord, match="too many"):
+        feed(OPENING, IMPORTED, *[line] * (MAX_LIES + 1))
 
 
 def test_a_stream_has_a_size():
