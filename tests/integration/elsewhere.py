@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from matrix import images
 from matrix.engines import docker
-from matrix.engines.protocol import Environment, Limits
+from matrix.engines.protocol import Environment, Limits, Program
 from matrix.ids import parse_target
 
 target = parse_target("tf2.8.4-py310-cpu")
@@ -16,7 +16,7 @@ environment = Environment(target=target, where=sys.argv[1], recipe_sha256="", lo
 
 
 def start(suite):
-    return docker.start(environment, Path(suite), [], {}, Limits())
+    return docker.start(environment, Program(suite=Path(suite)), [], {}, Limits())
 
 
 def read(process):
