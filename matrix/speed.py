@@ -255,8 +255,7 @@ def _resampled(seen: Values, drawn: Values) -> Values:
     """Means over as many processes as there are, drawn with replacement; each brings medians of its own draws.
 
     What is seen of processes holds the noise of their samples already. Drawing those again would count it twice, so
-    that the processes' part is first shrunk to what the samples do not explain (Davison and Hinkley 1997, 3.8), but only
-    by a part of that: from few processes it is an uncertain estimate, and intervals would be too narrow by it.
+    that the processes' part is first shrunk towards what the samples do not explain (Davison and Hinkley 1997, 3.8).
     """
     count, middle = len(seen), np.mean(seen)
     noise = drawn - seen[:, np.newaxis]
