@@ -99,7 +99,7 @@ def provision(target: Target, say: Say) -> Environment:
         recipe_sha256=built,
         lock_sha256=locks.sha256(target),
         image_digest=image.id,
-        base=image.labels[BASE],
+        base=image.labels.get(BASE),
         loosened=loosened,
     )
 

@@ -71,10 +71,11 @@ class Engine:
             time.sleep(0.1)
 
     def _command(self) -> list[str]:
+        """In a network of its own: an Engine without a bridge removes `docker0` where it finds one, the machine's."""
         name = self.folder.name
         return [
-            "dockerd", f"--data-root={self.data}", f"--host={self.host}", "--bridge=none", "--iptables=false",
-            f"--exec-root={self.folder / 'exec'}", f"--pidfile={self.folder / 'pid'}",
+            "unshare", "--net", "--", "dockerd", f"--data-root={self.data}", f"--host={self.host}", "--bridge=none",
+            "--iptables=false", f"--exec-root={self.folder / 'exec'}", f"--pidfile={self.folder / 'pid'}",
             f"--containerd-namespace={name}", f"--containerd-plugins-namespace={name}-plugins",
         ]  # fmt: skip
 
