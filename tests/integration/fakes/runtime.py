@@ -7,3 +7,7 @@ def start(lane):
 
 def lane(cell):
     return 0
+
+
+def gpus():
+    return ()
