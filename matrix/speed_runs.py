@@ -250,12 +250,18 @@ class _Making:
         return WORK / subject.host_class / subject.engine / f"{subject.run}-{self.depth}-{inputs[:12]}"
 
     def forget(self) -> None:
-        for file in self.folder.glob("process-*.jsonl"):
-            file.unlink()
+        """The samples of a run that is whole; one that was interrupted goes on, also when it is made again."""
+        files = [self._file(number) for number in range(PROCESSES[self.depth])]
+        if all(file.exists() for file in files):
+            for file in files:
+                file.unlink()
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"process-{number}.jsonl"
 
     def process(self, number: int) -> _Process:
         """What it said earlier, where that was kept; else it is run. Raise BadRecord where it does not end well."""
-        file = self.folder / f"process-{number}.jsonl"
+        file = self._file(number)
         return _kept(file) or self._run(number, file)
 
     def _run(self, number: int, file: Path) -> _Process:

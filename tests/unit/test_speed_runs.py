@@ -153,6 +153,15 @@ def test_an_interrupt_loses_nothing_that_was_whole(engine, reports):
     assert len(speed_records.read(file_of(reports)).points) == 1
 
 
+def test_also_one_that_is_made_again_goes_on(engine, reports):
+    make(reports)
+    engine.says, whole = (lambda number: engine.usual(number) if number < 2 else b"\n"), engine.usual
+    assert make(reports, again=True).failed
+    engine.says = whole
+    make(reports, again=True)
+    assert engine.started == {0: 2, 1: 2, 2: 3, 3: 2, 4: 2}
+
+
 def test_where_only_the_file_is_gone_it_is_made_of_the_kept_samples(engine, reports):
     make(reports)
     before = file_of(reports).read_bytes()
