@@ -15,9 +15,15 @@ INTERRUPTED, TERMINATED = 130, 143
 GOES_ON = "what was recorded stays; the same command goes on where this one stopped"
 # Modules that hold verbs in a group `cli`. Questions are answered at once because the other module, which takes a
 # second to import for all that it can do, is imported only for its own verbs.
-ANSWERS = ("explain", "advise", "show", "claims", "diff", "probe", "contribute")
-HOLDERS = ("matrix.answers.commands", "matrix.report.pages.commands", "matrix.speed_commands", "matrix.commands")
-HELD = dict.fromkeys(ANSWERS, HOLDERS[0]) | {"site": HOLDERS[1], "speed": HOLDERS[2]}
+ANSWERS = ("explain", "advise", "show", "claims", "probe", "contribute")
+HOLDERS = (
+    "matrix.answers.commands",
+    "matrix.answers.diff_commands",
+    "matrix.report.pages.commands",
+    "matrix.speed_commands",
+    "matrix.commands",
+)
+HELD = dict.fromkeys(ANSWERS, HOLDERS[0]) | dict(zip(("diff", "site", "speed"), HOLDERS[1:], strict=False))
 
 
 class _Verbs(click.Group):

@@ -11,7 +11,6 @@ import msgspec
 
 from matrix import catalog, known_errors, paths
 from matrix.answers import contributed, index, packing, recorded, words
-from matrix.answers import diff as diff_
 from matrix.answers import show as show_
 from matrix.answers.advise import MODES, WISHES, Asked, Wish
 from matrix.answers.advise import advise as advise_
@@ -51,7 +50,7 @@ def explain(text: str | None, release: str | None, backend: Backend | None, repo
     if not told.strip():
         raise BadUsage("there is no text to explain", 'give it as in: explain "Fused conv implementation does not ..."')
     explanation = explain_(told, _published(reports).answers, release=release, backend=backend)
-    _answer(explanation, as_json=as_json, lines=words.explained(explanation, catalog.load()))
+    give(explanation, as_json=as_json, lines=words.explained(explanation, catalog.load()))
 
 
 @cli.command()
@@ -84,7 +83,7 @@ def advise(
     asked = Asked(wish=wish, modes=list(modes or MODES[wish]), dtype=dtype, groups=groups)
     known, data = causes(known_errors.load()), catalog.load()
     advice = advise_(recorded.load(reports, release, backend, machine), asked, data, known, machine)
-    _answer(advice, as_json=as_json, lines=words.advised(advice, data))
+    give(advice, as_json=as_json, lines=words.advised(advice, data))
 
 
 @cli.command()
@@ -113,7 +112,7 @@ def show(
         click.echo(script(show_.reproduction(showing, catalog.load(), profile)), nl=False)
         return
     chosen = [one for one in showing.shown if profile in {None, one.profile}]
-    _answer(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
+    give(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
 
 
 @cli.command()
@@ -122,22 +121,7 @@ def show(
 def claims(reports: Path, as_json: bool) -> None:
     """What is commonly said of grouped and fused convolution, and what the records say to it."""
     published = _published(reports)
-    _answer(published.claims, as_json=as_json, lines=words.claimed(published.claims))
-
-
-@cli.command()
-@click.argument("before")
-@click.argument("after")
-@click.option("--only", multiple=True, help="Keep to this release, backend, profile, host class or engine; repeatable.")
-@reports_option
-@json_option
-def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json: bool) -> None:
-    """What two releases, profiles, engines or folders of records do differently; only like with like is compared.
-
-    Of two kept months, or a month and a folder, what their tables say differently: `diff 2026-10 reports`.
-    """
-    found = diff_.diff(reports, before, after, catalog.load(), only)
-    _answer(found, as_json=as_json, lines=diff_.told(found))
+    give(published.claims, as_json=as_json, lines=words.claimed(published.claims))
 
 
 @cli.command()
@@ -147,7 +131,7 @@ def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json:
 def probe(output: Path, reports: Path, as_json: bool) -> None:
     """Build one file that tells where a machine stands: any Python from 3.6 with TensorFlow and NumPy runs it."""
     built = packing.build(reports, output)
-    _answer(built, as_json=as_json, lines=[f"run it where your TensorFlow is: python {output}"])
+    give(built, as_json=as_json, lines=[f"run it where your TensorFlow is: python {output}"])
 
 
 @cli.command()
@@ -163,7 +147,7 @@ def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     if take:
         taken = contributed.take(reports, contribution, file)
         compared = msgspec.structs.replace(compared, taken=str(taken))
-    _answer(compared, as_json=as_json, lines=contributed.told(compared))
+    give(compared, as_json=as_json, lines=contributed.told(compared))
 
 
 def _published(reports: Path) -> index.Index:
@@ -173,7 +157,7 @@ def _published(reports: Path) -> index.Index:
     return published
 
 
-def _answer(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:
+def give(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer)))
         return
