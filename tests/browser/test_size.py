@@ -19,7 +19,13 @@ from matrix.records import Record
 
 KIB = 1024
 OBSERVATIONS = 100_000
-BUILD = "import sys; from pathlib import Path; from matrix.report import pages; pages.build(*map(Path, sys.argv[1:]))"
+BUILD = """
+import sys
+from pathlib import Path
+from matrix.report import pages
+pages.build(*map(Path, sys.argv[1:]))
+print(Path("/proc/self/status").read_text())
+"""
 
 
 def test_the_first_page_with_all_that_it_loads_is_small(site):
@@ -64,12 +70,17 @@ def many(tmp_path_factory) -> Path:
 
 
 def test_100_000_observations_are_built_within_10_s_and_500_mb(many, tmp_path):
-    """By the processor's time, so that what else the machine does makes no difference: the build has one thread."""
-    program = subprocess.Popen([sys.executable, "-c", BUILD, many, tmp_path / "site"])
+    """By the processor's time, so that what else the machine does makes no difference: the build has one thread. Its
+    memory it tells itself: what the system counts for a child begins with what the parent had.
+    """
+    with (tmp_path / "told").open("w") as told:
+        program = subprocess.Popen([sys.executable, "-c", BUILD, many, tmp_path / "site"], stdout=told)
     _, status, used = os.wait4(program.pid, 0)
     program.returncode = os.waitstatus_to_exitcode(status)
     assert program.returncode == 0
     with (tmp_path / "site" / "data" / "runs.csv").open(encoding="utf-8", newline="") as rows:
         assert sum(int(row["observations"]) for row in csv.DictReader(rows)) >= OBSERVATIONS
     assert used.ru_utime + used.ru_stime < 10, f"{used.ru_utime + used.ru_stime:.1f} s"
-    assert used.ru_maxrss < 500 * KIB, f"{used.ru_maxrss / KIB:.0f} MB"
+    itself = (tmp_path / "told").read_text(encoding="utf-8")
+    most = int(dict(re.findall(r"^(\w+):\s+(\d+)", itself, re.MULTILINE))["VmHWM"])
+    assert most < 500 * KIB, f"{most / KIB:.0f} MB"
