@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -132,7 +133,9 @@ def started(size: str | None = None) -> Iterator[Engine]:
     """An Engine; its disk is a tmpfs where a `size` is named."""
     if os.geteuid() != 0 or not shutil.which("dockerd"):
         cannot("an Engine of one's own takes root and dockerd")
-    folder = Path(tempfile.mkdtemp(prefix="own-engine-"))  # short: a socket's path has 108 bytes
+    # Short, for a socket's path has 108 bytes; hexadecimal, for a namespace of containerd's may not end in "_".
+    folder = Path(tempfile.gettempdir()) / f"own-engine-{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
     engine = Engine(folder=folder, data=folder / "data")
     try:
         engine.data.mkdir()
