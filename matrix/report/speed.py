@@ -7,20 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from packaging.version import Version
 
 from matrix import speed_records
 from matrix.catalog import Catalog
 from matrix.cells import speed_layers
-from matrix.speed_records import Control, Doubt, DoubtKind, Interval, Point, Ratio, SpeedRun, Variant, Word, word
+from matrix.speed_records import Control, Depth, Doubt, DoubtKind, Interval, Point, Ratio, SpeedRun, Variant, Word, word
 from matrix.speed_stream import PointKey
 
 # What times are compared with: the convolution without groups, and the way that works everywhere.
 DENSE, SPLIT = "dense", "split-concat"
 # Of the default depth; peers have one mode each.
 USUAL_MODE = "graph"
+# Who takes this many times as long as by split-concat did not know it: that has to be said wherever speed is.
+MANY_TIMES = 10
+DEPTHS = get_args(Depth)
 DIRECTIONS = {"forward": "forward", "train": "forward and backward"}
 # Why a number is doubtful, and what to do before the run is made again.
 DOUBTS: dict[DoubtKind, tuple[str, str]] = {
@@ -102,6 +105,10 @@ class Place:
         return control((*self.runs, *self.peers))
 
     @property
+    def traps(self) -> list[Trap]:
+        return [trap for run in self.runs for trap in traps(run)]
+
+    @property
     def todo(self) -> list[str]:
         """What to do about what is doubtful, a line a run."""
         return [line for run in (*self.runs, *self.peers) for line in next_in_words(run)]
@@ -148,6 +155,28 @@ def _layers(runs: Sequence[SpeedRun]) -> Iterator[Layer]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trap:
+    """A way that works and is many times slower than split-concat at some points: how many, the least and the most."""
+
+    run: SpeedRun
+    approach: str
+    direction: str
+    least: float
+    most: float
+
+
+def traps(run: SpeedRun) -> Iterator[Trap]:
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for point in shown(run):
+        for approach in _ways():
+            beside = point.ratio(approach, SPLIT)
+            if beside and beside.interval[0] > MANY_TIMES:
+                times[approach, point.direction].append(beside.ratio)
+    for (approach, direction), found in times.items():
+        yield Trap(run=run, approach=approach, direction=direction, least=min(found), most=max(found))
+
+
+@dataclass(frozen=True, kw_only=True)
 class FastRow:
     """A layer and batch: what is fastest, by direction; False where nothing works, None where nothing was timed."""
 
@@ -158,19 +187,22 @@ class FastRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Fast:
-    """The short table of a host class: of the newest release, with nothing set."""
+    """The short table of a host class: of the newest release that was timed most deeply, with nothing set."""
 
     host_class: str
     run: SpeedRun
     rows: tuple[FastRow, ...]
+    traps: tuple[Trap, ...]
     control: Control
 
 
 def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
     """`defaults`: the runs that are what a release does with nothing set. None where no release was timed."""
-    alike = [run for run in place.runs if run.release == place.runs[0].release]
-    if not alike:
+    if not place.runs:
         return None
+    deepest = max((run.depth for run in place.runs), key=DEPTHS.index)
+    release = next(run.release for run in place.runs if run.depth == deepest)
+    alike = [run for run in place.runs if (run.release, run.depth) == (release, deepest)]
     run = next((run for run in alike if run.run in set(defaults)), alike[0])
     found: dict[tuple[str, int, str], Best | Literal[False]] = {
         (point.layer, point.batch, point.direction): best(run, point) or False for point in shown(run)
@@ -179,7 +211,7 @@ def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
         FastRow(layer=layer, batch=batch, told=tuple(found.get((layer, batch, name)) for name in DIRECTIONS))
         for layer, batch in dict.fromkeys((layer, batch) for layer, batch, _ in found)
     )
-    return Fast(host_class=place.host_class, run=run, rows=tuple(rows), control=place.control)
+    return Fast(host_class=place.host_class, run=run, rows=tuple(rows), traps=tuple(traps(run)), control=place.control)
 
 
 def link(run: SpeedRun) -> str:
@@ -254,6 +286,13 @@ def control_in_words(told: Control) -> str:
     words = f"Control: of {told.pairs} pairs of the same program {told.false_alarms} were called different"
     words += f" and {told.cannot_tell} were left open"
     return f"{words}; of {told.planted} that were made 15% slower on purpose {told.detected} were called slower."
+
+
+def trap_in_words(trap: Trap) -> str:
+    """`keras-groups, forward and backward: 32 to 205 times as long`"""
+    least, most = f"{trap.least:.0f}", f"{trap.most:.0f}"
+    times = least if least == most else f"{least} to {most}"
+    return f"{trap.approach}, {DIRECTIONS[trap.direction]}: {times} times as long"
 
 
 def ratio_in_words(ratio: Ratio | None) -> str:
@@ -339,9 +378,9 @@ def _number(value: float) -> str:
 
 
 # What templates say of numbers.
-WORDS = {
+WORDS: dict[str, Any] = {"MANY_TIMES": MANY_TIMES} | {
     one.__name__: one for one in (
         control_in_words, doubts_in_words, layer_in_words, link, point_in_words, ratio_in_words, run_in_words,
-        share_in_words, time_in_words,
+        share_in_words, time_in_words, trap_in_words,
     )
 }  # fmt: skip

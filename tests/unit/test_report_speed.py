@@ -71,6 +71,24 @@ def test_every_table_of_speed_has_as_many_cells_as_heads(tmp_path, readme):
             assert line.count(" |") == 8, line
 
 
+def test_a_way_that_is_many_times_slower_is_named_with_how_many(tmp_path, readme):
+    (place,) = speed.places([TIMED, of("2.9.3", {"keras-groups": 50 * USUAL["split-concat"]})], DATA)
+    assert {(one.run.release, one.approach) for one in place.traps} == {("2.9.3", "keras-groups")}
+    (trap, *_), told = place.traps, speed.trap_in_words(place.traps[0])
+    assert trap.least == pytest.approx(50, rel=0.1) and re.fullmatch(r"keras-groups, forward: \d\d times as long", told)
+    speed_records.write(tmp_path, place.runs[0])
+    report(tmp_path, readme)
+    for file in (readme, tmp_path / "SUPPORT.md"):
+        assert told in file.read_text(), file
+
+
+def test_the_short_table_is_of_the_newest_release_timed_most_deeply():
+    newest = of("2.9.3", {}, depth="quick")
+    (place,) = speed.places([TIMED, newest], DATA)
+    told = speed.fast(place, [TIMED.run, newest.run])
+    assert told is not None and told.run == TIMED
+
+
 def test_no_speed_no_word_of_it(tmp_path):
     readme = publish(tmp_path, ON)
     report(tmp_path, readme)
