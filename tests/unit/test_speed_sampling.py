@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import signal
 import time
+from collections import Counter
 
 import pytest
 from suite.speed import layers, measure, sampling
@@ -68,9 +70,18 @@ def test_what_takes_longer_has_fewer_samples(seconds, plan):
 def test_variants_take_turns_and_miss_rounds_evenly(clock):
     calls = {"a": clock.call(0.01, "a"), "b": clock.call(0.02, "b")}
     samples = sampling.in_turn(calls, {"a": Plan(0, 1, 6), "b": Plan(0, 1, 2)})
-    assert "".join(clock.called) == "aaabaaab"
+    assert "".join(clock.called) == "aaabaaba"
     assert [len(samples["a"]), len(samples["b"])] == [6, 2]
     assert samples["b"] == pytest.approx([0.02, 0.02], rel=1e-3)
+
+
+def test_none_always_comes_after_the_same_one(clock):
+    names = list("abcd")
+    sampling.in_turn({name: clock.call(0.01, name) for name in names}, dict.fromkeys(names, Plan(0, 1, 8)))
+    rounds = ["".join(clock.called[first : first + 4]) for first in range(0, len(clock.called), 4)]
+    assert all(sorted(turns) == names for turns in rounds)
+    before = Counter(pair for turns in rounds for pair in itertools.pairwise(turns))
+    assert len(before) == 12 and set(before.values()) == {2}
 
 
 def test_the_collector_is_off_while_variants_are_sampled():

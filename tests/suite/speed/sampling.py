@@ -4,7 +4,9 @@ Three numbers are kept apart: the import (of the process), the first call (trace
 the steady state. A sample is the mean over a few calls that follow one another at once, so that it lasts about a
 millisecond; where a call is short, one that is not timed comes before them, so that the caches hold what this variant
 left there and not what the one before it did. The variants take turns sample by sample, so that whatever slows the
-machine for a while slows all of them. Python's garbage collector is off meanwhile.
+machine for a while slows all of them, and each round in another order, so that none always comes after the same one:
+in a fixed order the very same program was seen to differ from itself by up to 14%, by what came before it. Python's
+garbage collector is off meanwhile.
 """
 
 import contextlib
@@ -12,7 +14,7 @@ import gc
 import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
-from .layers import PLANTED
+from .layers import PLANTED, balanced
 
 Call = Callable[[], Any]  # answers when the device is done
 
@@ -81,16 +83,16 @@ def slowed(call: Call) -> Call:
 
 
 def in_turn(calls: Dict[str, Call], plans: Dict[str, Plan]) -> Dict[str, List[float]]:
-    """The samples of each variant. All take turns in the order that they are given in; one that has fewer samples
-    misses rounds, evenly.
+    """The samples of each variant. All take turns, each round in the next of the balanced orders of what is given; one
+    that has fewer samples misses rounds, evenly.
     """
     samples: Dict[str, List[float]] = {name: [] for name in calls}
     rounds = max(plan.samples for plan in plans.values())
     with quiet():
         for number in range(rounds):
-            for name, call in calls.items():
+            for name in balanced(list(calls), number):
                 if _is_due(number, plans[name].samples, rounds):
-                    samples[name].append(sample(call, plans[name]))
+                    samples[name].append(sample(calls[name], plans[name]))
     return samples
 
 
