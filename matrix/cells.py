@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from matrix import paths
+from matrix.ids import How
 
 
 def _load(name: str, file: Path) -> ModuleType:
@@ -33,9 +34,11 @@ def speed_layers() -> ModuleType:
     return _load("suite_speed_layers", paths.SUITE / "speed" / "layers.py")
 
 
-# What plans for a device that is not there says nothing in a run that is executed.
-PLANNING = ("planning.py", "grappler_plan.py", "kernel_registry.py")
-
+# The modules that decide something of one kind of run alone: a change of them makes no record of another old.
+OWN: dict[str, tuple[str, ...]] = {
+    "on_gpu": ("on_gpu.py", "cudnn_plans.py"),
+    "planned": ("planning.py", "grappler_plan.py", "kernel_registry.py"),
+}
 
 # What of the suite's catalog lists cells, and says nothing of how one is observed.
 LISTS = ("APPROACHES", "CASE_SETS", "PLANNED_SETS")
@@ -45,20 +48,20 @@ PEERS = "peers"
 
 
 @cache
-def suite_sha256(folder: Path = paths.SUITE, *, planned: bool = False) -> str:
-    """Of the modules that decide what an executed run observes, or a planned one, by path and content: without the
-    pytest callers and what measures speed.
+def suite_sha256(folder: Path = paths.SUITE, how: How = "executed") -> str:
+    """Of the modules that decide what is observed so, by path and content: without the pytest callers and what
+    measures speed.
     """
-    return _sha256((file.relative_to(folder).as_posix(), file.read_bytes()) for file in _modules(folder, planned))
+    return _sha256((file.relative_to(folder).as_posix(), file.read_bytes()) for file in _modules(folder, how))
 
 
 @cache
-def suite_parts(folder: Path = paths.SUITE, *, planned: bool = False) -> dict[str, str]:
+def suite_parts(folder: Path = paths.SUITE, how: How = "executed") -> dict[str, str]:
     """The same in parts, shortened: what one approach alone depends on, by its id, and under `*` what all of them do.
 
     A cell that a record holds is current as long as both of its parts are: adding one changes no other.
     """
-    modules = {file.relative_to(folder).as_posix(): file.read_bytes() for file in _modules(folder, planned)}
+    modules = {file.relative_to(folder).as_posix(): file.read_bytes() for file in _modules(folder, how)}
     own = {name: modules.pop(name) for name in [*modules] if re.fullmatch(r"approaches/(?!__init__).*", name)}
     modules["catalog.py"] = _without_lists(modules["catalog.py"])
     parts = {"*": _sha256(modules.items())[:12]}
@@ -80,14 +83,13 @@ def speed_sha256(folder: Path = paths.SUITE, *, peer: bool = False) -> str:
     return _sha256([*contents, *((name, part.encode()) for name, part in sorted(parts.items()))])
 
 
-def _modules(folder: Path, planned: bool) -> list[Path]:
+def _modules(folder: Path, how: How) -> list[Path]:
     timed = set(_of_speed(folder))
+    others = {name for kind, names in OWN.items() if kind != how for name in names}
     return [
         file
         for file in sorted(folder.rglob("*.py"))
-        if file not in timed
-        and not file.name.startswith(("test_", "bench_"))
-        and (planned or file.name not in PLANNING)
+        if file not in timed and not file.name.startswith(("test_", "bench_")) and file.name not in others
     ]
 
 

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 Backend = Literal["cpu", "cuda", "rocm"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+# How a run is observed: executed on the processor, executed on a GPU, or planned for a device that is not there.
+How = Literal["executed", "on_gpu", "planned"]
 
 RELEASE = r"[0-9]{1,3}(?:\.[0-9]{1,9}){1,3}(?:(?:a|b|rc|\.dev|\.post)[0-9]{1,8})?"
 PYTHON = r"3\.[0-9]{1,2}"

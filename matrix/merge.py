@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from matrix import ids, records
 from matrix.errors import BadRecord
 from matrix.files import write_whole
-from matrix.ids import Backend
+from matrix.ids import Backend, How
 from matrix.plan import LASTING
 from matrix.records import EngineName, Header, Record
 from matrix.shards import Plan, Shard
@@ -151,9 +152,10 @@ def _check_comparable(found: Sequence[Attempt], plan: Plan | None) -> None:
 
 
 def _suites(found: Iterable[Attempt], plan: Plan | None) -> Iterator[str]:
-    """What is executed and what is planned is observed by different modules of the suite."""
-    for planned, wanted in enumerate(plan.suite_sha256 if plan else (None, None)):
-        of_kind = [attempt for attempt in found if (attempt.header.planned_for is not None) == planned]
+    """What is executed, on a GPU or not, and what is planned is observed by different modules of the suite."""
+    for how in get_args(How):
+        wanted = plan.suite_sha256[how] if plan else None
+        of_kind = [attempt for attempt in found if attempt.header.how == how]
         by_suite = _grouped(of_kind, lambda header: header.suite_sha256)
         if len(by_suite) > 1 or (wanted and by_suite.keys() - {wanted}):
             yield from (f"suite {_several(group, suite)}" for suite, group in by_suite.items() if suite != wanted)

@@ -172,7 +172,7 @@ def current(planned: Planned, reports: Path) -> Record | None:
     header = record.header
     if header.status == "not_built" and planned.engine == "venv":
         return None if interpreters.find(planned.run.target.python) else record
-    suite = suite_sha256(planned=planned.virtual_device is not None)
+    suite = suite_sha256(how=planned.how)
     same = header.suite_sha256 == suite and header.recipe_sha256 == _recipe(planned)
     stays = not header.machine and (header.status in LASTING or header.same_as)
     return record if same and stays else None
@@ -187,7 +187,7 @@ def still_true(planned: Planned, reports: Path) -> Record | None:
         return None
     if record.header.host.cpu != planned.host.cpu:
         return None
-    then, now = record.header.suite_parts or {}, suite_parts(planned=planned.virtual_device is not None)
+    then, now = record.header.suite_parts or {}, suite_parts(how=planned.how)
     same = {part for part in now if then.get(part) == now[part]}
     kept = tuple(one for one in record.observations if {"*", one.approach} <= same)
     return Record(header=record.header, observations=kept) if kept else None

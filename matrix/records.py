@@ -155,6 +155,10 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
     kernels: Kernels | None = None
     observations: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
 
+    @property
+    def how(self) -> ids.How:
+        return "planned" if self.planned_for is not None else "on_gpu" if self.host.gpu else "executed"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:

@@ -24,13 +24,18 @@ from matrix.engines import ENGINES
 from matrix.engines.protocol import Ended, Environment, Limits, Process, Program
 from matrix.errors import BadRecord, MachineError, MatrixError, NotBuilt
 from matrix.files import write_whole
-from matrix.ids import Run
+from matrix.ids import How, Run
 from matrix.records import CellId, EngineName, Header, Host, Observation, Record, Status
 from matrix.stream import Imported, Stream
 
 THREADS = 1
 # A clean environment, but for these: TensorFlow's chatter is cut to errors, Python's output comes at once.
 VARIABLES = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+# On a GPU, besides: TensorFlow takes what memory it needs of the device, not all there is, for runs go side by side.
+VARIABLES_ON_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+# For a device newer than the build the driver compiles each kernel at its first use, and the libraries lie in memory.
+ON_GPU = Limits(memory=12 * 2**30)
+SECONDS_A_CELL_ON_GPU = 240
 LOG_KEPT = 512 * 1024
 
 Observed = Callable[[Observation], None]
@@ -53,6 +58,14 @@ class Planned:
     @property
     def host(self) -> Host:
         return self.emulator.host if self.emulator else host.facts(self.run.target.backend)
+
+    @property
+    def how(self) -> How:
+        return "on_gpu" if self.host.gpu else "planned" if self.virtual_device else "executed"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return VARIABLES | (VARIABLES_ON_GPU if self.how == "on_gpu" else {}) | self.profile.variables
 
     @property
     def virtual_device(self) -> dict[str, str] | None:
@@ -91,8 +104,10 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-def on_its_processor(job: Job) -> Job:
-    """The same job by the emulator of its planned run, if it has one, with time for it."""
+def on_its_device(job: Job) -> Job:
+    """The same job with the limits of a GPU, or by the emulator of its planned run, with time for it."""
+    if job.planned.how == "on_gpu":
+        return replace(job, limits=ON_GPU)
     if not (emulator := job.planned.emulator):
         return job
     limits = replace(job.limits, seconds=emulators.SECONDS, silence=emulators.SILENCE)
@@ -103,7 +118,7 @@ def recipe_sha256(planned: Planned, built: str) -> str:
     """Of all that decides what runs, but for the host class and the suite: what is built, by the engine's own recipe,
     and the variables.
     """
-    variables = sorted((VARIABLES | planned.profile.variables).items())
+    variables = sorted(planned.variables.items())
     asked = f" planned for {sorted(planned.virtual_device.items())}" if planned.virtual_device else ""
     asked += f" of {planned.profile.approaches}" if planned.profile.approaches else ""
     asked += f" emulated by {planned.emulator.command}" if planned.emulator else ""
@@ -146,6 +161,8 @@ def _why(stream: Stream, end: End) -> str:
 def _planned(planned: Planned) -> tuple[str, ...]:
     if planned.emulator:
         return ("--seconds", str(emulators.SECONDS_A_CELL))
+    if planned.how == "on_gpu":
+        return ("--seconds", str(SECONDS_A_CELL_ON_GPU), "--memory", str(ON_GPU.memory))
     return ("--planned", json.dumps(planned.virtual_device)) if planned.virtual_device else ()
 
 
@@ -209,9 +226,8 @@ def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observ
         for observation in stream.feed(data):
             observed(observation)
 
-    variables = VARIABLES | job.planned.profile.variables
-    program = Program(suite=job.suite)
-    process = ENGINES[job.planned.engine].start(job.environment, program, arguments, variables, job.limits)
+    program = Program(suite=job.suite, part="on_gpu" if job.planned.how == "on_gpu" else "")
+    process = ENGINES[job.planned.engine].start(job.environment, program, arguments, job.planned.variables, job.limits)
     end = follow(process, take, job.limits, job.planned.run.id, job.stop)
     if stream.closing:
         write_whole(paths.LOGS / f"{job.planned.run.id}.seconds.json", msgspec.json.encode(stream.closing.seconds))
@@ -318,8 +334,8 @@ def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
             "image_digest": job.environment.image_digest,
             "base": job.environment.base,
             "loosened": list(job.environment.loosened) or None,
-            "suite_sha256": suite_sha256(job.suite, planned=planned.virtual_device is not None),
-            "suite_parts": suite_parts(job.suite, planned=planned.virtual_device is not None),
+            "suite_sha256": suite_sha256(job.suite, planned.how),
+            "suite_parts": suite_parts(job.suite, planned.how),
             "threads": THREADS,
         }
     fields["python"] = fields.get("python") or run.target.python

@@ -165,7 +165,7 @@ class _Crew:
     def _run(self, planned: Planned, environment: Environment) -> list[Record]:
         arguments = self._selection.patterns(planned)
         job = Job(planned=planned, environment=environment, arguments=arguments, stop=self.stop)
-        job = runner.on_its_processor(job)
+        job = runner.on_its_device(job)
         with self._memory():
             other = runner.default_is(job, self._catalog)
             if other is None:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 from msgspec import Meta
@@ -22,7 +22,7 @@ from msgspec import Meta
 from matrix import records
 from matrix.cells import suite_sha256
 from matrix.errors import BadRecord, BadUsage
-from matrix.ids import Backend, Run, Target
+from matrix.ids import Backend, How, Run, Target
 from matrix.plan import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
 from matrix.runner import Planned
 
@@ -53,9 +53,9 @@ class Shard(_Strict, frozen=True, kw_only=True):
 
 
 class Plan(_Strict, frozen=True, kw_only=True, tag_field="format", tag="plan/1"):
-    """What is to be made, and where: a job matrix for each backend. `suite_sha256`: of executed and of planned runs."""
+    """What is to be made, and where: a job matrix for each backend. `suite_sha256`: by how a run is observed."""
 
-    suite_sha256: tuple[records.Sha256, records.Sha256]
+    suite_sha256: dict[How, records.Sha256]
     shards: dict[Backend, list[Shard]]
 
     def every(self) -> list[Shard]:
@@ -116,7 +116,7 @@ def plan(planned: Sequence[Planned], shards: int, seconds: Seconds) -> Plan:
         runs = [entry.run.id for entry in job.runs]
         shard = Shard(number=number, of=len(jobs), backend=backend, seconds=round(job.seconds), runs=runs)
         made[backend].append(shard)
-    return Plan(suite_sha256=(suite_sha256(), suite_sha256(planned=True)), shards=dict(made))
+    return Plan(suite_sha256={how: suite_sha256(how=how) for how in get_args(How)}, shards=dict(made))
 
 
 def take(planned: Sequence[Planned], part: Part, seconds: Seconds) -> tuple[Planned, ...]:

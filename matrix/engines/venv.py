@@ -65,9 +65,15 @@ def start(
     python = [*environment.launcher, str(Path(environment.where) / "bin" / "python")]
     return _Process(
         [*_without_network(), *dying_with_us(), *_limited(limits), *python, "-m", program.module, *arguments],
-        {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent), **variables},
+        {**_surroundings(home, program, environment.target), **variables},
         home,
     )
+
+
+def _surroundings(home: str, program: Program, target: Target) -> dict[str, str]:
+    """What is compiled for a GPU newer than the build is kept for the next run: the first one takes minutes for it."""
+    kept = {"CUDA_CACHE_PATH": str(paths.WORK / "cuda")} if target.backend == "cuda" else {}
+    return {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent), **kept}
 
 
 def done(environment: Environment) -> None:

@@ -259,7 +259,7 @@ def _made(judgement: Judgement) -> RunEntry:
         reason=header.reason,
         same_as=header.same_as,
         onednn=judgement.witness.answers.onednn,
-        older_suite=header.suite_sha256 not in {None, suite_sha256(planned=header.planned_for is not None)},
+        older_suite=header.suite_sha256 not in {None, suite_sha256(how=header.how)},
         doubtful=["/".join(observation.cell) for observation in judgement.doubtful],
     )
 

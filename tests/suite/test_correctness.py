@@ -12,9 +12,10 @@ import sys
 
 import pytest
 
-from . import catalog, observe, runtime, worker
+from . import catalog, observe, on_gpu, runtime, worker
 
 LIMITS = worker.Limits(seconds=60, memory=6 * 2**30)
+on_gpu.prepare()
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from matrix import paths
+from matrix import ids, paths
 from matrix.cells import speed_sha256, suite, suite_parts, suite_sha256
 
 
@@ -57,7 +58,16 @@ def test_what_measures_speed_touches_nothing_of_correctness(copy):
     (copy / "speed" / "one_more.py").write_text("MORE = 1\n")
     (copy / "bench_speed.py").write_text("MORE = 1\n")
     assert changed(copy) == set() and suite_sha256.__wrapped__(copy) == suite_sha256()
-    assert suite_sha256.__wrapped__(copy, planned=True) == suite_sha256(planned=True)
+    assert suite_sha256.__wrapped__(copy, "planned") == suite_sha256(how="planned")
+
+
+@pytest.mark.parametrize(
+    ("file", "how"), [("on_gpu.py", "on_gpu"), ("evidence/cudnn_plans.py", "on_gpu"), ("planning.py", "planned")]
+)
+def test_what_decides_of_one_kind_of_run_touches_no_other(copy, file, how):
+    (copy / file).write_text("MORE = 1\n")
+    kinds = get_args(ids.How)
+    assert {kind for kind in kinds if suite_sha256.__wrapped__(copy, kind) != suite_sha256(how=kind)} == {how}
 
 
 def test_speed_is_touched_by_its_own_modules_and_by_the_programs_but_by_no_case(copy):

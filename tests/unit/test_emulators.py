@@ -9,7 +9,7 @@ from matrix.engines.protocol import Environment
 from matrix.errors import BadUsage
 from matrix.needs import need_cells
 from matrix.plan import Selection, plan
-from matrix.runner import Job, on_its_processor
+from matrix.runner import Job, on_its_device
 from matrix.verdicts import NEEDS, is_control
 
 HASWELL = Selection(releases=("2.9",), profiles=("default",), emulator="haswell")
@@ -40,7 +40,7 @@ def test_its_python_is_run_by_the_emulator_and_has_time():
     (planned,) = plan(catalog.load(), HASWELL, "venv")
     environment = Environment(target=planned.run.target, where="/env", recipe_sha256="0" * 64, lock_sha256="0" * 64)
     job = Job(planned=planned, environment=environment)
-    emulated = on_its_processor(job)
+    emulated = on_its_device(job)
     assert emulated.environment.launcher == ("qemu-x86_64", "-cpu", "Haswell")
     assert emulated.limits.seconds > job.limits.seconds
 

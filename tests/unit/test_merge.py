@@ -18,7 +18,7 @@ from matrix.merge import Merged
 from matrix.records import Host, Record
 from matrix.shards import Plan, Shard
 
-SUITES = ("a" * 64, "b" * 64)
+SUITES = {"executed": "a" * 64, "on_gpu": "c" * 64, "planned": "b" * 64}
 NEWER, OLDER = "2026-01-02T03:04:05Z", "2026-01-01T00:00:00Z"
 CELL = tuple(suite.cells()[0])
 
@@ -33,7 +33,8 @@ def made(run: str, *, started: str = NEWER, status: str = "complete", **changes)
     fields = {
         "run": run, "release": parsed.target.release, "backend": parsed.target.backend, "profile": parsed.profile,
         "started": started, "status": status, "observations": len(seen),
-        "suite_sha256": SUITES[0], "lock_sha256": "c" * 64, "reason": None if status == "complete" else "because",
+        "suite_sha256": SUITES["executed"], "lock_sha256": "c" * 64,
+        "reason": None if status == "complete" else "because",
     }  # fmt: skip
     return Record(header=header(**fields | changes), observations=seen)
 
@@ -131,7 +132,7 @@ def test_locks_of_two_targets_may_differ_and_so_may_suites_of_executed_and_plann
     those = [
         made(run_id("2.8.4")),
         made(run_id("2.9.3"), lock_sha256="d" * 64),
-        made(run_id("2.9.3", backend="cuda"), suite_sha256=SUITES[1], planned_for={"type": "GPU"}),
+        made(run_id("2.9.3", backend="cuda"), suite_sha256=SUITES["planned"], planned_for={"type": "GPU"}),
     ]
     merge.merge([put(tmp_path / "1", *those)], out, a_plan([one.header.run for one in those]))
     assert len(published(out)) == 3
@@ -289,10 +290,10 @@ def verb(*arguments: object):
 
 
 def test_the_verb_writes_the_table_tells_what_is_missing_and_fails_for_what_is_no_record(tmp_path, out):
-    suites = (suite_sha256(), suite_sha256(planned=True))
+    suites = {how: suite_sha256(how=how) for how in SUITES}
     plan = msgspec.structs.replace(a_plan([run_id("2.8.4")], [run_id("2.9.3")]), suite_sha256=suites)
     (tmp_path / "plan.json").write_bytes(shards.encode(plan))
-    folder = put(tmp_path / "1", made(run_id("2.8.4"), suite_sha256=suites[0]))
+    folder = put(tmp_path / "1", made(run_id("2.8.4"), suite_sha256=suites["executed"]))
     told = verb(folder, f"--plan={tmp_path / 'plan.json'}", f"--reports={out}")
     assert told.exception is None and "not run: tf2.9.3-py310-cpu+onednn-off: shard 2/2 brought nothing" in told.stdout
     assert (out / "support.json").is_file() and (out / "SUPPORT.md").is_file()

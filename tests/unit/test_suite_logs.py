@@ -8,7 +8,7 @@ import os
 import sys
 
 import pytest
-from suite.evidence import cudnn_log, library_logs, miopen_log, onednn_verbose
+from suite.evidence import cudnn_log, cudnn_plans, library_logs, miopen_log, onednn_verbose
 from suite.evidence.primitive import Primitive
 from suite.evidence.rules import Asked, Node, from_graphs
 
@@ -129,3 +129,71 @@ def test_what_is_printed_is_taken_and_standard_error_goes_on(capfd) -> None:
     assert out == ""
     assert "LogCmdConvolution" in err
     assert "last words" in err
+
+
+def cudnn_plan(*, groups: int, bias_relu: bool) -> str:
+    """As cuDNN 9.19 logged it on an H100, for a convolution from 8 to 16 channels; groups and what follows are the
+    case's, and tensors are shortened to what tells their sizes.
+    """
+
+    def tensor(name: str, sizes: str) -> str:
+        return (
+            f"i!                         {name}Desc: type=CUDNN_BACKEND_TENSOR_DESCRIPTOR:\n"
+            "i!                             type: type=cudnnDataType_t; val=CUDNN_DATA_FLOAT (0);\n"
+            "i!                             nbDims: type=int; val=4;\n"
+            f"i!                             dimA: type=int; val=[{sizes}];\n"
+        )
+
+    def pointwise(mode: str, *, b: str = "", alpha2: int = 1) -> str:
+        return (
+            "i!                     operation: type=CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR:\n"
+            "i!                         pwDesc: type=CUDNN_BACKEND_POINTWISE_DESCRIPTOR:\n"
+            f"i!                             mode: type=cudnnPointwiseMode_t; val=CUDNN_POINTWISE_{mode} (0);\n"
+            f"{tensor('x', '2,16,9,7')}{tensor('b', b) if b else ''}{tensor('y', '2,16,9,7')}"
+            "i!                         alpha1: type=double; val=1;\n"
+            f"i!                         alpha2: type=double; val={alpha2};\n"
+        )
+
+    rest = pointwise("ADD", b="2,16,9,7", alpha2=0) + pointwise("ADD", b="1,16,1,1") + pointwise("RELU_FWD")
+    return (
+        "I! CuDNN (v91900 56) function cudnnBackendExecute() called:\n"
+        "i!     handle: type=cudnnHandle_t:\n"
+        "i!     executionPlan: type=CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:\n"
+        "i!         engcfg: type=CUDNN_BACKEND_ENGINECFG_DESCRIPTOR:\n"
+        "i!             engine: type=CUDNN_BACKEND_ENGINE_DESCRIPTOR:\n"
+        "i!                 opGraph: type=CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:\n"
+        "i!                     operation: type=CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:\n"
+        f"{tensor('x', '2,8,9,7')}{tensor('w', f'16,{8 // groups},3,3')}"
+        "i!                         convDesc: type=CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR:\n"
+        "i!                             mode: type=cudnnConvolutionMode_t; val=CUDNN_CROSS_CORRELATION (1);\n"
+        f"{tensor('y', '2,16,9,7')}{rest if bias_relu else ''}"
+        "i!                 engine_id: type=int; val=11;\n"
+        "i! Time: 2026-11-26T02:03:04.556739 (0d+0h+0m+0s since start)\n"
+        "i! Process=459; Thread=459; GPU=0; Handle=0x133cd640; StreamId=(nil) (defaultStream).\n"
+        "\n\n"
+    )
+
+
+CUDNN_STATUS = (
+    "I! CuDNN (v91900 56) function cudnnBackendExecute() called:\n"
+    "i!     status: type=cudnnStatus_t; val=CUDNN_STATUS_{};\n\n\n"
+)
+
+
+@pytest.mark.parametrize(("bias_relu", "post_ops"), [(False, ()), (True, ("relu_fwd",))])
+def test_cudnn_plans(bias_relu, post_ops) -> None:
+    text = cudnn_plan(groups=4, bias_relu=bias_relu) + CUDNN_STATUS.format("SUCCESS (0)")
+    assert cudnn_plans.parse(text) == [Primitive("cuDNN", "cudnnBackendExecute", 4, 8, post_ops)]
+    assert not cudnn_log.parse(text)
+
+
+def test_a_plan_that_cudnn_could_not_execute_is_no_evidence() -> None:
+    failed = cudnn_plan(groups=1, bias_relu=False) + CUDNN_STATUS.format("EXECUTION_FAILED (5000)")
+    passed = cudnn_plan(groups=4, bias_relu=False) + CUDNN_STATUS.format("SUCCESS (0)")
+    assert [one.groups for one in cudnn_plans.parse(passed + failed)] == [4]
+
+
+def test_a_transposed_convolution_is_the_gradient_of_one() -> None:
+    text = cudnn_plan(groups=4, bias_relu=False).replace("CONVOLUTION_FORWARD", "CONVOLUTION_BACKWARD_DATA")
+    text = text.replace(" xDesc", " dxDesc").replace(" yDesc", " dyDesc")
+    assert cudnn_plans.parse(text) == [Primitive("cuDNN", "cudnnBackendExecute", 4, 16)]

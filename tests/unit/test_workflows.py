@@ -263,7 +263,7 @@ def before(checkout: Path, workflow: str, command: str) -> None:
         plan = shards.read(checkout / "plan.json")
         for record in list(records.read_all(checkout / "reports")):
             if record.header.run in plan.every()[0].runs:
-                header = msgspec.structs.replace(record.header, suite_sha256=plan.suite_sha256[0])
+                header = msgspec.structs.replace(record.header, suite_sha256=plan.suite_sha256["executed"])
                 made = Record(header=header, observations=record.observations)
                 records.write(checkout / "collected" / "shard-1-of-2-attempt-1", made)
         shutil.rmtree(checkout / "reports" / "runs")
