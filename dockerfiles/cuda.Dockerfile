@@ -31,3 +31,5 @@ FROM ${BASE}
 COPY --from=install /opt/target /opt/target
 COPY --from=toolkit /toolkit /usr/local/cuda
 ENV LD_LIBRARY_PATH=/usr/local/cuda/lib64
+# The loader is told of the libraries that the wheels bring: 2.21.0 looks for one of them in no folder of theirs.
+RUN find /opt/target -type d -path '*/site-packages/nvidia/*/lib' > /etc/ld.so.conf.d/zz-wheels.conf && ldconfig

@@ -133,13 +133,15 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     stream = Stream(wanted)
     end = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
     status = _status(stream)
-    if status == "complete" and (doubt := _lie(job.planned.run, stream) or _no_device(job.planned, stream)):
+    if status == "complete" and (doubt := _lie(job.planned.run, stream)):
         status, end = "partial", doubt
     kept = {one.cell: one for one in job.planned.kept.observations} if job.planned.kept else {}
+    found = kept | stream.observations
+    if doubt := _no_device(job.planned, stream):
+        status, end, found = "partial", doubt, kept
     earlier = (job.planned.kept.header.seconds or 0.0) if job.planned.kept else 0.0
     when = {"started": started, "seconds": round(earlier + time.monotonic() - began, 1)}
     why = {} if status == "complete" else {"reason": _why(stream, end)[:300], "machine": end.machine}
-    found = kept | stream.observations
     order = dict.fromkeys((*job.planned.cells, *wanted))
     ordered = tuple(found[cell] for cell in order if cell in found)
     header = _header(job.planned, job, status=status, observations=len(ordered), **when, **why, **_told(stream))
@@ -293,9 +295,10 @@ def _lie(run: Run, stream: Stream) -> End | None:
 
 
 def _no_device(planned: Planned, stream: Stream) -> End | None:
-    """A GPU that TensorFlow does not find, for want of a library perhaps, it does without and without an error."""
-    assert stream.imported
-    if not planned.host.gpu or stream.imported.gpus:
+    """A GPU that TensorFlow does not find, for want of a library perhaps, it does without and without an error: what it
+    then says is of the CPU, and no observation of the run.
+    """
+    if not planned.host.gpu or stream.imported is None or stream.imported.gpus:
         return None
     return End(reason="TensorFlow found no GPU, and ran on the CPU: see the log of the run", machine=True)
 

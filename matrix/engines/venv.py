@@ -65,15 +65,22 @@ def start(
     python = [*environment.launcher, str(Path(environment.where) / "bin" / "python")]
     return _Process(
         [*_without_network(), *dying_with_us(), *_limited(limits), *python, "-m", program.module, *arguments],
-        {**_surroundings(home, program, environment.target), **variables},
+        {**_surroundings(home, program, environment), **variables},
         home,
     )
 
 
-def _surroundings(home: str, program: Program, target: Target) -> dict[str, str]:
-    """What is compiled for a GPU newer than the build is kept for the next run: the first one takes minutes for it."""
-    kept = {"CUDA_CACHE_PATH": str(paths.WORK / "cuda")} if target.backend == "cuda" else {}
-    return {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent), **kept}
+def _surroundings(home: str, program: Program, environment: Environment) -> dict[str, str]:
+    cuda = _cuda(Path(environment.where)) if environment.target.backend == "cuda" else {}
+    return {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent), **cuda}
+
+
+def _cuda(environment: Path) -> dict[str, str]:
+    """Where the loader finds the libraries of the wheels: 2.21.0 looks for one of them in no folder of theirs. What is
+    compiled for a GPU newer than the build is kept for the next run.
+    """
+    libraries = sorted(environment.glob("lib/python3*/site-packages/nvidia/*/lib"))
+    return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)), "CUDA_CACHE_PATH": str(paths.WORK / "cuda")}
 
 
 def done(environment: Environment) -> None:

@@ -1,11 +1,13 @@
-"""What libraries log of convolutions. Real lines: oneDNN's of the releases named; cuDNN 7.5.1's call as a profiler's
-manual prints it, and MIOpen's as its own tests and reports do, since no GPU was here. Lines changed for a case say so.
+"""What libraries log of convolutions. Real lines: oneDNN's of the releases named; cuDNN 9.19's below data/cudnn, as
+2.21.0 had it on an H200; cuDNN 7.5.1's call as a profiler's manual prints it, and MIOpen's as its own tests and reports
+do, since no such GPU was here. Lines changed for a case say so.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from suite.evidence import cudnn_log, cudnn_plans, library_logs, miopen_log, onednn_verbose
@@ -129,6 +131,15 @@ def test_what_is_printed_is_taken_and_standard_error_goes_on(capfd) -> None:
     assert out == ""
     assert "LogCmdConvolution" in err
     assert "last words" in err
+
+
+def test_cudnn_plan_of_a_graph_with_bias_and_relu_on_a_gpu() -> None:
+    """One call, and its status."""
+    text = (Path(__file__).parent / "data" / "cudnn" / "2.21.0-graph-bias_relu-f32-nhwc.txt").read_text()
+    (primitive,) = cudnn_plans.parse(text)
+    assert primitive == Primitive("cuDNN", "cudnnBackendExecute", 4, 16, ("relu_fwd",))
+    fusion = from_graphs([Node("_FusedConv2D", ("BiasAdd", "Relu"), 4)], BASE, [primitive])
+    assert (fusion["kernel"], fusion["epilogue"], fusion["source"]) == ("grouped", "fused", "cudnn_log")
 
 
 def cudnn_plan(*, groups: int, bias_relu: bool) -> str:

@@ -109,6 +109,14 @@ def test_optimized_hlo(text, asked, kernel, convolutions) -> None:
     assert any("maximum" in op for op in fusion["ops"])
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+def test_optimized_hlo_of_a_gpu(dtype) -> None:
+    """2.21.0 on an H200: one call of cuDNN with the groups, the bias and the activation inside."""
+    fusion = from_hlo(hlo.parse((HLO / f"2.21.0-cuda-bias_relu-{dtype}.txt").read_text(encoding="utf-8")), BASE)
+    assert (fusion["kernel"], fusion["epilogue"]) == ("grouped", "fused")
+    assert fusion["ops"] == {"custom-call[__cudnn$convBiasActivationForward,feature_group_count=4]": 1}
+
+
 def test_without_groups_hlo_proves_nothing_about_groups() -> None:
     instructions = hlo.parse((HLO / "2.21.0-masked-dense.txt").read_text(encoding="utf-8"))
     assert from_hlo(instructions, BASE._replace(groups=1))["kernel"] == "unknown"

@@ -1,0 +1,57 @@
+"""What a run on a GPU is given, and what counts of it. The GPU is a fake: this machine's facts with a card among them."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from matrix import catalog, host, paths, runner
+from matrix.engines import venv
+from matrix.engines.protocol import Environment, Program
+from matrix.plan import Selection, plan
+from matrix.runner import End, Job, on_its_device
+
+CUDA = Selection(releases=("2.21",), backends=("cuda",), profiles=("default",))
+CELL = ("nn-conv2d", "graph", "forward", "g4-k3/none/f32/nhwc")
+OBSERVATION = dict(zip(("approach", "mode", "check", "case"), CELL, strict=True), evidence="executed", outcome="pass")
+
+
+@pytest.fixture
+def job(monkeypatch) -> Job:
+    facts = host.facts("cpu")
+    monkeypatch.setattr(host, "facts", lambda backend: msgspec.structs.replace(facts, gpu="A fake", driver="1.0"))
+    (planned,) = plan(catalog.load(), CUDA, "venv")
+    environment = Environment(target=planned.run.target, where="/env", recipe_sha256="0" * 64, lock_sha256="0" * 64)
+    return Job(planned=planned, environment=environment)
+
+
+def test_it_has_a_gpus_variables_limits_and_modules(job) -> None:
+    assert job.planned.how == "on_gpu" and job.planned.virtual_device is None
+    assert job.planned.variables["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert on_its_device(job).limits.memory > job.limits.memory
+
+
+@pytest.mark.parametrize(("gpus", "counted"), [([], 0), (["A fake, compute capability: 9.0"], 1)])
+def test_what_a_release_says_that_found_no_gpu_is_no_observation_of_one(job, monkeypatch, gpus, counted) -> None:
+    imported = {"tensorflow": "2.21.0", "packages": {}, "build_info": None, "cells": 1, "onednn": None, "gpus": gpus}
+    lines = [{"format": "stream/1", "python": "3.13.0"}, imported, OBSERVATION, {"closing": 1, "seconds": {}}]
+
+    def follow(job, stream, arguments, observed):
+        list(stream.feed("".join(json.dumps(line) + "\n" for line in lines).encode()))
+        return End(reason="it ended")
+
+    monkeypatch.setattr(runner, "_follow", follow)
+    record = runner.observe(job, [CELL], lambda one: None)
+    assert len(record.observations) == record.header.observations == counted
+    assert record.header.status == ("complete" if counted else "partial")
+    assert bool(record.header.machine) == (not counted)
+
+
+def test_the_loader_is_told_of_the_wheels_libraries(job, tmp_path) -> None:
+    for name in ("cusolver", "cudnn"):
+        (tmp_path / "lib" / "python3.13" / "site-packages" / "nvidia" / name / "lib").mkdir(parents=True)
+    environment = Environment(target=job.planned.run.target, where=str(tmp_path), recipe_sha256="", lock_sha256="")
+    told = venv._surroundings("/home", Program(suite=paths.SUITE), environment)["LD_LIBRARY_PATH"].split(":")
+    assert [folder.rpartition("nvidia/")[2] for folder in told] == ["cudnn/lib", "cusolver/lib"]
