@@ -1,4 +1,4 @@
-"""What a run on a GPU is given, and what counts of it. The GPU is a fake: this machine's facts with a card among them."""
+"""What a run on a GPU is given, and what counts of it. The GPU is a fake: this machine with a card among its facts."""
 
 from __future__ import annotations
 
