@@ -16,7 +16,7 @@ from matrix.cells import suite
 from matrix.errors import BadData, BadRecord
 from matrix.files import write_whole
 from matrix.records import Record
-from matrix.report import claims, speed, statements
+from matrix.report import claims, plans, speed, statements
 from matrix.report import support as support_json
 from matrix.report.markdown import render
 from matrix.report.support import Support
@@ -60,7 +60,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
                    words=WORDS, profiles=data.profiles, errors=meanings(support, known),
                    since=statements.since(found.statements), evidence=statements.EVIDENCE,
                    claims=claims.told(answers.claims), contributed=_contributed(reports, made),
-                   speed=places, **context)  # fmt: skip
+                   executed=list(plans.executed(made)), speed=places, **context)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
     files |= {reports / name: content for name, content in _of_statements(found).items()}
     files[reports / index.NAME] = index.encode(answers)

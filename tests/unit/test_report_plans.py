@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import msgspec
+from fabricated import header, record, where
+
+from matrix.records import Host, Record
+from matrix.report.markdown import render
+from matrix.report.plans import executed
+
+RUN = {"run": "tf2.21.0-py313-cuda+default", "release": "2.21.0", "backend": "cuda", "profile": "default"}
+A100 = {"type": "GPU", "model": "NVIDIA A100"}
+H200 = msgspec.structs.replace(header().host, host_class="cuda-sm90", gpu="NVIDIA H200", driver="580")
+FUSED = where("fusion", "graph", "bias_relu", epilogue="fused")
+
+
+def planned(change=FUSED) -> Record:
+    return record(change, **RUN, planned_for=A100)
+
+
+def on_gpu(change=FUSED, host: Host = H200) -> Record:
+    return record(change, **RUN, host=host)
+
+
+def test_a_plan_that_was_executed_as_it_was_made():
+    (one,) = executed([planned(), on_gpu()])
+    assert one.cells > 0 and not one.others
+    assert f"| NVIDIA H200 | {one.cells} | {one.cells} |" in _without_links(render("plans.md.jinja", executed=[one]))
+
+
+def test_what_the_device_did_otherwise_is_named():
+    (one,) = executed([planned(), on_gpu(where("fusion", "graph", "bias_relu", epilogue="partly"))])
+    assert [(cell[0], cell[3].split("/")[1]) for cell, _, _ in one.others] == [("nn-conv2d", "bias_relu")]
+    text = render("plans.md.jinja", executed=[one])
+    assert "planned fused (), executed partly ()" in text
+
+
+def test_a_run_of_the_cpu_and_a_plan_alone_are_no_pair():
+    assert not list(executed([planned(), record(**RUN)]))
+    assert not list(executed([planned()]))
+
+
+def _without_links(text: str) -> str:
+    return text.replace("[", "").replace("](runs/cuda-sm90/venv/tf2.21.0-py313-cuda+default.jsonl)", "")
