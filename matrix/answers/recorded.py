@@ -92,7 +92,10 @@ def _read(reports: Path, release: str, backend: str) -> list[Record]:
 
 
 def _host_class(made: Sequence[Record], machine: Machine | None) -> str:
-    classes = [record.header.host.host_class for record in made if record.header.observations]
+    """What was executed counts before what was planned, wherever it was."""
+    headers = [record.header for record in made if record.header.observations]
+    executed = [header for header in headers if header.how != "planned"]
+    classes = [header.host.host_class for header in executed or headers]
     if machine and machine.host_class in classes:
         return machine.host_class
     if not classes:

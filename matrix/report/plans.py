@@ -12,8 +12,8 @@ from matrix.records import CellId, Fusion, Record
 
 @dataclass(frozen=True, kw_only=True)
 class Executed:
-    """A pair of records of one run. `cells`: how many were both planned and executed; `others`: of these, what the device
-    did otherwise, with both.
+    """A pair of records of one run. `cells`: how many were both planned and executed; `others`: those that the device
+    did otherwise, with both fusions.
     """
 
     planned: Record
