@@ -29,7 +29,6 @@ from matrix.engines import venv
 
 BY_HAND = Path(__file__).parent / "by_hand" / "noxfile.py"
 PAIRS = 3
-PROFILE = "onednn-off"
 # What a container costs does not grow with its cells: few are enough, and leave less to chance.
 FEW = ("--approach=nn-conv2d", "--mode=graph", "--check=forward")
 DOCKER_PAIRS = 7
@@ -41,8 +40,25 @@ def main() -> None:
     parser.add_argument("what", choices=["ready", "cold", "docker"])
     parser.add_argument("releases", nargs="*", default=["landmarks"])
     options = parser.parse_args()
-    releases = [entry for entry in plan.select_releases(catalog.load(), options.releases) if "cpu" in entry.wheels]
-    {"ready": ready, "cold": cold, "docker": docker}[options.what](releases)
+    {"ready": ready, "cold": cold, "docker": docker}[options.what](_here(options.releases))
+
+
+def _here(selectors: Sequence[str]) -> list[Release]:
+    """Of the releases those whose CPython is on this machine: fetching one would be measured with it."""
+    chosen = plan.select_releases(catalog.load(), selectors)
+    here = [release for release in chosen if interpreters.find(release.wheels["cpu"].python)]
+    console.print(f"{len(here)} of {len(chosen)} releases: {', '.join(release.version for release in here)}")
+    return here
+
+
+def _profile(release: Release) -> str:
+    """One that is run of every release, and is not another under another name."""
+    return "onednn-off" if _switches_onednn(release) else "default"
+
+
+def _switches_onednn(release: Release) -> bool:
+    (profile,) = plan.select_profiles(catalog.load(), ["onednn-off"])
+    return profile.holds_for(release.version, "cpu")
 
 
 def ready(releases: Sequence[Release]) -> None:
@@ -66,7 +82,7 @@ def ready(releases: Sequence[Release]) -> None:
 
 def _pair(release: Release, folder: Path, *, matrix_first: bool) -> tuple[float, float]:
     """Seconds of bare pytest and of the matrix."""
-    chosen = (f"--profile={PROFILE}", f"--release={release.version}")
+    chosen = (f"--profile={_profile(release)}", f"--release={release.version}")
     return _timed(lambda: _pytest(folder), lambda: _matrix(*chosen), second_first=matrix_first)
 
 
@@ -96,7 +112,7 @@ def _matrix(*arguments: str, engine: str = "venv", variables: dict[str, str] | N
 
 def _shares(release: Release) -> tuple[float, float, float, float]:
     """Seconds of import, forks, reference, and the rest: TensorFlow's own work and what is around it."""
-    run = f"{release.target('cpu').id}+{PROFILE}"
+    run = f"{release.target('cpu').id}+{_profile(release)}"
     told = json.loads((paths.LOGS / f"{run}.seconds.json").read_text())
     known = [told.get(share, 0.0) for share in ("import", "fork", "reference")]
     return (*known, told["all"] - sum(known))  # type: ignore[return-value]
@@ -117,7 +133,7 @@ def docker(releases: Sequence[Release]) -> None:
 
 def _engines(release: Release, *, docker_first: bool) -> tuple[float, float]:
     """Seconds of the same run in an environment and in a container."""
-    chosen = (f"--profile={PROFILE}", f"--release={release.version}", *FEW)
+    chosen = (f"--profile={_profile(release)}", f"--release={release.version}", *FEW)
     return _timed(lambda: _matrix(*chosen), lambda: _matrix(*chosen, engine="docker"), second_first=docker_first)
 
 
@@ -139,10 +155,10 @@ def _cold_matrix(releases: Sequence[Release], folder: Path) -> float:
 
 
 def _cold_by_hand(releases: Sequence[Release], folder: Path) -> float:
-    targets = " ".join(release.target("cpu").id for release in releases)
     variables = os.environ | {
         "PIP_CACHE_DIR": str(folder / "pip"),
-        "TARGETS": targets,
+        "TARGETS": " ".join(release.target("cpu").id for release in releases),
+        "SWITCHABLE": " ".join(release.target("cpu").id for release in releases if _switches_onednn(release)),
         "PATH": interpreters.search_path(),
     }
     command = [sys.executable, "-m", "nox", "-f", str(BY_HAND), "--envdir", str(folder / "nox")]
