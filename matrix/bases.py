@@ -19,17 +19,13 @@ from pathlib import Path
 from docker.errors import APIError
 from docker.models.images import Image
 
-from matrix import backends, images, interpreters, paths
+from matrix import backends, images, interpreters, mmdebstrap, paths
 from matrix.backends import Backend
 from matrix.engines.protocol import Say
 from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
 
-DEBIANS_PYTHON = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
 REPOSITORY = f"{images.PROJECT}/base"
-# A closed network's copy of the archive is often older than a testing release may be. Its signature is checked all the
-# same: only that nobody has since published another is not.
-AGE = "--aptopt=Acquire::Check-Valid-Until false"
 
 # Of a standard library: what no target imports. Its site-packages are the host's own, and stay there.
 LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo", "config-*", "*.a")
@@ -89,7 +85,7 @@ def make_for(targets: Iterable[Target], say: Say) -> None:
 def make(backend: Backend, python: str, say: Say) -> None:
     """Make and tag a base of our own. Raise NotBuilt with the cure."""
     debian = _debian(backend, python)
-    debians = DEBIANS_PYTHON[debian]
+    debians = mmdebstrap.PYTHONS[debian]
     if _own(backend, debians) is None:
         say(f"making a Debian {debian} for {backend.name}")
         _bootstrap(backend, debian)
@@ -100,9 +96,9 @@ def make(backend: Backend, python: str, say: Say) -> None:
 
 def _debian(backend: Backend, python: str) -> str:
     """The backend's, which has its packages; for want of an interpreter to put into it, the one that brings Python."""
-    if backend.packages or DEBIANS_PYTHON[backend.debian] == python or interpreters.find(python):
+    if backend.packages or mmdebstrap.PYTHONS[backend.debian] == python or interpreters.find(python):
         return backend.debian
-    return next((debian for debian, debians in DEBIANS_PYTHON.items() if debians == python), backend.debian)
+    return next((debian for debian, debians in mmdebstrap.PYTHONS.items() if debians == python), backend.debian)
 
 
 def _own(backend: Backend, python: str) -> Base | None:
@@ -123,7 +119,7 @@ def _recipe(backend: Backend, python: str) -> str:
     """SHA-256 of how a base is made."""
     debian = _debian(backend, python)
     how = _mmdebstrap(backend, debian, "-")
-    if python != DEBIANS_PYTHON[debian]:
+    if python != mmdebstrap.PYTHONS[debian]:
         how += [(paths.DOCKERFILES / "base.Dockerfile").read_text(encoding="utf-8"), LAYOUT, *LEFT_OUT, python]
     return hashlib.sha256(json.dumps(how).encode()).hexdigest()
 
@@ -131,22 +127,14 @@ def _recipe(backend: Backend, python: str) -> str:
 def _mmdebstrap(backend: Backend, debian: str, archive: str) -> list[str]:
     """All that decides a base's content."""
     # Debian's Python brings the libraries that any CPython is linked with.
-    packages = ",".join(("python3-venv", *backend.packages))
-    return ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", debian, archive]
+    return mmdebstrap.command("minbase", ("python3-venv", *backend.packages), debian, archive)
 
 
 def _bootstrap(backend: Backend, debian: str) -> None:
-    debians = DEBIANS_PYTHON[debian]
+    debians = mmdebstrap.PYTHONS[debian]
     with tempfile.TemporaryDirectory(prefix="matrix-base-") as folder:
         archive = str(Path(folder) / "debian.tar")
-        try:
-            command, *arguments = _mmdebstrap(backend, debian, archive)
-            made = subprocess.run([command, AGE, *arguments], capture_output=True, text=True, check=False)
-        except FileNotFoundError as fault:
-            cure = "install it (apt-get install mmdebstrap), or let the Engine reach a registry"
-            raise NotBuilt("no registry answers, and mmdebstrap is not installed", cure, machine=True) from fault
-        if made.returncode != 0:
-            raise NotBuilt(f"mmdebstrap failed: {' '.join(made.stderr.split())[-300:]}", machine=True)
+        mmdebstrap.bootstrap(_mmdebstrap(backend, debian, archive), otherwise=", or let the Engine reach a registry")
         labels = {images.PROJECT: "", images.RECIPE: _recipe(backend, debians)}
         images.connect().api.import_image_from_file(
             archive,
@@ -169,7 +157,7 @@ def _add_interpreter(backend: Backend, python: str) -> None:
             context,
             tag=_tag(backend, python),
             labels={images.RECIPE: _recipe(backend, python)},
-            arguments={"DEBIAN": _tag(backend, DEBIANS_PYTHON[_debian(backend, python)]), "PYTHON": python},
+            arguments={"DEBIAN": _tag(backend, mmdebstrap.PYTHONS[_debian(backend, python)]), "PYTHON": python},
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from matrix import bases, catalog, engines, host, images, interpreters, paths
+from matrix import catalog, engines, host, images, interpreters, mmdebstrap, paths
 from matrix.engines import docker
 from matrix.engines.protocol import Limits
 from matrix.ids import Backend
@@ -105,7 +105,7 @@ def _interpreters() -> Iterator[Finding]:
 
 
 def _cure(version: str) -> str:
-    debians = "; the engine docker takes Debian's" if version in bases.DEBIANS_PYTHON.values() else ""
+    debians = "; the engine docker takes Debian's" if version in mmdebstrap.PYTHONS.values() else ""
     return f"{interpreters.cure(version)}{debians}"
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from matrix import catalog, ids, paths, records
+from matrix import catalog, foreign, ids, paths, records
 from matrix.errors import MachineError
 
 Name = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9-]{0,39}"))]
@@ -22,24 +22,31 @@ SECONDS_A_CELL, SILENCE, SECONDS = 600, 1800, 12 * 3600
 
 
 class Emulator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`program -cpu CPU` runs a program of this machine's as if the processor were another."""
+    """A processor that runs a machine's programs, by QEMU. `midr`: what an Arm's main id register says, where
+    TensorFlow asks for it.
+    """
 
     name: Name
-    program: Annotated[str, Meta(pattern=ids.exactly("qemu-[a-z0-9_]+"))]
+    machine: ids.Machine
     cpu: Annotated[str, Meta(pattern=ids.exactly("[A-Za-z0-9_-]+"))]
+    midr: Annotated[str, Meta(pattern=ids.exactly("0x[0-9a-f]{16}"))] | None = None
     host_class: Annotated[str, Meta(pattern=ids.exactly("[a-z0-9-]+-emulated"))]
     flags: list[str]
     why: str
 
     @property
     def command(self) -> tuple[str, ...]:
-        return (self.program, "-cpu", self.cpu)
+        return (foreign.program(self.machine), "-cpu", self.cpu)
+
+    def launcher(self, target: ids.Target) -> tuple[str, ...]:
+        """What a target's Python is run by, once the target is built."""
+        return (*self.command, "-L", str(foreign.with_midr(target, self.midr))) if self.midr else self.command
 
     @property
     def host(self) -> records.Host:
         return records.Host(
             host_class=self.host_class,
-            cpu=f"{self.cpu}, emulated by QEMU {_version(self.program)}",
+            cpu=f"{self.cpu}, emulated by QEMU {_version(self.command)}",
             cpu_flags=self.flags,
             cores=len(os.sched_getaffinity(0)),
             kernel=platform.release(),
@@ -53,9 +60,17 @@ def load(file: Path = paths.DATA / "emulators.toml") -> dict[str, Emulator]:
 
 
 @cache
-def _version(program: str) -> str:
+def _version(command: tuple[str, ...]) -> str:
+    """Of the QEMU that emulates this processor. Raise MachineError where there is none that does."""
+    program, option, cpu = command
+    version = _told(program, "--version").split()[2]
+    if cpu not in _told(program, option, "help").split():
+        raise MachineError(f"{program} {version} does not know {cpu}", "a newer QEMU may: Debian trixie has 10.0")
+    return version
+
+
+def _told(program: str, *arguments: str) -> str:
     try:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        return subprocess.run([program, *arguments], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.SubprocessError) as fault:
         raise MachineError(f"{program} does not run here: {fault}", "on Debian: apt-get install qemu-user") from fault
-    return told.split()[2]

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 Backend = Literal["cpu", "cuda", "rocm"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+# Of the processor that a target's wheels are for, as in their names.
+Machine = Literal["x86_64", "aarch64"]
 # How a run is observed: executed on the processor, executed on a GPU, or planned for a device that is not there.
 How = Literal["executed", "on_gpu", "planned"]
 
@@ -30,11 +32,15 @@ def without_names(pattern: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One environment, built once: release x Python x backend, `tf2.15.1-py311-cpu`."""
+    """One environment, built once: release x Python x backend, `tf2.15.1-py311-cpu`.
+
+    The id does not name the machine: of a record its host class tells it.
+    """
 
     release: str
     python: str
     backend: Backend
+    machine: Machine = "x86_64"
 
     @property
     def id(self) -> str:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from matrix import host, paths
 from matrix.errors import NotBuilt
-from matrix.ids import Target
+from matrix.ids import Machine, Target
 
+USUAL: Machine = "x86_64"
+# The oldest glibc that a lock is good for: RHEL 8, Debian 10.
+GLIBC_MINOR = 28
 # How uv words what went wrong on the way to the index, on this machine's disk, or that the index gave another file than
 # the lock names: all of them say nothing of TensorFlow.
 MACHINES_FAULTS = (
@@ -24,8 +27,9 @@ MACHINES_FAULTS = (
 )
 
 
-def path(target: Target) -> Path:
-    return paths.LOCKS / f"{target.id}.txt"
+def path(target: Target, locks: Path = paths.LOCKS) -> Path:
+    """Those of another machine than most people's have a folder of their own."""
+    return (locks if target.machine == USUAL else locks / target.machine) / f"{target.id}.txt"
 
 
 def build_tools(target: Target) -> Path | None:
@@ -59,14 +63,14 @@ def _read(target: Target) -> bytes:
         raise NotBuilt(f"{target.id} has no lock", "make it with: nox -s update", machine=True) from None
 
 
-def install_command(target: Target, python: Path) -> list[str]:
-    """uv's arguments that make the environment of this interpreter equal to the lock."""
+def install_command(target: Target, *into: str) -> list[str]:
+    """uv's arguments that make what `into` names, in uv's own options, equal to the lock."""
     tools, elsewhere = build_tools(target), _elsewhere(target)
     building = ["--build-constraints", str(tools), "--require-build-hashes"] if tools else []
     command = ["pip", "sync", str(path(target))]
     if names := left_out(target):
         command = ["pip", "install", "--no-deps", "--excludes", str(names), "--requirements", str(path(target))]
-    return [*command, "--quiet", "--require-hashes", "--python", str(python), *building, *elsewhere]
+    return [*command, "--quiet", "--require-hashes", *into, *building, *elsewhere]
 
 
 def _elsewhere(target: Target) -> list[str]:
@@ -77,6 +81,11 @@ def _elsewhere(target: Target) -> list[str]:
         return []
     kept = os.environ.get("PIP_FIND_LINKS", "").split()
     return [argument for place in kept for argument in ("--find-links", place)] or ["--torch-backend", "cpu"]
+
+
+def platform(machine: Machine) -> str:
+    """What uv calls the oldest Linux that a lock is good for."""
+    return f"{machine}-manylinux_2_{GLIBC_MINOR}"
 
 
 def why_not(stderr: str) -> str:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from matrix import emulators, host, interpreters, records, runner
+from matrix import emulators, foreign, host, interpreters, locks, records, runner
 from matrix.catalog import Catalog, Profile, Release
-from matrix.cells import suite_parts, suite_sha256
+from matrix.cells import suite, suite_parts, suite_sha256
 from matrix.emulators import Emulator
 from matrix.engines import ENGINES
 from matrix.errors import BadRecord, BadUsage, NotBuilt
-from matrix.ids import Backend, Run
+from matrix.ids import Backend, Run, Target
 from matrix.records import CellId, Record
 from matrix.runner import Planned
 
@@ -63,6 +63,8 @@ class Selection:
 
     def patterns(self, planned: Planned) -> tuple[str, ...]:
         """The same for `python -m suite`, as shell patterns; none means all."""
+        if planned.emulator and self.is_whole and not planned.kept:
+            return runner.core_patterns(planned.profile.approaches or suite.APPROACHES)
         if planned.kept or planned.emulator:
             return tuple("/".join(cell) for cell in self.cells(planned)) or ("--describe",)
         of_profile = tuple(planned.profile.approaches)
@@ -93,7 +95,7 @@ def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> 
     profiles = select_profiles(catalog, selection.profiles)
     planned = tuple(
         Planned(
-            run=Run(target=release.target(backend), profile=profile.name),
+            run=Run(target=target, profile=profile.name),
             release=release,
             profile=profile,
             engine=engine,
@@ -101,7 +103,7 @@ def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> 
         )
         for release in select_releases(catalog, selection.releases)
         for backend in selection.backends
-        if backend in release.wheels
+        if backend in release.wheels and (target := _target(release, backend, emulator))
         for profile in profiles
         if profile.holds_for(release.version, backend)
         if not (profile.needs_device and host.facts(backend).gpu is None)
@@ -111,6 +113,12 @@ def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> 
             "no release of the catalog has these profiles on these backends", "see: python -m matrix run --help"
         )
     return planned
+
+
+def _target(release: Release, backend: Backend, emulator: Emulator | None) -> Target | None:
+    """None where the release is not locked for the machine that is emulated."""
+    target = foreign.target(release, backend, emulator.machine if emulator else locks.USUAL)
+    return target if target.machine == locks.USUAL or locks.path(target).exists() else None
 
 
 def select_releases(catalog: Catalog, selectors: Iterable[str]) -> list[Release]:
@@ -172,8 +180,8 @@ def current(planned: Planned, reports: Path) -> Record | None:
     header = record.header
     if header.status == "not_built" and planned.engine == "venv":
         return None if interpreters.find(planned.run.target.python) else record
-    suite = suite_sha256(how=planned.how)
-    same = header.suite_sha256 == suite and header.recipe_sha256 == _recipe(planned)
+    todays = suite_sha256(how=planned.how)
+    same = header.suite_sha256 == todays and header.recipe_sha256 == _recipe(planned)
     stays = not header.machine and (header.status in LASTING or header.same_as)
     return record if same and stays else None
 

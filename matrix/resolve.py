@@ -22,9 +22,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
 
-from matrix import catalog, ids, index, interpreters, paths
+from matrix import catalog, foreign, ids, index, interpreters, locks, paths
 from matrix.errors import BadData
-from matrix.ids import Backend
+from matrix.ids import Backend, Machine
 
 HARNESS = ("pytest", "pytest-benchmark")
 # From here on Keras 2 is a package of its own, which profile `legacy-keras` asks for. It needs `tensorflow` by that
@@ -35,9 +35,10 @@ BUILD_TOOLS = ("setuptools", "wheel")
 MARGIN = datetime.timedelta(days=2)
 # uv builds with setuptools 40.8 or newer: a release from before its day is resolved with the first that will do.
 BUILD_TOOLS_SINCE = datetime.date(2019, 2, 7)
-# The oldest glibc that a lock is good for: RHEL 8, Debian 10.
-GLIBC_MINOR = 28
-LEGACY_PLATFORMS = {17: "manylinux2014_x86_64", 12: "manylinux2010_x86_64", 5: "manylinux1_x86_64"}
+LEGACY_PLATFORMS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+# What a CPU's build is called there; `tensorflow-cpu` has none.
+ON_ARM = "tensorflow"
 
 Choice = tuple[Package, PackageWheel | PackageSdist]
 
@@ -57,13 +58,13 @@ def load_sdists(data: Path = paths.DATA) -> tuple[Sdist, ...]:
     return catalog.load_entries(data / "sdists.toml", "sdist", Sdist, key="name")
 
 
-def lock(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist]) -> str:
+def lock(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist], machine: Machine = locks.USUAL) -> str:
     """The text of a requirements file: on a line a pin and the hash of one file; wheels, but for what has none.
 
     Raise BadData where the release cannot be resolved, or `sdists` names too few packages for it, or too many.
     """
     named = {entry.name for entry in sdists if entry.holds_for(release.version)}
-    own, files = _resolve(release, backend, _wheels_but(named))
+    own, files = _resolve(release, backend, machine, _wheels_but(named))
     if idle := named - _built(own):
         raise BadData(f"sdists.toml: {release.version} builds no {', '.join(sorted(idle))}", "narrow its `releases`")
     return _locked(release, named, files)
@@ -74,16 +75,19 @@ def lock_of_another(release: catalog.Release, backend: Backend, sdists: Iterable
     them has no wheel in its time is built. Raise BadData where anything else has none.
     """
     named = {entry.name for entry in sdists}
-    return _locked(release, named, _resolve(release, backend, [])[1])
+    return _locked(release, named, _resolve(release, backend, locks.USUAL, [])[1])
 
 
-def _resolve(release: catalog.Release, backend: Backend, forms: Iterable[str]) -> tuple[list[Choice], list[Choice]]:
+def _resolve(
+    release: catalog.Release, backend: Backend, machine: Machine, forms: Iterable[str]
+) -> tuple[list[Choice], list[Choice]]:
     """What the release needs by itself, and all that its environment holds; `forms` say what may come as a source."""
-    wheel = release.wheels[backend]
-    options = [*forms, *_as_of(release.date + MARGIN), _whenever(wheel.requirement)]
-    own = _compile([wheel.requirement], wheel.python, options)
-    files = _compile([*map(_pin, own), *HARNESS], wheel.python)
-    return own, files + _legacy_keras(Version(release.version), wheel.python)
+    python = foreign.target(release, backend, machine).python
+    requirement = f"{ON_ARM}=={release.version}" if machine == "aarch64" else release.wheels[backend].requirement
+    options = [*forms, *_as_of(release.date + MARGIN), _whenever(requirement)]
+    own = _compile([requirement], python, options, machine)
+    files = _compile([*map(_pin, own), *HARNESS], python, machine=machine)
+    return own, files + _legacy_keras(Version(release.version), python)
 
 
 def _locked(release: catalog.Release, named: Collection[str], files: Collection[Choice]) -> str:
@@ -132,38 +136,40 @@ def _whenever(requirement: str) -> str:
     return f"--exclude-newer-package={Requirement(requirement).name}=9999-01-01T00:00:00Z"
 
 
-def _compile(requirements: Collection[str], python: str, options: Iterable[str] = ()) -> list[Choice]:
+def _compile(
+    requirements: Collection[str], python: str, options: Iterable[str] = (), machine: Machine = locks.USUAL
+) -> list[Choice]:
     """What uv resolves, each package with the file that fits best, in the order of their names."""
     with tempfile.TemporaryDirectory(prefix="matrix-resolve-") as folder:
         asked = Path(folder, "requirements.in")
         asked.write_text("\n".join(requirements), encoding="utf-8")
         answer = interpreters.uv(
             *("--directory", folder, "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header"),
-            *(f"--python-version={python}", f"--python-platform=x86_64-manylinux_2_{GLIBC_MINOR}"),
+            *(f"--python-version={python}", f"--python-platform={locks.platform(machine)}"),
             *(*options, str(asked)),
             variables=index.settings(),
         )
     if answer.returncode != 0:
         raise BadData(f"uv cannot resolve {', '.join(requirements)} for CPython {python}:\n{answer.stderr.strip()}")
-    return sorted(_best_files(answer.stdout, python), key=lambda choice: choice[0].name)
+    return sorted(_best_files(answer.stdout, python, machine), key=lambda choice: choice[0].name)
 
 
-def _best_files(pylock: str, python: str) -> Iterator[Choice]:
-    minor = int(python.partition(".")[2])
-    environment = default_environment() | {"python_version": python, "python_full_version": f"{python}.0"}
-    for package, file in Pylock.from_dict(tomllib.loads(pylock)).select(environment=environment, tags=_tags(minor)):
+def _best_files(pylock: str, python: str, machine: Machine) -> Iterator[Choice]:
+    tags = _tags(int(python.partition(".")[2]), machine)
+    environment = default_environment() | {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "platform_machine": machine,
+    }
+    for package, file in Pylock.from_dict(tomllib.loads(pylock)).select(environment=environment, tags=tags):
         assert isinstance(file, PackageWheel | PackageSdist)
         yield package, file
 
 
-def _tags(minor: int) -> list[Tag]:
+def _tags(minor: int, machine: Machine = locks.USUAL) -> list[Tag]:
     """What CPython 3.`minor` can install, the most specific first."""
-    newest_first = range(GLIBC_MINOR, 4, -1)
-    platforms = [
-        name
-        for glibc in newest_first
-        for name in (f"manylinux_2_{glibc}_x86_64", LEGACY_PLATFORMS.get(glibc))
-        if name is not None
-    ] + ["linux_x86_64"]
+    glibcs = range(locks.GLIBC_MINOR, 4, -1)
+    names = [name for glibc in glibcs for name in (f"manylinux_2_{glibc}", LEGACY_PLATFORMS.get(glibc)) if name]
+    platforms = [f"{name}_{machine}" for name in (*names, "linux")]
     own = cpython_tags((3, minor), platforms=platforms)
     return [*own, *compatible_tags((3, minor), interpreter=f"cp3{minor}", platforms=platforms)]

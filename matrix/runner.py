@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import fnmatch
 import hashlib
 import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ VARIABLES_ON_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 # For a device newer than the build the driver compiles each kernel at its first use, and the libraries lie in memory.
 ON_GPU = Limits(memory=12 * 2**30)
 SECONDS_A_CELL_ON_GPU = 240
+# The case without groups.
+CONTROL = "g1-k3"
 LOG_KEPT = 512 * 1024
 
 Observed = Callable[[Observation], None]
@@ -77,18 +81,27 @@ class Planned:
         """All that the suite has for it, of the approaches that its profile can matter to; emulated the core alone."""
         cells = suite.planned_cells() if self.virtual_device else suite.cells()
         asked = self.profile.approaches or suite.APPROACHES
-        chosen = (cell for cell in cells if cell.approach in asked)
-        return tuple(tuple(cell) for cell in chosen if not self.emulator or _is_core(cell))
+        chosen = (tuple(cell) for cell in cells if cell.approach in asked)
+        return tuple(cell for cell in chosen if not self.emulator or cell in _core())
 
 
-def _is_core(cell: Any) -> bool:
-    """Whether it is judged, or is the control of what is."""
-    case = suite.parse_case(cell.case)
-    return (
-        case.geometry in {suite.APPROACHES[cell.approach].base, "g1-k3"}
-        and case.epilogue in suite.CORE_EPILOGUES
-        and (case.dtype, case.layout) == ("f32", "nhwc")
-        and cell.mode in suite.CORE_MODES
+def core_patterns(approaches: Iterable[str]) -> tuple[str, ...]:
+    """What is judged of these, and its controls, as shell patterns: few, for a Python before 3.11 compiles each of more
+    than 256 again for every cell.
+    """
+    return tuple(
+        f"{approach}/{mode}/*/{geometry}/*/f32/nhwc"
+        for approach in approaches
+        for mode in suite.CORE_MODES
+        for geometry in dict.fromkeys((suite.APPROACHES[approach].base, CONTROL))
+    )
+
+
+@cache
+def _core() -> frozenset[CellId]:
+    cells = {"/".join(cell): tuple(cell) for cell in suite.cells()}
+    return frozenset(
+        cells[id_] for pattern in core_patterns(suite.APPROACHES) for id_ in fnmatch.filter(cells, pattern)
     )
 
 
@@ -111,7 +124,8 @@ def on_its_device(job: Job) -> Job:
     if not (emulator := job.planned.emulator):
         return job
     limits = replace(job.limits, seconds=emulators.SECONDS, silence=emulators.SILENCE)
-    return replace(job, environment=replace(job.environment, launcher=emulator.command), limits=limits)
+    environment = replace(job.environment, launcher=emulator.launcher(job.environment.target))
+    return replace(job, environment=environment, limits=limits)
 
 
 def recipe_sha256(planned: Planned, built: str) -> str:
@@ -132,6 +146,8 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     started, began = _now(), time.monotonic()
     stream = Stream(wanted)
     end = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
+    if job.planned.emulator and stream.imported is None:
+        end = replace(end, machine=True)  # QEMU has hung here where a processor never did
     status = _status(stream)
     if status == "complete" and (doubt := _lie(job.planned.run, stream)):
         status, end = "partial", doubt

@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 from packaging.version import Version
 
-from matrix import catalog, index, paths, resolve
+from matrix import catalog, foreign, index, locks, paths, resolve
 from matrix.catalog import Release, Wheel
 from matrix.errors import BadData, BadUsage
 from matrix.files import write_whole
-from matrix.ids import Backend
+from matrix.ids import Backend, Target
 from matrix.index import Offer
 from matrix.resolve import Sdist
 
@@ -29,6 +29,8 @@ GPU_BY_DEFAULT = Version("2.1")
 CUDA_AS_EXTRA = Version("2.15")
 # From here on a target of the backend is locked: GPU builds before 1.15 have nothing that could be fused.
 LOCKED: Mapping[Backend, Version] = {"cpu": OLDEST, "cuda": Version("1.15"), "rocm": Version("1.15")}
+# From here on `tensorflow` on Arm is the build itself, and not a name for tensorflow-cpu-aws.
+ON_ARM = Version("2.16")
 HEAD = """\
 # Written by `nox -s update` from the package index; only `landmark` is kept by hand.
 # The patch number of tensorflow-rocm is AMD's own: its newest stands with the release of the same minor.
@@ -53,29 +55,33 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> 
         raise BadUsage(f"not among the releases: {', '.join(sorted(unknown))}", "those of releases.toml are")
     chosen = {version for found in named.values() for version in found}
     write_whole(data / "releases.toml", dump(releases).encode())
-    _remove_idle(data / "locks", releases)
-    there = {file.stem for file in (data / "locks").glob("*.txt")} if only else set()
+    wanted = [(release, target) for release in releases for target in targets(release)]
+    _remove_idle(data / "locks", [target for _, target in wanted])
     due = [
-        (release, backend)
-        for release in releases
-        for backend in release.wheels
-        if LOCKED[backend] <= Version(release.version)
-        if release.version in chosen or release.target(backend).id not in there
+        (release, target)
+        for release, target in wanted
+        if not only or release.version in chosen or not locks.path(target, data / "locks").exists()
     ]
     _lock(due, data, say)
 
 
-def _remove_idle(locks: Path, releases: Iterable[Release]) -> None:
-    targets = {release.target(backend).id for release in releases for backend in release.wheels}
-    for lock in locks.glob("*.txt"):
-        if lock.stem not in targets:
-            lock.unlink()
+def targets(release: Release) -> list[Target]:
+    """Those that are locked."""
+    version = Version(release.version)
+    own = [release.target(backend) for backend in release.wheels if LOCKED[backend] <= version]
+    on_arm = version >= ON_ARM and not version.is_prerelease
+    return [*own, foreign.target(release, "cpu", "aarch64")] if on_arm else own
 
 
-def _lock(due: Sequence[tuple[Release, Backend]], data: Path, say: Say) -> None:
+def _remove_idle(folder: Path, wanted: Iterable[Target]) -> None:
+    for lock in {*folder.glob("tf*.txt"), *folder.glob("*/tf*.txt")} - {locks.path(one, folder) for one in wanted}:
+        lock.unlink()
+
+
+def _lock(due: Sequence[tuple[Release, Target]], data: Path, say: Say) -> None:
     sdists = resolve.load_sdists(data)
-    faults = [fault for release, backend in due if (fault := _lock_one(release, backend, sdists, data, say))]
-    building = {r.wheels[backend].python for r, backend in due if any(sdist.holds_for(r.version) for sdist in sdists)}
+    faults = [fault for release, target in due if (fault := _lock_one(release, target, sdists, data, say))]
+    building = {target.python for r, target in due if any(sdist.holds_for(r.version) for sdist in sdists)}
     for python in sorted(building):
         tools = resolve.build_tools(python)
         write_whole(data / "locks" / "build" / f"py{python.replace('.', '')}.txt", tools.encode())
@@ -83,15 +89,15 @@ def _lock(due: Sequence[tuple[Release, Backend]], data: Path, say: Say) -> None:
         raise BadData("\n".join(map(str, faults)), "; ".join(sorted({fault.cure for fault in faults} - {""})))
 
 
-def _lock_one(release: Release, backend: Backend, sdists: Collection[Sdist], data: Path, say: Say) -> BadData | None:
+def _lock_one(release: Release, target: Target, sdists: Collection[Sdist], data: Path, say: Say) -> BadData | None:
     """One target that cannot be locked leaves the others as they are."""
-    target = release.target(backend)
-    say(f"locking {target.id}")
+    file = locks.path(target, data / "locks")
+    say(f"locking {file.relative_to(data / 'locks').with_suffix('')}")
     try:
-        lock = resolve.lock(release, backend, sdists)
+        lock = resolve.lock(release, target.backend, sdists, target.machine)
     except BadData as fault:
         return fault
-    write_whole(data / "locks" / f"{target.id}.txt", lock.encode())
+    write_whole(file, lock.encode())
     return None
 
 

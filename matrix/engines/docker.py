@@ -189,7 +189,7 @@ def _lay_out(context: Path, target: Target) -> None:
 
 
 def _install_command(target: Target) -> str:
-    command = locks.install_command(target, Path(PYTHON))
+    command = locks.install_command(target, "--python", PYTHON)
     return " ".join(argument.replace(str(paths.LOCKS), "locks") for argument in command)
 
 

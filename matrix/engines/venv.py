@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
-from matrix import interpreters, locks, paths
+from matrix import foreign, interpreters, locks, paths
 from matrix.children import dying_with_us
 from matrix.engines.protocol import Chunk, Ended, Environment, Limits, Program, Say
 from matrix.errors import MachineError, NotBuilt
@@ -71,8 +71,10 @@ def start(
 
 
 def _surroundings(home: str, program: Program, environment: Environment) -> dict[str, str]:
-    cuda = _cuda(Path(environment.where)) if environment.target.backend == "cuda" else {}
-    return {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent), **cuda}
+    target = environment.target
+    cuda = _cuda(Path(environment.where)) if target.backend == "cuda" else {}
+    own = {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent)}
+    return own | cuda | foreign.variables(target)
 
 
 def _cuda(environment: Path) -> dict[str, str]:
@@ -110,19 +112,25 @@ def _build_alone(target: Target, folder: Path, say: Say) -> None:
 
 def _build(target: Target, folder: Path, say: Say) -> None:
     """A folder is whole once it holds the mark that is put there last."""
-    try:
-        python = interpreters.get(target.python)
-    except MachineError as fault:
-        raise NotBuilt(str(fault), fault.cure, machine=True) from fault
     say(f"installing {target.id}")
+    empty = foreign.empty if foreign.is_foreign(target) else _empty
     shutil.rmtree(folder, ignore_errors=True)
-    made = interpreters.uv("venv", "--quiet", "--no-project", "--python", str(python), str(folder))
+    made = empty(target, folder)
     if made.returncode == 0:
-        made = interpreters.uv(*locks.install_command(target, folder / "bin" / "python"))
+        into = foreign.into(target, folder) if foreign.is_foreign(target) else ("--python", f"{folder}/bin/python")
+        made = interpreters.uv(*locks.install_command(target, *into))
     if made.returncode != 0:
         shutil.rmtree(folder, ignore_errors=True)
         raise NotBuilt(locks.why_not(made.stderr), machine=locks.is_machines_fault(made.stderr))
     (folder / READY).touch()
+
+
+def _empty(target: Target, folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        python = interpreters.get(target.python)
+    except MachineError as fault:
+        raise NotBuilt(str(fault), fault.cure, machine=True) from fault
+    return interpreters.uv("venv", "--quiet", "--no-project", "--python", str(python), str(folder))
 
 
 @cache

@@ -149,7 +149,7 @@ def _lock(data: bytes) -> object:
     (SCRATCH / f"{target.id}.txt").write_bytes(data)
     paths.LOCKS, kept = SCRATCH, paths.LOCKS
     try:
-        return locks.install_command(target, Path("python"))
+        return locks.install_command(target)
     finally:
         paths.LOCKS = kept
 

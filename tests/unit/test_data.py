@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from matrix import catalog, paths, resolve, update
+from matrix import catalog, locks, paths, resolve, update
 from matrix.catalog import Release
 
 RELEASES = catalog.load_entries(paths.DATA / "releases.toml", "release", Release, key="version")
@@ -45,9 +45,9 @@ def test_every_minor_release_is_there():
 
 
 def test_every_cpu_target_has_a_lock_and_every_lock_a_target():
-    targets = {release.target(backend).id for release in RELEASES for backend in release.wheels}
-    locks = {file.stem for file in paths.LOCKS.glob("*.txt") if not file.name.startswith("peer-")}
-    assert {release.target("cpu").id for release in RELEASES} <= locks <= targets
+    wanted = {locks.path(target) for release in RELEASES for target in update.targets(release)}
+    assert {*paths.LOCKS.glob("tf*.txt"), *paths.LOCKS.glob("*/tf*.txt")} == wanted
+    assert {locks.path(release.target("cpu")) for release in RELEASES} <= wanted
 
 
 def test_every_peer_has_a_lock_and_every_lock_a_peer():

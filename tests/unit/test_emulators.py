@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase as fnmatch
+
 import pytest
 
-from matrix import catalog, emulators
+from matrix import catalog, emulators, locks
+from matrix.cells import suite
+from matrix.emulators import _version
 from matrix.engines.protocol import Environment
-from matrix.errors import BadUsage
+from matrix.errors import BadUsage, MachineError
 from matrix.needs import need_cells
 from matrix.plan import Selection, plan
 from matrix.runner import Job, on_its_device
@@ -18,7 +22,7 @@ HASWELL = Selection(releases=("2.9",), profiles=("default",), emulator="haswell"
 @pytest.fixture(autouse=True)
 def qemu(monkeypatch):
     """A version stands in for QEMU's own, which not every machine has."""
-    monkeypatch.setattr(emulators, "_version", lambda program: "7.2.22")
+    monkeypatch.setattr(emulators, "_version", lambda command: "7.2.22")
 
 
 def test_what_is_judged_is_run_and_its_control():
@@ -27,7 +31,10 @@ def test_what_is_judged_is_run_and_its_control():
     judged = {cell for approach in approaches for need in NEEDS for cell in need_cells(approach, need)}
     assert judged <= set(planned.cells)
     assert any(is_control(case) for *_, case in planned.cells)
-    assert set(HASWELL.patterns(planned)) == {"/".join(cell) for cell in planned.cells}
+    patterns = HASWELL.patterns(planned)
+    found = {cell for cell in map(tuple, suite.cells()) if any(fnmatch("/".join(cell), one) for one in patterns)}
+    assert found == set(planned.cells)
+    assert len(patterns) < 256
 
 
 def test_its_host_class_is_marked():
@@ -52,3 +59,24 @@ def test_what_cannot_be_emulated_is_said(name, engine, cure):
     with pytest.raises(BadUsage) as refused:
         plan(catalog.load(), Selection(emulator=name), engine)
     assert cure in refused.value.cure
+
+
+def test_arm_runs_the_releases_that_are_locked_for_it_and_on_its_own_packages():
+    arm = Selection(releases=("all",), profiles=("default",), emulator="neoverse-n1")
+    planned = plan(catalog.load(), arm, "venv")
+    assert {one.run.target.release for one in planned} >= {"2.21.0"}
+    for one in planned:
+        assert one.host.host_class == "arm-neoverse-n1-emulated"
+        assert locks.sha256(one.run.target) != locks.sha256(one.release.target("cpu"))
+
+
+def test_a_processor_that_qemu_does_not_know_is_refused_with_the_way_out(tmp_path, monkeypatch):
+    """A fake QEMU: the real one of every Debian would have to be here."""
+    qemu = tmp_path / "qemu-aarch64"
+    qemu.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "qemu-aarch64 version 7.2.22" || echo "  neoverse-n1"\n')
+    qemu.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert _version(("qemu-aarch64", "-cpu", "neoverse-n1")) == "7.2.22"
+    with pytest.raises(MachineError, match=r"7\.2\.22 does not know neoverse-v1") as told:
+        _version(("qemu-aarch64", "-cpu", "neoverse-v1"))
+    assert "newer QEMU" in told.value.cure

@@ -196,6 +196,19 @@ def test_build_tools_are_pinned_in_the_form_of_a_lock(packages):
     )
 
 
+def test_on_arm_the_files_are_those_for_arm(packages):
+    """By the wheels' names and by the markers of what is needed; `tensorflow` is the build for CPUs there."""
+    packages.wheel("tensorflow", "2.8.4", OLD, ["numpy", 'wrapt; platform_machine != "aarch64"'])
+    here, there = (
+        packages.wheel("numpy", "1.23.5", OLD, tag=f"{CPYTHON}-{CPYTHON}-manylinux_2_17_{machine}")
+        for machine in ("x86_64", "aarch64")
+    )
+    assert here != there
+    found = resolve.lock(release("tensorflow-cpu==2.8.4"), "cpu", (), "aarch64").splitlines()
+    assert f"numpy==1.23.5 --hash=sha256:{there}" in found
+    assert "tensorflow==2.8.4" in pins(found)
+
+
 def test_the_tags_of_an_old_cpython():
     tags = [str(tag) for tag in resolve._tags(6)]
     assert tags[0] == "cp36-cp36m-manylinux_2_28_x86_64"

@@ -244,9 +244,9 @@ def test_every_peer_has_its_program_and_its_lock(peer):
 def test_a_wheel_that_no_index_has_comes_from_where_pip_is_told(monkeypatch):
     target = speed_runs._peer("torch", "venv").target
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels /more")
-    assert locks.install_command(target, Path("python"))[-4:] == ["--find-links", "/wheels", "--find-links", "/more"]
+    assert locks.install_command(target)[-4:] == ["--find-links", "/wheels", "--find-links", "/more"]
     monkeypatch.delenv("PIP_FIND_LINKS")
-    assert locks.install_command(target, Path("python"))[-2:] == ["--torch-backend", "cpu"]
+    assert locks.install_command(target)[-2:] == ["--torch-backend", "cpu"]
 
 
 def test_nothing_named_is_a_mistake(engine, reports):

@@ -126,7 +126,7 @@ def data(tmp_path):
 @pytest.fixture
 def _no_resolver(monkeypatch):
     """Resolving has tests of its own."""
-    monkeypatch.setattr(resolve, "lock", lambda release, backend, sdists: f"lock of {release.version} on {backend}\n")
+    monkeypatch.setattr(resolve, "lock", lambda release, *of: f"lock of {release.version} on {of[0]} {of[2]}\n")
     monkeypatch.setattr(resolve, "build_tools", lambda python: f"build tools for {python}\n")
 
 
@@ -184,8 +184,10 @@ def test_a_landmark_stays_with_its_minor_release_through_patches(data):
 @pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_update_writes_the_catalog_and_every_lock_and_with_no_news_the_same_bytes(data):
     idle = data / "locks" / "tf2.22.0.dev20260905-py314-cpu.txt"
+    peer = idle.with_name("peer-torch-py311-cpu.txt")
     idle.parent.mkdir()
     idle.write_text("")
+    peer.write_text("")
     said = []
     update.update(data=data, say=said.append)
     assert (data / "releases.toml").read_text() == f"{update.HEAD}\n{EXPECTED}"
@@ -196,9 +198,12 @@ def test_update_writes_the_catalog_and_every_lock_and_with_no_news_the_same_byte
         for backend in release.wheels
         if backend == "cpu" or release.version != "1.0.1"
     ]
-    assert said == [f"locking {target}" for target in targets]
-    assert {file.stem for file in idle.parent.glob("*.txt")} == set(targets)
-    assert (idle.parent / "tf1.15.5-py37-cpu.txt").read_text() == "lock of 1.15.5 on cpu\n"
+    on_arm = ["aarch64/tf2.21.0-py313-cpu"]
+    assert sorted(said) == sorted(f"locking {name}" for name in targets + on_arm)
+    assert {file.stem for file in idle.parent.glob("tf*.txt")} == set(targets)
+    assert (idle.parent / f"{on_arm[0]}.txt").read_text() == "lock of 2.21.0 on cpu aarch64\n"
+    assert peer.exists()
+    assert (idle.parent / "tf1.15.5-py37-cpu.txt").read_text() == "lock of 1.15.5 on cpu x86_64\n"
     assert {file.name for file in (idle.parent / "build").iterdir()} == {"py36.txt", "py37.txt"}
 
     def written():
@@ -247,7 +252,7 @@ def test_update_of_an_unknown_release_writes_nothing(data):
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_a_release_that_cannot_be_locked_is_told_after_the_others_are(data, monkeypatch):
-    def lock(release, backend, sdists):
+    def lock(release, backend, sdists, machine):
         if (release.version, backend) in {("1.0.1", "cpu"), ("2.22.0rc0", "cpu")}:
             raise BadData(f"{release.version} has no NumPy", "wait")
         return "lock\n"
