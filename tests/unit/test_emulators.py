@@ -73,7 +73,9 @@ def test_arm_runs_the_releases_that_are_locked_for_it_and_on_its_own_packages():
 def test_a_processor_that_qemu_does_not_know_is_refused_with_the_way_out(tmp_path, monkeypatch):
     """A fake QEMU: the real one of every Debian would have to be here."""
     qemu = tmp_path / "qemu-aarch64"
-    qemu.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "qemu-aarch64 version 7.2.22" || echo "  neoverse-n1"\n')
+    qemu.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo "qemu-aarch64 version 7.2.22" && exit\necho "  neoverse-n1"\nexit 1\n'
+    )
     qemu.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert _version(("qemu-aarch64", "-cpu", "neoverse-n1")) == "7.2.22"
