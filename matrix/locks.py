@@ -27,9 +27,10 @@ MACHINES_FAULTS = (
 )
 
 
-def path(target: Target, locks: Path = paths.LOCKS) -> Path:
+def path(target: Target, folder: Path | None = None) -> Path:
     """Those of another machine than most people's have a folder of their own."""
-    return (locks if target.machine == USUAL else locks / target.machine) / f"{target.id}.txt"
+    folder = folder or paths.LOCKS
+    return (folder if target.machine == USUAL else folder / target.machine) / f"{target.id}.txt"
 
 
 def build_tools(target: Target) -> Path | None:
