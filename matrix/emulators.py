@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -39,8 +40,10 @@ class Emulator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (foreign.program(self.machine), "-cpu", self.cpu)
 
     def launcher(self, target: ids.Target) -> tuple[str, ...]:
-        """What a target's Python is run by, once the target is built."""
-        return (*self.command, "-L", str(foreign.with_midr(target, self.midr))) if self.midr else self.command
+        """What a target's Python is run by, once the target is built. By its path: a target does not search this one's."""
+        program, *options = self.command
+        midr = ("-L", str(foreign.with_midr(target, self.midr))) if self.midr else ()
+        return (shutil.which(program) or program, *options, *midr)
 
     @property
     def host(self) -> records.Host:
