@@ -40,7 +40,7 @@ class Emulator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (foreign.program(self.machine), "-cpu", self.cpu)
 
     def launcher(self, target: ids.Target) -> tuple[str, ...]:
-        """What a target's Python is run by, once the target is built. By its path: a target does not search this one's."""
+        """What a target's Python is run by, once the target is built. With its path: a target has a PATH of its own."""
         program, *options = self.command
         midr = ("-L", str(foreign.with_midr(target, self.midr))) if self.midr else ()
         return (shutil.which(program) or program, *options, *midr)

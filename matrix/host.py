@@ -47,6 +47,11 @@ def facts(backend: Backend) -> Host:
     )
 
 
+def is_emulated(host_class: str) -> bool:
+    """See matrix/data/emulators.toml."""
+    return host_class.endswith("-emulated")
+
+
 def onednn_switches_itself_on(host: Host) -> bool:
     return bool(SWITCH_ONEDNN_ON & set(host.cpu_flags))
 

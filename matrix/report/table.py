@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from matrix.catalog import Catalog
 from matrix.cells import suite
+from matrix.host import is_emulated
 from matrix.ids import BACKENDS, parse_run
 from matrix.known_errors import KnownError
 from matrix.landmarks import WAYS
@@ -164,7 +165,8 @@ def _count(number: int, what: str) -> str:
 
 
 def sections(support: Support) -> tuple[tuple[Section, ...], tuple[str, ...]]:
-    """Backends in their order, then host classes, then profiles as they come; and the notes, the first being number 1.
+    """Backends in their order, then host classes, real ones first, then profiles as they come; and the notes, the first
+    being number 1.
 
     Verdicts that have the same notes share a number.
     """
@@ -175,7 +177,7 @@ def sections(support: Support) -> tuple[tuple[Section, ...], tuple[str, ...]]:
     runs: dict[tuple[str, str, str], list[RunEntry]] = defaultdict(list)
     for run in support.runs:
         runs[run.backend, run.host_class, run.profile].append(run)
-    order = sorted(runs, key=lambda key: (BACKENDS.index(runs[key][0].backend), key[1]))
+    order = sorted(runs, key=lambda key: (BACKENDS.index(runs[key][0].backend), is_emulated(key[1]), key[1]))
     found = tuple(
         Section(
             backend=backend,
