@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.version import Version
 
-from matrix import catalog, ids, known_errors, landmarks, paths, records, statements
+from matrix import catalog, ids, known_errors, landmarks, paths, records, statements, update
 from matrix.report import support
 from matrix.verdicts import WORST, judge
 
@@ -38,11 +38,11 @@ def verdicts(made, judgements):
 def test_every_record_is_of_a_run_that_the_catalog_plans(made):
     """But for nightly builds: the catalog has the newest alone."""
     planned = {
-        ids.Run(target=release.target(backend), profile=profile.name).id
+        ids.Run(target=target, profile=profile.name).id
         for release in CATALOG.releases
-        for backend in release.wheels
+        for target in {*map(release.target, release.wheels), *update.targets(release)}
         for profile in CATALOG.profiles
-        if profile.holds_for(release.version, backend)
+        if profile.holds_for(release.version, target.backend)
     }
     assert made
     ran = {record.header.run for record in made if not Version(record.header.release).is_devrelease}
