@@ -67,15 +67,14 @@ def _version(command: tuple[str, ...]) -> str:
     """Of the QEMU that emulates this processor. Raise MachineError where there is none that does."""
     program, option, cpu = command
     try:
-        version = _told(program, "--version").split()[2]
-        known = _told(program, option, "help").split()
-    except OSError as fault:
-        raise MachineError(f"{program} does not run here: {fault}", "on Debian: apt-get install qemu-user") from fault
+        version = _told(program, "--version", check=True).split()[2]
+        known = _told(program, option, "help", check=False).split()  # having told them, QEMU ends with 1
+    except (OSError, subprocess.SubprocessError) as fault:
+        raise MachineError(f"{program} does not run here: {fault}", foreign.CURE) from fault
     if cpu not in known:
         raise MachineError(f"{program} {version} does not know {cpu}", "a newer QEMU may: Debian trixie has 10.0")
     return version
 
 
-def _told(*command: str) -> str:
-    """Having told its processors, QEMU ends with 1."""
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+def _told(*command: str, check: bool) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=check).stdout

@@ -8,6 +8,7 @@ import dataclasses
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -16,7 +17,6 @@ from packaging.version import Version
 from matrix import locks, mmdebstrap, paths
 from matrix.catalog import Release
 from matrix.errors import NotBuilt
-from matrix.files import write_whole
 from matrix.ids import Backend, Machine, Target
 
 ARCHITECTURES: dict[Machine, str] = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -24,6 +24,7 @@ ARCHITECTURES: dict[Machine, str] = {"x86_64": "amd64", "aarch64": "arm64"}
 PACKAGES = ("base-files", "python3", "libstdc++6")
 # What Linux says of an Arm processor, and QEMU does not.
 MIDR = Path("sys/devices/system/cpu/cpu0/regs/identification/midr_el1")
+CURE = "on Debian: apt-get install qemu-user"
 
 
 def is_foreign(target: Target) -> bool:
@@ -50,17 +51,13 @@ def variables(target: Target) -> dict[str, str]:
 
 def empty(target: Target, folder: Path) -> subprocess.CompletedProcess[str]:
     """Make an environment without packages. Raise NotBuilt where there is no Python or no QEMU for it."""
-    with FileLock(f"{_root(target)}.lock"):
-        if not _root(target).exists():
-            _unpack(target)
+    _once(_root(target), lambda part: _unpack(target, part))
     python = _root(target) / "usr" / "bin" / f"python{target.python}"
     command = [program(target.machine), str(python), "-m", "venv", "--without-pip", str(folder)]
     try:
         return subprocess.run(command, env=os.environ | variables(target), capture_output=True, text=True, check=False)
     except FileNotFoundError as fault:
-        raise NotBuilt(
-            f"{command[0]} is not installed", "on Debian: apt-get install qemu-user", machine=True
-        ) from fault
+        raise NotBuilt(f"{command[0]} is not installed", CURE, machine=True) from fault
 
 
 def into(target: Target, folder: Path) -> tuple[str, ...]:
@@ -72,28 +69,37 @@ def into(target: Target, folder: Path) -> tuple[str, ...]:
 
 def with_midr(target: Target, midr: str) -> Path:
     """Its Debian on a processor whose main id register has this value."""
-    folder = _root(target).with_name(f"{_root(target).name}-{midr}")
-    for entry in _root(target).iterdir():
-        link = folder / entry.name
-        if entry.name != MIDR.parts[0] and not link.is_symlink():
-            folder.mkdir(exist_ok=True)
-            link.symlink_to(entry)
-    (folder / MIDR).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / MIDR, f"{midr}\n".encode())
+    root = _root(target)
+    folder = root.with_name(f"{root.name}-{midr}")
+    _once(folder, lambda part: _link(root, part, midr))
     return folder
+
+
+def _link(root: Path, part: Path, midr: str) -> None:
+    (part / MIDR).parent.mkdir(parents=True)
+    (part / MIDR).write_text(f"{midr}\n", encoding="ascii")
+    for entry in root.iterdir():
+        if entry.name != MIDR.parts[0]:
+            (part / entry.name).symlink_to(entry)
 
 
 def _root(target: Target) -> Path:
     return paths.ENVIRONMENTS / f"debian-{target.machine}-py{target.python.replace('.', '')}"
 
 
-def _unpack(target: Target) -> None:
-    """Whole or not at all."""
-    part = _root(target).with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
+def _once(folder: Path, make: Callable[[Path], None]) -> None:
+    """Make what is not there, whole or not at all; of runs side by side one makes it, and the others wait."""
+    part = folder.with_suffix(".part")
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            shutil.rmtree(part, ignore_errors=True)
+            make(part)
+            part.rename(folder)
+
+
+def _unpack(target: Target, into: Path) -> None:
     architecture = f"--architectures={ARCHITECTURES[target.machine]}"
-    mmdebstrap.bootstrap(mmdebstrap.command("extract", PACKAGES, _debian(target), str(part), architecture))
-    part.rename(_root(target))
+    mmdebstrap.bootstrap(mmdebstrap.command("extract", PACKAGES, _debian(target), str(into), architecture))
 
 
 def _debian(target: Target) -> str:

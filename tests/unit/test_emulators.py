@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase as fnmatch
 
 import pytest
 
-from matrix import catalog, emulators, locks
+from matrix import catalog, emulators, locks, paths
 from matrix.cells import suite
 from matrix.emulators import _version
 from matrix.engines.protocol import Environment
 from matrix.errors import BadUsage, MachineError
+from matrix.foreign import MIDR, with_midr
+from matrix.ids import Target
 from matrix.needs import need_cells
 from matrix.plan import Selection, plan
 from matrix.runner import Job, on_its_device
@@ -84,3 +87,25 @@ def test_a_processor_that_qemu_does_not_know_is_refused_with_the_way_out(tmp_pat
     with pytest.raises(MachineError, match=r"7\.2\.22 does not know neoverse-v1") as told:
         _version(("qemu-aarch64", "-cpu", "neoverse-v1"))
     assert "newer QEMU" in told.value.cure
+
+
+def test_a_qemu_that_does_not_run_is_said(tmp_path, monkeypatch):
+    qemu = tmp_path / "qemu-broken"
+    qemu.write_text("#!/bin/sh\nexit 127\n")
+    qemu.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    for program in ("qemu-broken", "qemu-that-is-nowhere"):
+        with pytest.raises(MachineError, match=f"{program} does not run here"):
+            _version((program, "-cpu", "neoverse-n1"))
+
+
+def test_runs_side_by_side_share_a_root_with_the_id(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ENVIRONMENTS", tmp_path)
+    arm = Target(release="2.21.0", python="3.13", backend="cpu", machine="aarch64")
+    root = tmp_path / "debian-aarch64-py313"
+    for name in ("lib", "sys", "usr"):
+        (root / name).mkdir(parents=True)
+    with ThreadPoolExecutor(8) as threads:
+        (folder,) = set(threads.map(lambda _: with_midr(arm, "0x00000000411fd402"), range(32)))
+    assert (folder / MIDR).read_text() == "0x00000000411fd402\n"
+    assert {entry.name for entry in folder.iterdir() if entry.is_symlink()} == {"lib", "usr"}
