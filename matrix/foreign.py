@@ -49,19 +49,22 @@ def variables(target: Target) -> dict[str, str]:
     return {"QEMU_LD_PREFIX": str(_root(target))} if is_foreign(target) else {}
 
 
-def empty(target: Target, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Make an environment without packages. Raise NotBuilt where there is no Python or no QEMU for it."""
+def empty(target: Target, folder: Path) -> tuple[subprocess.CompletedProcess[str], tuple[str, ...]]:
+    """Make an environment without packages. With it, uv's options that install into it, as uv cannot run its Python.
+
+    Raise NotBuilt where there is no Python or no QEMU for it.
+    """
     _once(_root(target), lambda part: _unpack(target, part))
     python = _root(target) / "usr" / "bin" / f"python{target.python}"
     command = [program(target.machine), str(python), "-m", "venv", "--without-pip", str(folder)]
     try:
-        return subprocess.run(command, env=os.environ | variables(target), capture_output=True, text=True, check=False)
+        made = subprocess.run(command, env=os.environ | variables(target), capture_output=True, text=True, check=False)
     except FileNotFoundError as fault:
         raise NotBuilt(f"{command[0]} is not installed", CURE, machine=True) from fault
+    return made, _into(target, folder)
 
 
-def into(target: Target, folder: Path) -> tuple[str, ...]:
-    """uv's options that install into it, though uv cannot run its Python."""
+def _into(target: Target, folder: Path) -> tuple[str, ...]:
     site = folder / "lib" / f"python{target.python}" / "site-packages"
     platform = locks.platform(target.machine)
     return ("--target", str(site), "--python-platform", platform, "--python-version", target.python)

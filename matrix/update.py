@@ -30,7 +30,7 @@ CUDA_AS_EXTRA = Version("2.15")
 # From here on a target of the backend is locked: GPU builds before 1.15 have nothing that could be fused.
 LOCKED: Mapping[Backend, Version] = {"cpu": OLDEST, "cuda": Version("1.15"), "rocm": Version("1.15")}
 # From here on `tensorflow` on Arm is the build itself, and not a name for tensorflow-cpu-aws.
-ON_ARM = Version("2.16")
+ARM_SINCE = Version("2.16")
 HEAD = """\
 # Written by `nox -s update` from the package index; only `landmark` is kept by hand.
 # The patch number of tensorflow-rocm is AMD's own: its newest stands with the release of the same minor.
@@ -69,7 +69,7 @@ def targets(release: Release) -> list[Target]:
     """Those that are locked."""
     version = Version(release.version)
     own = [release.target(backend) for backend in release.wheels if LOCKED[backend] <= version]
-    on_arm = version >= ON_ARM and not version.is_prerelease
+    on_arm = version >= ARM_SINCE and not version.is_prerelease
     return [*own, foreign.target(release, "cpu", "aarch64")] if on_arm else own
 
 

@@ -115,9 +115,8 @@ def _build(target: Target, folder: Path, say: Say) -> None:
     say(f"installing {target.id}")
     empty = foreign.empty if foreign.is_foreign(target) else _empty
     shutil.rmtree(folder, ignore_errors=True)
-    made = empty(target, folder)
+    made, into = empty(target, folder)
     if made.returncode == 0:
-        into = foreign.into(target, folder) if foreign.is_foreign(target) else ("--python", f"{folder}/bin/python")
         made = interpreters.uv(*locks.install_command(target, *into))
     if made.returncode != 0:
         shutil.rmtree(folder, ignore_errors=True)
@@ -125,12 +124,13 @@ def _build(target: Target, folder: Path, say: Say) -> None:
     (folder / READY).touch()
 
 
-def _empty(target: Target, folder: Path) -> subprocess.CompletedProcess[str]:
+def _empty(target: Target, folder: Path) -> tuple[subprocess.CompletedProcess[str], tuple[str, ...]]:
     try:
         python = interpreters.get(target.python)
     except MachineError as fault:
         raise NotBuilt(str(fault), fault.cure, machine=True) from fault
-    return interpreters.uv("venv", "--quiet", "--no-project", "--python", str(python), str(folder))
+    made = interpreters.uv("venv", "--quiet", "--no-project", "--python", str(python), str(folder))
+    return made, ("--python", f"{folder}/bin/python")
 
 
 @cache

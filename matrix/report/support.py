@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -242,9 +241,11 @@ def _runs(catalog: Catalog, judgements: Iterable[Judgement]) -> Iterator[RunEntr
     made = [_made(judgement) for judgement in {id(one.witness): one for one in judgements}.values()]
     yield from made
     asked = {question_of(entry) for entry in made}
-    for backend, profile, host_class in dict.fromkeys((one.backend, one.profile, one.host_class) for one in made):
-        planned = _planned(catalog, backend, profile, host_class)
-        yield from (entry for entry in planned if question_of(entry) not in asked)
+    under = {(entry.backend, entry.profile, entry.host_class) for entry in made}
+    for backend, host_class in dict.fromkeys((entry.backend, entry.host_class) for entry in made):
+        for entry in _planned(catalog, backend, host_class):
+            if question_of(entry) not in asked and (backend, entry.profile, host_class) in under:
+                yield entry
 
 
 def _made(judgement: Judgement) -> RunEntry:
@@ -268,20 +269,20 @@ def _made(judgement: Judgement) -> RunEntry:
     )
 
 
-def _planned(catalog: Catalog, backend: Backend, profile: str, host_class: str) -> Iterator[RunEntry]:
-    named = [one for one in catalog.profiles if one.name == profile]
-    for release, of_catalog in itertools.product(catalog.releases, named):
-        if backend in release.wheels and of_catalog.holds_for(release.version, backend):
-            yield RunEntry(
-                run=Run(target=release.target(backend), profile=profile).id,
-                release=release.version,
-                backend=backend,
-                profile=profile,
-                host_class=host_class,
-                status="not_run",
-                observations=0,
-                reason=NEVER_MADE,
-            )
+def _planned(catalog: Catalog, backend: Backend, host_class: str) -> Iterator[RunEntry]:
+    for release in catalog.releases:
+        for profile in catalog.profiles:
+            if backend in release.wheels and profile.holds_for(release.version, backend):
+                yield RunEntry(
+                    run=Run(target=release.target(backend), profile=profile.name).id,
+                    release=release.version,
+                    backend=backend,
+                    profile=profile.name,
+                    host_class=host_class,
+                    status="not_run",
+                    observations=0,
+                    reason=NEVER_MADE,
+                )
 
 
 def _errors(made: Iterable[Record], known: Sequence[KnownError]) -> list[ErrorEntry]:

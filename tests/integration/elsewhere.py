@@ -6,6 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from mini import chunks
+
 from matrix import images
 from matrix.engines import docker
 from matrix.engines.protocol import Environment, Limits, Program
@@ -19,19 +21,8 @@ def start(suite):
     return docker.start(environment, Program(suite=Path(suite)), [], {}, Limits())
 
 
-def read(process):
-    """All that it writes to standard output."""
-    said = b""
-    try:
-        while True:
-            if (chunk := process.read(1)) and chunk[0] == "out":
-                said += chunk[1]
-    except EOFError:
-        return said
-
-
 looks = start(sys.argv[2])
-seen = json.loads(read(looks))
+seen = json.loads(b"".join(data for stream, data in chunks(looks) if stream == "out"))
 hangs = start(sys.argv[3])
 while hangs.read(1) is None:
     pass

@@ -1,15 +1,19 @@
-"""The mini-suite: the real worker and stream, with fakes for what they observe. And how a test says that it cannot."""
+"""The mini-suite: the real worker and stream, with fakes for what they observe. How a process of an engine is read to
+its end, and how a test says that it cannot.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from matrix import paths
+from matrix.engines.protocol import Chunk, Process
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -19,6 +23,17 @@ def cannot(reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"could not be tested: {reason}")
     pytest.skip(f"COULD NOT BE TESTED: {reason}")
+
+
+def chunks(process: Process) -> Iterator[Chunk]:
+    """All that a process writes, to its end."""
+    while True:
+        try:
+            chunk = process.read(1)
+        except EOFError:
+            return
+        if chunk:
+            yield chunk
 
 
 def mini_suite(folder: Path, main: Path | None = None, tensorflow: Path | None = None, fakes: Path = FAKES) -> Path:

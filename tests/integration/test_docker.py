@@ -14,7 +14,7 @@ from pathlib import Path
 
 import outcomes
 import pytest
-from mini import FAKES, fake_cells, mini_suite
+from mini import FAKES, chunks, fake_cells, mini_suite
 from test_fakes import GOLDEN, TELLING
 
 from matrix import bases, images, paths, records, runner
@@ -40,12 +40,9 @@ def follow(environment: Environment, suite: Path, limits: Limits | None = None) 
     """Standard output, standard error and end of a suite that ends by itself."""
     process = docker.start(environment, Program(suite=suite), [], {"TOLD": "yes"}, limits or Limits())
     said = {"out": b"", "err": b""}
-    try:
-        while True:
-            if chunk := process.read(1):
-                said[chunk[0]] += chunk[1]
-    except EOFError:
-        return said["out"], said["err"], process.wait()
+    for stream, data in chunks(process):
+        said[stream] += data
+    return said["out"], said["err"], process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 import tiny
-from mini import cannot
+from mini import cannot, chunks
 
 from matrix import emulators, foreign, locks, paths
 from matrix.engines import venv
@@ -50,18 +50,8 @@ def test_its_python_runs_on_the_processor_that_is_emulated(tmp_path):
     emulator = msgspec.structs.replace(emulators.load()["neoverse-n1"], midr="0x00000000413fd0c1")
     launched = replace(environment, launcher=emulator.launcher(TARGET))
     process = venv.start(launched, Program(suite=suite), (), {}, Limits())
-    said = b"".join(data for stream, data in _all(process) if stream == "out")
+    said = b"".join(data for stream, data in chunks(process) if stream == "out")
     assert process.wait().status == 0
     machine, python, midr, package = json.loads(said)
     assert (machine, python, midr) == ("aarch64", [3, 13], "0x00000000413fd0c1")
     assert package.startswith(environment.where) and str(sys.prefix) not in package
-
-
-def _all(process):
-    while True:
-        try:
-            chunk = process.read(60)
-        except EOFError:
-            return
-        if chunk:
-            yield chunk
