@@ -163,7 +163,9 @@ def _cold_by_hand(releases: Sequence[Release], folder: Path) -> float:
     }
     command = [sys.executable, "-m", "nox", "-f", str(BY_HAND), "--envdir", str(folder / "nox")]
     began = time.perf_counter()
-    subprocess.run(command, env=variables, check=False, capture_output=True)
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise SystemExit(f"nox and pip by hand could not run:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
     return time.perf_counter() - began
 
 

@@ -55,9 +55,10 @@ def test_a_sample_is_the_mean_of_calls_after_one_that_is_not_timed(clock):
 @pytest.mark.parametrize(
     ("seconds", "plan"),
     [
-        (1e-5, Plan(1, 100, 50)),
-        (4e-4, Plan(1, 2, 50)),
-        (5e-3, Plan(1, 1, 10)),
+        (1e-6, Plan(1, 1000, 99)),
+        (4e-4, Plan(1, 2, 83)),
+        (4e-3, Plan(1, 1, 12)),
+        (6e-3, Plan(0, 1, 16)),
         (2e-2, Plan(0, 1, 5)),
         (0.9, Plan(0, 1, sampling.LEAST)),
         (4.0, Plan(0, 1, 0)),
@@ -110,21 +111,23 @@ class Workshop:
     """Variants that work, but for those that are said to be wrong or to raise."""
 
     def __init__(self, clock: Clock, wrong=(), raising=(), seconds=0.002) -> None:
+        """`seconds` a call: of all variants, or by variant."""
         self.clock, self.wrong, self.raising, self.seconds, self.made = clock, wrong, raising, seconds, []
 
     def __call__(self, point: Point, variant: str):
         self.made.append(variant)
         if variant in self.raising:
             raise RuntimeError(f"no {variant}")
-        return self.clock.call(self.seconds, variant), lambda answer: "nothing like it" if answer in self.wrong else ""
+        seconds = self.seconds[variant] if isinstance(self.seconds, dict) else self.seconds
+        return self.clock.call(seconds, variant), lambda answer: "nothing like it" if answer in self.wrong else ""
 
 
 def explain(error: Exception) -> dict[str, str]:
     return {"type": type(error).__name__, "message": str(error)}
 
 
-def lines(workshop: Workshop, order: list[str], **options) -> dict[str, dict]:
-    told = list(Measurement(workshop, explain, 0.1, []).lines(POINT, order, **options))
+def lines(workshop: Workshop, order: list[str], budget: float = 0.1, **options) -> dict[str, dict]:
+    told = list(Measurement(workshop, explain, budget, []).lines(POINT, order, **options))
     assert [line["variant"] for line in told] == order
     return {line["variant"]: line for line in told}
 
@@ -178,6 +181,13 @@ def test_of_a_long_call_the_warm_up_is_the_sample(clock):
     workshop = Workshop(clock, seconds=3.0)
     told = lines(workshop, ["nn-conv2d", "dense"])
     assert told["dense"]["samples"] == [3.0] and clock.called.count("dense") == 2
+
+
+def test_those_near_the_fastest_and_the_controls_share_the_budget(clock):
+    seconds = {"depthwise": 0.006, "split-concat": 0.01, "nn-conv2d": 0.03, "dense": 0.03}
+    told = lines(Workshop(clock, seconds=seconds), [*seconds, "again"], budget=2.0)
+    counts = {name: len(line["samples"]) for name, line in told.items()}
+    assert counts == {"depthwise": 83, "split-concat": 49, "nn-conv2d": 16, "again": 16, "dense": 13}
 
 
 def test_every_depth_has_a_budget():

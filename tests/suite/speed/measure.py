@@ -12,7 +12,8 @@ from .layers import Point
 Line = Dict[str, Any]
 Failure = Dict[str, str]  # type and message: an exception's, or `absent`, `wrong`, `crash`, `timeout`
 
-BUDGETS = {"quick": 1.0, "default": 1.2, "full": 3.0}  # seconds of samples at a point, shared evenly by its variants
+BUDGETS = {"quick": 1.0, "default": 2.0, "full": 2.0}  # seconds of samples at a point
+NEAR = 2  # times the fastest's time
 REPEATS = ("again", "planted")
 
 
@@ -52,8 +53,9 @@ class Measurement:
         tried = self._try_all(point, order, excluded or {}, announce)
         trials = {variant: tried[variant] for variant in order if isinstance(tried[variant], Trial)}
         announce(None)
-        samples, load = _sampled(trials, self.budget, self.pinned)
         base = next((name for name in self.bases if name in trials), None)
+        shares = _shares(trials, REPEATS + (base,), self.budget)
+        samples, load = _sampled(trials, shares, self.pinned)
         for place, variant in enumerate(order):
             line = dict(layers.key(point), variant=variant, order=place, **_least(point))
             if variant in REPEATS and base:
@@ -96,11 +98,20 @@ class Measurement:
         return Trial(call, first, sampling.warm_up(call))
 
 
-def _sampled(trials: Dict[str, Trial], budget: float, pinned: Sequence[int]) -> Any:
+def _shares(trials: Dict[str, Trial], controls: Sequence[Optional[str]], budget: float) -> Dict[str, float]:
+    """Seconds of samples by variant. What is hard to tell apart shares all of the budget: those near the fastest, and
+    the controls, which must be told as those are. Each other has what it would have if all shared it.
+    """
+    bound = NEAR * min((trial.seconds for trial in trials.values()), default=0.0)
+    near = [name for name, trial in trials.items() if trial.seconds <= bound or name in controls]
+    return {name: budget / len(near if name in near else trials) for name in trials}
+
+
+def _sampled(trials: Dict[str, Trial], shares: Dict[str, float], pinned: Sequence[int]) -> Any:
     """Samples by variant, and what is said of all of them."""
     if not trials:
         return {}, {}
-    plans = {name: sampling.make_plan(trial.seconds, budget / len(trials)) for name, trial in trials.items()}
+    plans = {name: sampling.make_plan(trials[name].seconds, share) for name, share in shares.items()}
     load = machine.Load(pinned)
     calls = collections.OrderedDict((name, trial.call) for name, trial in trials.items())
     samples = sampling.in_turn(calls, plans)

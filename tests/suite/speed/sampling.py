@@ -18,10 +18,10 @@ from .layers import PLANTED, balanced
 
 Call = Callable[[], Any]  # answers when the device is done
 
-LEAST, MOST = 5, 50  # samples of a variant
+LEAST, MOST = 5, 150  # samples of a variant
 LONG = 1.0  # seconds: of a call this long its one warm-up is the sample
 SAMPLE = 1e-3  # seconds that a sample lasts, where calls are shorter
-SHORT = 10e-3  # a call below this is preceded by one that is not timed
+SHORT = 5e-3  # a call below this is preceded by one that is not timed
 WARM = 0.03  # seconds of calls before anything is timed
 
 
