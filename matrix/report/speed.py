@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from matrix import speed_records
 from matrix.catalog import Catalog
-from matrix.cells import speed_layers
+from matrix.cells import speed_layers, speed_sha256
 from matrix.speed_records import Control, Depth, Doubt, DoubtKind, Interval, Point, Ratio, SpeedRun, Variant, Word, word
 from matrix.speed_stream import PointKey
 
@@ -101,8 +101,8 @@ class Place:
     changes: tuple[Change, ...]
 
     @property
-    def control(self) -> Control:
-        return control((*self.runs, *self.peers))
+    def timed(self) -> tuple[SpeedRun, ...]:
+        return (*self.runs, *self.peers)
 
     @property
     def traps(self) -> list[Trap]:
@@ -111,7 +111,7 @@ class Place:
     @property
     def todo(self) -> list[str]:
         """What to do about what is doubtful, a line a run."""
-        return [line for run in (*self.runs, *self.peers) for line in next_in_words(run)]
+        return [line for run in self.timed for line in next_in_words(run)]
 
 
 def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
@@ -187,13 +187,16 @@ class FastRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Fast:
-    """The short table of a host class: of the newest release that was timed most deeply, with nothing set."""
+    """The short table of a host class: of the newest release that was timed most deeply, with nothing set.
+
+    `timed`: all that was there, which tells how far the method is to be believed.
+    """
 
     host_class: str
     run: SpeedRun
     rows: tuple[FastRow, ...]
     traps: tuple[Trap, ...]
-    control: Control
+    timed: tuple[SpeedRun, ...]
 
 
 def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
@@ -211,7 +214,7 @@ def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
         FastRow(layer=layer, batch=batch, told=tuple(found.get((layer, batch, name)) for name in DIRECTIONS))
         for layer, batch in dict.fromkeys((layer, batch) for layer, batch, _ in found)
     )
-    return Fast(host_class=place.host_class, run=run, rows=tuple(rows), traps=tuple(traps(run)), control=place.control)
+    return Fast(host_class=place.host_class, run=run, rows=tuple(rows), traps=tuple(traps(run)), timed=place.timed)
 
 
 def link(run: SpeedRun) -> str:
@@ -272,14 +275,20 @@ def _over(now: Interval, old: Interval) -> Interval:
     return (now[0] / old[1], now[1] / old[0])
 
 
-def control(timed: Iterable[SpeedRun]) -> Control:
-    runs = list(timed)
+def control(runs: Sequence[SpeedRun]) -> Control:
     return Control(**{
         name: sum(getattr(run.control, name) for run in runs) for name in Control.__struct_fields__
     })  # fmt: skip
 
 
-def control_in_words(told: Control) -> str:
+def method_in_words(runs: Sequence[SpeedRun]) -> str:
+    """What the controls of these runs found, and how many of them were measured in another way than would be today."""
+    words = _control_in_words(control(runs))
+    old = sum(run.speed_sha256 != speed_sha256(peer=run.peer is not None) for run in runs)
+    return f"{words} By another version of the speed suite: {old} of {len(runs)} runs." if old else words
+
+
+def _control_in_words(told: Control) -> str:
     """The false alarms that the method makes, as measured: the same program timed twice."""
     if not told.pairs:
         return "No control was timed."
@@ -355,7 +364,7 @@ def summary(run: SpeedRun) -> Iterator[str]:
             yield f"  {point_in_words(point)} ({point.mode}): {_fastest(told)}"
         else:
             yield f"  {point_in_words(point)} ({point.mode}): nothing works"
-    yield f"  {control_in_words(run.control)}"
+    yield f"  {_control_in_words(run.control)}"
     doubtful = [(point, one) for point in run.points for one in point.variants if one.doubts]
     if doubtful:
         yield f"  {len(doubtful)} numbers are doubtful, the first: {doubtful[0][0].layer} {doubtful[0][1].variant}:"
@@ -380,7 +389,7 @@ def _number(value: float) -> str:
 # What templates say of numbers.
 WORDS: dict[str, Any] = {"MANY_TIMES": MANY_TIMES} | {
     one.__name__: one for one in (
-        control_in_words, doubts_in_words, layer_in_words, link, point_in_words, ratio_in_words, run_in_words,
+        doubts_in_words, layer_in_words, link, method_in_words, point_in_words, ratio_in_words, run_in_words,
         share_in_words, time_in_words, trap_in_words,
     )
 }  # fmt: skip

@@ -14,6 +14,7 @@ from matrix import catalog, known_errors, records, speed_records
 from matrix.answers import words
 from matrix.answers.advise import MODES, Asked, advise
 from matrix.answers.recorded import load
+from matrix.cells import speed_sha256
 from matrix.notes import causes
 from matrix.records import Record
 from matrix.report import report, speed
@@ -55,6 +56,12 @@ def test_the_tables_say_what_is_fastest_and_lead_to_the_file(tmp_path, readme):
     block = readme.read_text()
     assert f"TensorFlow [2.8.4, onednn-on](reports/{link})" in block
     assert re.search(r"\| resnext50-56 \(56x56, 128 channels in 32 groups, 3x3\) \| 1 \| nn-conv2d \|", block)
+
+
+def test_what_was_measured_in_another_way_is_counted():
+    today = run(speed_sha256=speed_sha256())
+    assert speed.method_in_words([TIMED, today]).endswith(" By another version of the speed suite: 1 of 2 runs.")
+    assert speed.method_in_words([today]).endswith("were called slower.")
 
 
 def test_every_table_of_speed_has_as_many_cells_as_heads(tmp_path, readme):
