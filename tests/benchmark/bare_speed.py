@@ -1,6 +1,6 @@
 """What a person would write to time one layer, without the suite: prints the median of a call's seconds.
 
-The layer is resnext50-28 of the speed suite, batch 1, forward, with bias and ReLU: a call of about a millisecond.
+The layer is resnext50-56 of the speed suite, batch 1, forward, with bias and ReLU: a call of about a millisecond.
 """
 
 import os
@@ -17,12 +17,13 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
 random = np.random.RandomState(1)
-x = tf.constant(random.uniform(-1, 1, (1, 28, 28, 256)).astype(np.float32))
-bias = tf.constant(random.uniform(-1, 1, 256).astype(np.float32))
-kernel = tf.Variable(random.uniform(-1, 1, (3, 3, 8, 256)).astype(np.float32))
+x = tf.constant(random.uniform(-1, 1, (1, 56, 56, 128)).astype(np.float32))
+bias = tf.constant(random.uniform(-1, 1, 128).astype(np.float32))
+kernel = tf.Variable(random.uniform(-1, 1, (3, 3, 4, 128)).astype(np.float32))
 
 
-@tf.function
+# The signature is the suite's: without one a call takes some 10 microseconds less.
+@tf.function(input_signature=[tf.TensorSpec(x.shape, x.dtype)], autograph=False)
 def layer(x):
     return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias))
 

@@ -25,7 +25,7 @@ from matrix import catalog, paths, plan
 from matrix.engines import venv
 
 BARE = Path(__file__).parent / "bare_speed.py"
-POINT, VARIANT = "resnext50-28/1/graph/forward", "nn-conv2d"
+POINT, VARIANT = "resnext50-56/1/graph/forward", "nn-conv2d"
 WANTED = 0.02
 console = Console()
 

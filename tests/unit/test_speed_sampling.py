@@ -55,8 +55,8 @@ def test_a_sample_is_the_mean_of_calls_after_one_that_is_not_timed(clock):
 @pytest.mark.parametrize(
     ("seconds", "plan"),
     [
-        (1e-6, Plan(1, 1000, 99)),
-        (4e-4, Plan(1, 2, 83)),
+        (3e-5, Plan(67, 33, 33)),
+        (4e-4, Plan(5, 2, 35)),
         (4e-3, Plan(1, 1, 12)),
         (6e-3, Plan(0, 1, 16)),
         (2e-2, Plan(0, 1, 5)),
