@@ -240,10 +240,10 @@ class Change:
 
 
 def changes(runs: Iterable[SpeedRun]) -> Iterator[Change]:
-    """Between neighbouring releases of a profile and engine, on one processor; the newest first."""
-    series: dict[tuple[str, str | None, str], list[SpeedRun]] = defaultdict(list)
+    """Between neighbouring releases of a profile and engine, on one processor by one speed suite; the newest first."""
+    series: dict[tuple[str | None, ...], list[SpeedRun]] = defaultdict(list)
     for run in runs:
-        series[run.host.cpu, run.profile, run.engine].append(run)
+        series[run.host.cpu, run.profile, run.engine, run.speed_sha256].append(run)
     for alike in series.values():
         ordered = sorted(alike, key=lambda run: Version(run.release), reverse=True)
         for after, before in itertools.pairwise(ordered):

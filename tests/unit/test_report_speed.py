@@ -142,6 +142,7 @@ def test_what_became_slower_is_found_and_needs_two_runs():
     assert {(one.approach, one.word, one.confirmed) for one in found} == {("nn-conv2d", "slower", False)}
     assert found[0].factor == pytest.approx(1.5, rel=0.1) and found[0].before == old
     assert {one.confirmed for one in speed.changes([old, twice(new)])} == {True}
+    assert not list(speed.changes([old, msgspec.structs.replace(new, speed_sha256="4" * 64)]))
 
 
 def test_a_machine_that_became_slower_changes_nothing():
