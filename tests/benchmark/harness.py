@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from rich.console import Console
@@ -99,9 +100,13 @@ def _timed(first: Callable[[], None], second: Callable[[], None], *, second_firs
 def _pytest(folder: Path) -> None:
     variables = {"PATH": os.defpath, "HOME": tempfile.gettempdir(), "TF_ENABLE_ONEDNN_OPTS": "0"}
     command = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(paths.SUITE)]
+    _run("pytest", command, variables, success={0, 1})
+
+
+def _run(name: str, command: Sequence[str], variables: Mapping[str, str], success: AbstractSet[int]) -> None:
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    if ended.returncode not in {0, 1}:
-        raise SystemExit(f"pytest could not run:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+    if ended.returncode not in success:
+        raise SystemExit(f"{name} could not run:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
 
 
 def _matrix(*arguments: str, engine: str = "venv", variables: dict[str, str] | None = None) -> None:
@@ -163,9 +168,7 @@ def _cold_by_hand(releases: Sequence[Release], folder: Path) -> float:
     }
     command = [sys.executable, "-m", "nox", "-f", str(BY_HAND), "--envdir", str(folder / "nox")]
     began = time.perf_counter()
-    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise SystemExit(f"nox and pip by hand could not run:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+    _run("nox and pip by hand", command, variables, success={0})
     return time.perf_counter() - began
 
 
