@@ -14,7 +14,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
 
 READY = "matrix-ready"
+DYING = 5  # seconds that killed processes have to be gone in; none is known to need one
 
 
 def trouble() -> str | None:
@@ -182,11 +184,20 @@ class _Process:
         self._kill_escaped()
 
     def _kill_escaped(self) -> None:
+        """And wait: the next run must not share the machine with what is still dying, or was forked meanwhile."""
+        end = time.monotonic() + DYING
+        while (escaped := list(self._escaped())) and time.monotonic() < end:
+            for process in escaped:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(escaped, timeout=0.05)  # a zombie that nobody reaps never goes
+
+    def _escaped(self) -> Iterator[psutil.Process]:
         """What has made itself a session of its own still has the run's home."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.environ().get("HOME") == self._home:
-                    process.kill()
+                    yield process
 
     def wait(self) -> Ended:
         self._child.wait()
