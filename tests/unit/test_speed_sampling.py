@@ -55,17 +55,18 @@ def test_a_sample_is_the_mean_of_calls_after_one_that_is_not_timed(clock):
 @pytest.mark.parametrize(
     ("seconds", "plan"),
     [
-        (3e-5, Plan(67, 33, 33)),
-        (4e-4, Plan(5, 2, 35)),
-        (4e-3, Plan(1, 1, 12)),
-        (6e-3, Plan(0, 1, 16)),
-        (2e-2, Plan(0, 1, 5)),
+        (3e-5, Plan(334, 333, 49)),
+        (4e-4, Plan(25, 25, 50)),
+        (4e-3, Plan(3, 2, 50)),
+        (6e-3, Plan(2, 1, 55)),
+        (2e-2, Plan(1, 1, 25)),
+        (0.06, Plan(0, 1, 16)),
         (0.9, Plan(0, 1, sampling.LEAST)),
         (4.0, Plan(0, 1, 0)),
     ],
 )
 def test_what_takes_longer_has_fewer_samples(seconds, plan):
-    assert sampling.make_plan(seconds, budget=0.1) == plan
+    assert sampling.make_plan(seconds, budget=1.0) == plan
 
 
 def test_variants_take_turns_and_miss_rounds_evenly(clock):
@@ -97,7 +98,7 @@ def test_a_planted_call_is_slower_by_what_is_planted(clock):
     assert sampling.first_call(call) == pytest.approx(0.01 * (1 + layers.PLANTED), rel=1e-3)
 
 
-@pytest.mark.parametrize(("seconds", "calls"), [(0.002, 15), (0.1, 1), (1e-5, sampling.MOST)])
+@pytest.mark.parametrize(("seconds", "calls"), [(0.002, 15), (0.1, 1), (1e-3, 30)])
 def test_warming_up_ends(clock, seconds, calls):
     assert sampling.warm_up(clock.call(seconds)) == pytest.approx(seconds, rel=0.2)
     assert len(clock.called) == calls
@@ -137,7 +138,7 @@ ORDER = ["planted", "nn-conv2d", "dense", "again", "split-concat"]
 
 def test_a_line_says_first_call_and_samples(clock):
     told = lines(Workshop(clock), ORDER)
-    assert told["dense"]["first"] == told["dense"]["samples"][0] == pytest.approx(0.002, rel=0.01)
+    assert [told["dense"]["first"], told["dense"]["samples"][0]] == pytest.approx([0.002, 0.002], rel=0.01)
     assert told["dense"]["order"] == 2 and told["dense"]["mode"] == "graph"
     assert told["dense"]["operations"] == layers.operations(POINT)
     assert told["planted"]["samples"][0] == pytest.approx(0.0023, rel=0.01)
@@ -187,7 +188,7 @@ def test_those_near_the_fastest_and_the_controls_share_the_budget(clock):
     seconds = {"depthwise": 0.006, "split-concat": 0.01, "nn-conv2d": 0.03, "dense": 0.03}
     told = lines(Workshop(clock, seconds=seconds), [*seconds, "again"], budget=2.0)
     counts = {name: len(line["samples"]) for name, line in told.items()}
-    assert counts == {"depthwise": 83, "split-concat": 49, "nn-conv2d": 16, "again": 16, "dense": 13}
+    assert counts == {"depthwise": 27, "split-concat": 24, "nn-conv2d": 8, "again": 8, "dense": 6}
 
 
 def test_every_depth_has_a_budget():
