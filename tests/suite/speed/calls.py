@@ -3,8 +3,9 @@
 The programs, and how a mode executes them, are the suite's.
 """
 
+import collections
 import tempfile
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -54,6 +55,21 @@ def _waiting(call: Callable[[], Any]) -> Callable[[], Any]:
     return wait_too
 
 
+_SHARED: Deque[Tuple[Any, Any]] = collections.deque(maxlen=2)  # arrays and their tensors, of the point in hand
+
+
+def _input(values: Any, problem: Problem) -> Any:
+    """As a tensor, the same one for all variants of a point: where an input lies in memory decides how well it fits the
+    caches. With one for each, the very same program took 20% longer when it was made later (2.21.0, resnext50-56 to
+    train: 4.6 ms in place of 3.8); with the same one 0.4% at most.
+    """
+    for array, tensor in _SHARED:
+        if array is values:
+            return tensor
+    _SHARED.append((values, tf.constant(feature_map(values, problem.case))))
+    return _SHARED[-1][1]
+
+
 def _tensors(values: List[Any], problem: Problem) -> Dict[str, Any]:
     """Of [output, input gradient, filter gradient], as far as there are."""
     answers = {name: None if value is None else value.numpy() for name, value in zip(ANSWERS, values)}
@@ -65,10 +81,9 @@ def _tensors(values: List[Any], problem: Problem) -> Dict[str, Any]:
 
 def _function(approach: str, problem: Problem, **options: Any) -> Made:
     program = make_program(approach, problem)
-    traced, inputs = function.signature_function(
-        lambda x: [program(x, program.filters())], problem, [problem.x], **options
-    )
-    return Made(lambda: traced(*inputs), lambda values: _tensors(values, problem))
+    traced, _ = function.signature_function(lambda x: [program(x, program.filters())], problem, [problem.x], **options)
+    x = _input(problem.x, problem)
+    return Made(lambda: traced(x), lambda values: _tensors(values, problem))
 
 
 def _training_function(approach: str, problem: Problem, **options: Any) -> Made:
@@ -79,7 +94,8 @@ def _training_function(approach: str, problem: Problem, **options: Any) -> Made:
         y = program(x, filters)
         return [y] + tf.gradients([y], [x] + filters, grad_ys=[cotangent])
 
-    traced, inputs = function.signature_function(step, problem, [problem.x, problem.cotangent], **options)
+    traced, _ = function.signature_function(step, problem, [problem.x, problem.cotangent], **options)
+    inputs = [_input(values, problem) for values in (problem.x, problem.cotangent)]
     return Made(lambda: traced(*inputs), lambda values: _tensors(values, problem))
 
 
@@ -92,13 +108,13 @@ def _training_compiled(approach: str, problem: Problem) -> Made:
 
 
 def _eager(approach: str, problem: Problem) -> Made:
-    program, x = make_program(approach, problem), tf.constant(feature_map(problem.x, problem.case))
+    program, x = make_program(approach, problem), _input(problem.x, problem)
     return Made(lambda: [program(x, program.filters())], lambda values: _tensors(values, problem))
 
 
 def _training_eager(approach: str, problem: Problem) -> Made:
     program = make_program(approach, problem)
-    x, cotangent = [tf.constant(feature_map(values, problem.case)) for values in (problem.x, problem.cotangent)]
+    x, cotangent = [_input(values, problem) for values in (problem.x, problem.cotangent)]
     return Made(lambda: _taped(program, x, cotangent), lambda values: _tensors(values, problem))
 
 
@@ -136,7 +152,7 @@ def _loaded(approach: str, problem: Problem) -> Made:
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(saved_model.module(make_program(approach, problem)), folder)
         loaded = tf.saved_model.load(folder)
-    x = tf.constant(feature_map(problem.x, problem.case))
+    x = _input(problem.x, problem)
     return Made(lambda: [loaded.call(x)], lambda values: _tensors(values, problem))
 
 
