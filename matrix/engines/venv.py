@@ -29,7 +29,7 @@ from matrix.errors import MachineError, NotBuilt
 from matrix.ids import Target
 
 READY = "matrix-ready"
-DYING = 5  # seconds that killed processes have to be gone in; none is known to need one
+DYING = 5  # seconds that killed processes are waited for: far more than any was seen to take
 
 
 def trouble() -> str | None:

@@ -59,9 +59,9 @@ _SHARED: Deque[Tuple[Any, Any]] = collections.deque(maxlen=2)  # arrays and thei
 
 
 def _input(values: Any, problem: Problem) -> Any:
-    """As a tensor, the same one for all variants of a point: where an input lies in memory decides how well it fits the
-    caches. With one for each, the very same program took 20% longer when it was made later (2.21.0, resnext50-56 to
-    train: 4.6 ms in place of 3.8); with the same one 0.4% at most.
+    """As a tensor, the same one for all variants of a point that take tensors: where it lies in memory decides how well
+    it fits the caches. With one for each, the very same program took 20% longer when it was made later (2.21.0,
+    resnext50-56 to train: 4.6 ms in place of 3.8); with the same one 0.4% at most.
     """
     for array, tensor in _SHARED:
         if array is values:

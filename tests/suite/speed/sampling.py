@@ -46,8 +46,10 @@ def first_call(call: Call) -> float:
 def warm_up(call: Call) -> float:
     """Call until it is warm; answers about how long a call takes that nothing disturbs."""
     took: List[float] = []
-    while sum(took) < WARM:
+    left = WARM
+    while left > 0:
         took.append(first_call(call))
+        left -= took[-1]
     return min(took[len(took) // 2 :])
 
 
