@@ -61,12 +61,17 @@ def test_a_sample_is_the_mean_of_calls_after_one_that_is_not_timed(clock):
         (6e-3, Plan(2, 1, 55)),
         (2e-2, Plan(1, 1, 25)),
         (0.06, Plan(0, 1, 16)),
-        (0.9, Plan(0, 1, sampling.LEAST)),
+        (0.9, Plan(0, 1, 1)),
         (4.0, Plan(0, 1, 0)),
     ],
 )
 def test_what_takes_longer_has_fewer_samples(seconds, plan):
     assert sampling.make_plan(seconds, budget=1.0) == plan
+
+
+@pytest.mark.parametrize(("seconds", "samples"), [(0.06, sampling.LEAST), (0.3, 3), (0.6, 1), (1.5, 0)])
+def test_where_the_time_is_short_there_are_five_samples_at_least_within_a_second(seconds, samples):
+    assert sampling.make_plan(seconds, budget=0.1).samples == samples
 
 
 def test_variants_take_turns_and_miss_rounds_evenly(clock):

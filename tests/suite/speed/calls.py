@@ -55,18 +55,26 @@ def _waiting(call: Callable[[], Any]) -> Callable[[], Any]:
     return wait_too
 
 
-_SHARED: Deque[Tuple[Any, Any]] = collections.deque(maxlen=2)  # arrays and their tensors, of the point in hand
+class Input(NamedTuple):
+    """Of a point, in its layout, as it is given to a program."""
+
+    array: Any  # to Keras
+    tensor: Any  # to all others
 
 
-def _input(values: Any, problem: Problem) -> Any:
-    """As a tensor, the same one for all variants of a point that take tensors: where it lies in memory decides how well
-    it fits the caches. With one for each, the very same program took 20% longer when it was made later (2.21.0,
-    resnext50-56 to train: 4.6 ms in place of 3.8); with the same one 0.4% at most.
+_SHARED: Deque[Tuple[Any, Input]] = collections.deque(maxlen=2)  # what is posed and what was made of it, the last ones
+
+
+def _input(values: Any, problem: Problem) -> Input:
+    """The same one for all variants of a point: where it lies in memory decides how well it fits the caches. With one
+    for each, the very same program took 20% longer when it was made later (2.21.0, resnext50-56 to train: 4.6 ms in
+    place of 3.8); with the same one 0.4% at most.
     """
-    for array, tensor in _SHARED:
-        if array is values:
-            return tensor
-    _SHARED.append((values, tf.constant(feature_map(values, problem.case))))
+    for posed, made in _SHARED:
+        if posed is values:
+            return made
+    array = feature_map(values, problem.case)
+    _SHARED.append((values, Input(array, tf.constant(array))))
     return _SHARED[-1][1]
 
 
@@ -82,7 +90,7 @@ def _tensors(values: List[Any], problem: Problem) -> Dict[str, Any]:
 def _function(approach: str, problem: Problem, **options: Any) -> Made:
     program = make_program(approach, problem)
     traced, _ = function.signature_function(lambda x: [program(x, program.filters())], problem, [problem.x], **options)
-    x = _input(problem.x, problem)
+    x = _input(problem.x, problem).tensor
     return Made(lambda: traced(x), lambda values: _tensors(values, problem))
 
 
@@ -95,7 +103,7 @@ def _training_function(approach: str, problem: Problem, **options: Any) -> Made:
         return [y] + tf.gradients([y], [x] + filters, grad_ys=[cotangent])
 
     traced, _ = function.signature_function(step, problem, [problem.x, problem.cotangent], **options)
-    inputs = [_input(values, problem) for values in (problem.x, problem.cotangent)]
+    inputs = [_input(values, problem).tensor for values in (problem.x, problem.cotangent)]
     return Made(lambda: traced(*inputs), lambda values: _tensors(values, problem))
 
 
@@ -108,13 +116,13 @@ def _training_compiled(approach: str, problem: Problem) -> Made:
 
 
 def _eager(approach: str, problem: Problem) -> Made:
-    program, x = make_program(approach, problem), _input(problem.x, problem)
+    program, x = make_program(approach, problem), _input(problem.x, problem).tensor
     return Made(lambda: [program(x, program.filters())], lambda values: _tensors(values, problem))
 
 
 def _training_eager(approach: str, problem: Problem) -> Made:
     program = make_program(approach, problem)
-    x, cotangent = [_input(values, problem) for values in (problem.x, problem.cotangent)]
+    x, cotangent = [_input(values, problem).tensor for values in (problem.x, problem.cotangent)]
     return Made(lambda: _taped(program, x, cotangent), lambda values: _tensors(values, problem))
 
 
@@ -128,14 +136,14 @@ def _taped(program: Program, x: Any, cotangent: Any) -> List[Any]:
 
 def _predicting(approach: str, problem: Problem) -> Made:
     model, _ = keras_model.make_model(approach, problem, [0])
-    x = feature_map(problem.x, problem.case)
+    x = _input(problem.x, problem).array
     return Made(lambda: model.predict_on_batch(x), lambda y: {OUTPUT: channels_last(np.asarray(y), problem.case)})
 
 
 def _training_model(approach: str, problem: Problem) -> Made:
     """One step of SGD a call. As in the suite's own check, the first changes the filter by its gradient."""
     model, layers = keras_model.make_model(approach, problem, [0])
-    x, cotangent = [feature_map(values, problem.case) for values in (problem.x, problem.cotangent)]
+    x, cotangent = [_input(values, problem).array for values in (problem.x, problem.cotangent)]
     model.compile(tf.keras.optimizers.SGD(float(len(x))), _weighted_sum)
 
     def answers(_: Any) -> Dict[str, Any]:
@@ -152,7 +160,7 @@ def _loaded(approach: str, problem: Problem) -> Made:
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(saved_model.module(make_program(approach, problem)), folder)
         loaded = tf.saved_model.load(folder)
-    x = _input(problem.x, problem)
+    x = _input(problem.x, problem).tensor
     return Made(lambda: [loaded.call(x)], lambda values: _tensors(values, problem))
 
 

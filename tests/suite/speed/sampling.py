@@ -21,7 +21,7 @@ from .layers import PLANTED, balanced
 
 Call = Callable[[], Any]  # answers when the device is done
 
-LEAST = 5  # samples of a variant
+LEAST = 5  # samples of a variant, as far as they take no more than LONG
 LONG = 1.0  # seconds: of a call this long its one warm-up is the sample
 SAMPLE = 10e-3  # seconds that a sample lasts, where calls are shorter
 SETTLE = 10e-3  # seconds of calls that come before a sample and are not timed, at least one of them
@@ -55,11 +55,11 @@ def warm_up(call: Call) -> float:
 
 def make_plan(seconds: float, budget: float) -> Plan:
     """For a call of about so many seconds, of which the samples may take `budget`."""
-    repeat = max(1, int(SAMPLE / max(seconds, 1e-6)))
-    settle = math.ceil(SETTLE / max(seconds, 1e-6)) if seconds < SHORT else 0
-    if seconds > LONG:
-        return Plan(settle, repeat, 0)
-    return Plan(settle, repeat, max(LEAST, int(budget / (seconds * (settle + repeat)))))
+    seconds = max(seconds, 1e-6)
+    repeat = max(1, int(SAMPLE / seconds))
+    settle = math.ceil(SETTLE / seconds) if seconds < SHORT else 0
+    least = min(LEAST, int(LONG / seconds))
+    return Plan(settle, repeat, max(least, int(budget / (seconds * (settle + repeat)))))
 
 
 def sample(call: Call, plan: Plan) -> float:
