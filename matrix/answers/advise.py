@@ -124,10 +124,9 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
 
 def _with_speed(choices: Iterable[Choice], recorded: Recorded, asked: Asked) -> Iterator[Choice]:
     """What was measured on the very release of the choice; nothing is borrowed from a neighbour."""
-    measured = asked.dtype == timed.DTYPE and timed.MODE in asked.modes
+    modes = asked.modes if asked.dtype == timed.DTYPE else []
     by_release = {
-        release: timed.scores(runs, DIRECTIONS[asked.wish], ORDER) if measured else {}
-        for release, runs in recorded.timed.items()
+        release: timed.scores(runs, DIRECTIONS[asked.wish], ORDER, modes) for release, runs in recorded.timed.items()
     }
     for choice in choices:
         reached = by_release.get(choice.release, {}).get((choice.profile, choice.approach))

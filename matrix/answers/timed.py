@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from matrix.speed_records import Point, SpeedRun
 from matrix.speed_stream import Direction, PointKey
 
-# What is timed in every run; of other modes and dtypes a deeper run's file tells.
-MODE, DTYPE = "graph", "f32"
+DTYPE = "f32"  # the only one that is timed
 
 
-def scores(runs: Iterable[SpeedRun], direction: Direction, ways: Sequence[str]) -> dict[tuple[str, str], float]:
-    """By profile and way: which share of what the core can do it reached, the geometric mean over those layers on which
-    all were timed. The runs are of one release on one host class. Empty where there is no such layer.
+def scores(
+    runs: Iterable[SpeedRun], direction: Direction, ways: Sequence[str], modes: Collection[str]
+) -> dict[tuple[str, str], float]:
+    """By profile and way: which share of what the core can do it reached, the geometric mean over those layers in these
+    modes on which all were timed. The runs are of one release on one host class. Empty where there is no such layer.
 
     The share is measured within each process, so that two runs compare although the machine has changed its pace.
     """
@@ -22,7 +23,7 @@ def scores(runs: Iterable[SpeedRun], direction: Direction, ways: Sequence[str]) 
         (run.profile or "", way): found
         for run in runs
         for way in ways
-        if (found := _reached(run.points, direction, way))
+        if (found := _reached(run.points, direction, way, modes))
     }
     common = set.intersection(*map(set, reached.values())) if reached else set()
     if not common:
@@ -32,10 +33,10 @@ def scores(runs: Iterable[SpeedRun], direction: Direction, ways: Sequence[str]) 
     }
 
 
-def _reached(points: Iterable[Point], direction: Direction, way: str) -> dict[PointKey, float]:
+def _reached(points: Iterable[Point], direction: Direction, way: str, modes: Collection[str]) -> dict[PointKey, float]:
     return {
         point.key: variant.floor_fraction
         for point in points
-        if (point.mode, point.dtype, point.direction) == (MODE, DTYPE, direction)
+        if (point.dtype, point.direction) == (DTYPE, direction) and point.mode in modes
         if (variant := point.variant(way)) and variant.floor_fraction
     }

@@ -160,20 +160,21 @@ class Trap:
 
     run: SpeedRun
     approach: str
+    mode: str
     direction: str
     least: float
     most: float
 
 
 def traps(run: SpeedRun) -> Iterator[Trap]:
-    times: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for point in shown(run):
-        for approach in _ways():
-            beside = point.ratio(approach, SPLIT)
-            if beside and beside.interval[0] > MANY_TIMES:
-                times[approach, point.direction].append(beside.ratio)
-    for (approach, direction), found in times.items():
-        yield Trap(run=run, approach=approach, direction=direction, least=min(found), most=max(found))
+    """Of all modes that were timed, also where no table shows them."""
+    times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for point, approach in itertools.product(run.points, _ways()):
+        beside = point.ratio(approach, SPLIT)
+        if beside and beside.interval[0] > MANY_TIMES:
+            times[approach, point.mode, point.direction].append(beside.ratio)
+    for (approach, mode, direction), found in times.items():
+        yield Trap(run=run, approach=approach, mode=mode, direction=direction, least=min(found), most=max(found))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +188,7 @@ class FastRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Fast:
-    """The short table of a host class: of the newest release that was timed most deeply, with nothing set.
+    """The short table of a host class: of the newest final release that was timed most deeply, with nothing set.
 
     `timed`: all that was there, which tells how far the method is to be believed.
     """
@@ -203,8 +204,9 @@ def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
     """`defaults`: the runs that are what a release does with nothing set. None where no release was timed."""
     if not place.runs:
         return None
-    deepest = max((run.depth for run in place.runs), key=DEPTHS.index)
-    release = next(run.release for run in place.runs if run.depth == deepest)
+    runs = [run for run in place.runs if not Version(run.release).is_prerelease] or place.runs
+    deepest = max((run.depth for run in runs), key=DEPTHS.index)
+    release = next(run.release for run in runs if run.depth == deepest)
     alike = [run for run in place.runs if (run.release, run.depth) == (release, deepest)]
     run = next((run for run in alike if run.run in set(defaults)), alike[0])
     found: dict[tuple[str, int, str], Best | Literal[False]] = {
@@ -298,10 +300,10 @@ def _control_in_words(told: Control) -> str:
 
 
 def trap_in_words(trap: Trap) -> str:
-    """`keras-groups, forward and backward: 32 to 205 times as long`"""
+    """`keras-groups, graph, forward and backward: 32 to 205 times as long`"""
     least, most = f"{trap.least:.0f}", f"{trap.most:.0f}"
     times = least if least == most else f"{least} to {most}"
-    return f"{trap.approach}, {DIRECTIONS[trap.direction]}: {times} times as long"
+    return f"{trap.approach}, {trap.mode}, {DIRECTIONS[trap.direction]}: {times} times as long"
 
 
 def ratio_in_words(ratio: Ratio | None) -> str:

@@ -82,7 +82,8 @@ def test_a_way_that_is_many_times_slower_is_named_with_how_many(tmp_path, readme
     (place,) = speed.places([TIMED, of("2.9.3", {"keras-groups": 50 * USUAL["split-concat"]})], DATA)
     assert {(one.run.release, one.approach) for one in place.traps} == {("2.9.3", "keras-groups")}
     (trap, *_), told = place.traps, speed.trap_in_words(place.traps[0])
-    assert trap.least == pytest.approx(50, rel=0.1) and re.fullmatch(r"keras-groups, forward: \d\d times as long", told)
+    assert trap.least == pytest.approx(50, rel=0.1)
+    assert re.fullmatch(r"keras-groups, graph, forward: \d\d times as long", told)
     speed_records.write(tmp_path, place.runs[0])
     report(tmp_path, readme)
     for file in (readme, tmp_path / "SUPPORT.md"):
@@ -94,6 +95,20 @@ def test_the_short_table_is_of_the_newest_release_timed_most_deeply():
     (place,) = speed.places([TIMED, newest], DATA)
     told = speed.fast(place, [TIMED.run, newest.run])
     assert told is not None and told.run == TIMED
+
+
+def test_the_short_table_is_of_a_nightly_only_where_no_final_release_was_timed():
+    nightly = of("2.23.0.dev20261026", {})
+    for runs, wanted in [([nightly, TIMED], TIMED), ([nightly], nightly)]:
+        (place,) = speed.places(runs, DATA)
+        told = speed.fast(place, [])
+        assert told is not None and told.run == wanted
+
+
+def test_a_trap_in_a_mode_that_no_table_shows_is_named_too():
+    jitted = [msgspec.structs.replace(point, mode="jit") for point in of("2.9.3", {"nn-conv2d": 4.0}).points]
+    told = {(one.approach, one.mode) for one in speed.traps(msgspec.structs.replace(TIMED, points=jitted))}
+    assert told == {("nn-conv2d", "jit")}
 
 
 def test_no_speed_no_word_of_it(tmp_path):
@@ -183,6 +198,18 @@ def test_advice_is_in_the_order_of_speed_where_it_was_measured(tmp_path, readme)
     assert first == ["split-concat", "masked-dense", "nn-conv2d"] == [one.approach for one in advice.best][:3]
     told = "\n".join(words.advised(advice, DATA))
     assert "the fastest at the top" in told and "% of the floor" in told and "speed: not measured" in told
+
+
+def test_advice_for_a_mode_is_in_the_order_of_that_modes_speed(tmp_path, readme):
+    jitted = run(USUAL | {"nn-conv2d": 9e-3}).points
+    points = [msgspec.structs.replace(point, mode="jit") for point in jitted]
+    speed_records.write(tmp_path, msgspec.structs.replace(TIMED, points=[*TIMED.points, *points]))
+
+    def fastest(mode: str) -> list[str]:
+        advice = advise(load(tmp_path, "2.8.4", "cpu"), Asked(wish="infer", modes=[mode]), DATA, CAUSE, None)
+        return [one.approach for one in advice.best if one.reached][:1]
+
+    assert (fastest("graph"), fastest("jit"), fastest("eager")) == (["nn-conv2d"], ["masked-dense"], [])
 
 
 @pytest.mark.parametrize("more", [{"dtype": "f16"}, {"wish": "train", "dtype": "f64"}])

@@ -34,7 +34,12 @@ ASKED: Mapping[Need, tuple[Sequence[Mode], Sequence[Check]]] = {
     "infer-jit": (("jit",), CHECKS["infer"]),
 }
 # What `advise` puts in order by speed, and what is timed of it.
-TIMED: Mapping[Need, Direction] = {"infer-graph": DIRECTIONS["infer"], "train": DIRECTIONS["train"]}
+TIMED: Mapping[Need, Direction] = {
+    "infer-graph": DIRECTIONS["infer"],
+    "train": DIRECTIONS["train"],
+    "infer-eager": DIRECTIONS["infer"],
+    "infer-jit": DIRECTIONS["infer"],
+}
 Reached = dict[tuple[str, ...], dict[Need, float]]
 WISHES: Mapping[Need, str] = {
     "infer-graph": "infers in a graph",
@@ -130,7 +135,7 @@ def _reached(content: Content) -> Reached:
     found: Reached = defaultdict(dict)
     for place, runs in places.items():
         for need, direction in TIMED.items():
-            for key, score in timed.scores(runs, direction, ORDER).items():
+            for key, score in timed.scores(runs, direction, ORDER, ASKED[need][0]).items():
                 found[*place, *key][need] = score
     return found
 
