@@ -21,7 +21,7 @@ from matrix.text import plain
 console = Console(soft_wrap=True)
 
 RELEASES = f"A release: 2.15.1, a minor: 2.15, a range: 2.5..2.9, or {', '.join(SETS)}. May be repeated."
-DEPTH = "quick: 3 points, a minute; default: 14, about 7 minutes; full: all layers and modes."
+DEPTH = "quick: 3 points, a minute; default: 14, about 5 minutes; full: all layers and modes."
 
 
 @click.group()

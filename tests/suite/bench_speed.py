@@ -9,10 +9,10 @@ import pytest
 
 from . import runtime
 from .speed import layers, sampling, work
-from .speed.measure import BUDGETS, REPEATS
+from .speed.measure import BUDGET, REPEATS
 
 ROWS = [row for row in layers.rows("default") if row[1] not in REPEATS]
-SHARE = BUDGETS["default"] / len(layers.APPROACHES)
+SHARE = BUDGET / len(layers.APPROACHES)
 
 
 @pytest.fixture(scope="session")

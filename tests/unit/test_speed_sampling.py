@@ -10,7 +10,7 @@ import time
 from collections import Counter
 
 import pytest
-from suite.speed import layers, measure, sampling
+from suite.speed import layers, sampling
 from suite.speed.forked import Forked
 from suite.speed.layers import Point
 from suite.speed.machine import Load, bandwidth, peak, pin
@@ -195,10 +195,6 @@ def test_those_near_the_fastest_and_the_controls_share_the_budget(clock):
     told = lines(Workshop(clock, seconds=seconds), [*seconds, "again"], budget=2.0)
     counts = {name: len(line["samples"]) for name, line in told.items()}
     assert counts == {"depthwise": 27, "split-concat": 24, "nn-conv2d": 8, "again": 8, "dense": 6}
-
-
-def test_every_depth_has_a_budget():
-    assert set(measure.BUDGETS) == set(layers.DEPTHS)
 
 
 def say_and(end):

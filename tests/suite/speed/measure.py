@@ -12,7 +12,7 @@ from .layers import Point
 Line = Dict[str, Any]
 Failure = Dict[str, str]  # type and message: an exception's, or `absent`, `wrong`, `crash`, `timeout`
 
-BUDGETS = {"quick": 1.0, "default": 2.0, "full": 2.0}  # seconds of samples at a point
+BUDGET = 1.0  # seconds of samples at a point
 NEAR = 2  # times the fastest's time
 REPEATS = ("again", "planted")
 

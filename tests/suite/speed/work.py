@@ -8,7 +8,7 @@ from ..evidence import onednn_verbose
 from . import calls, layers, machine, problems, stream
 from .forked import Say
 from .layers import Point
-from .measure import BUDGETS, Failure, Measurement
+from .measure import BUDGET, Failure, Measurement
 
 
 def start() -> List[int]:
@@ -28,7 +28,7 @@ def work(session: Any, points: List[Point], opened: bool, say: Say) -> None:
         peak = machine.peak(calls.peak_product(machine.PEAK_SIZE), machine.PEAK_SIZE)
         say({"environment": stream.environment(options, len(session.points), pinned, peak)})
     excluded = session.excluded
-    measurement = Measurement(Maker(), explain, BUDGETS[options.depth], pinned)
+    measurement = Measurement(Maker(), explain, BUDGET, pinned)
     for point in points:
         order = layers.balanced(layers.variants(point, options.depth), options.process)
         announce = lambda variant, order=order: say({"trying": [variant] if variant else order})  # noqa: E731

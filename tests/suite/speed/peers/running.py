@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from ... import about
 from .. import layers, machine, problems, stream
 from ..layers import Point
-from ..measure import BUDGETS, Failure, Line, Measurement
+from ..measure import BUDGET, Failure, Line, Measurement
 
 REFERENCES = ("dense", "again", "planted")
 
@@ -39,7 +39,7 @@ def _lines(peer: ModuleType, options: Any, told: Line, multiply: Any, pinned: Li
     peak = machine.peak(lambda: multiply(machine.PEAK_SIZE), machine.PEAK_SIZE)
     chosen = points(peer, options)
     yield dict(told, **stream.environment(options, len(chosen), pinned, peak))
-    measurement = Measurement(Maker(peer), explain, BUDGETS[options.depth], pinned, bases=peer.VARIANTS[:1])
+    measurement = Measurement(Maker(peer), explain, BUDGET, pinned, bases=peer.VARIANTS[:1])
     for point in chosen:
         order = layers.balanced(peer.VARIANTS + REFERENCES, options.process)
         for line in measurement.lines(point, order):
