@@ -30,6 +30,10 @@ class Plain:
     def timing(self, run: str, processes: int, rows: int) -> None:
         self._line(f"timing {run}: {processes} processes, each of up to {rows} ways at all points")
 
+    def process_ended(self, run: str, number: int, seconds: float) -> None:
+        """One of several that a run is timed in: of a deep run each takes long."""
+        self._line(f"{run}: process {number} took {seconds:g} s")
+
     def observed(self, run: str) -> None:
         pass
 
@@ -60,6 +64,9 @@ class Bars(Plain):
 
     def timing(self, run: str, processes: int, rows: int) -> None:
         self.started(run, processes * rows)
+
+    def process_ended(self, run: str, number: int, seconds: float) -> None:
+        pass  # the bar tells
 
     def observed(self, run: str) -> None:
         self._bars.advance(self._tasks[run])

@@ -41,7 +41,7 @@ PEER_PYTHON = "3.11"
 DEPTHS: tuple[Depth, ...] = ("quick", "default", "full")
 PROCESSES: dict[Depth, int] = {"quick": 3, "default": 5, "full": 5}
 # Until there are files to learn from; measured on one core of an AMD EPYC.
-SECONDS: dict[Depth, float] = {"quick": 60, "default": 400, "full": 3600}
+SECONDS: dict[Depth, float] = {"quick": 60, "default": 300, "full": 4200}
 # Compiling some variants takes minutes, in which a process says nothing.
 LIMITS = Limits(seconds=6 * 3600, silence=1800, output=MAX_STREAM + 16 * 2**20)
 WORK = paths.WORK / "speed"
@@ -280,6 +280,7 @@ class _Making:
         _check(self.subject, stream)
         seconds = round(time.monotonic() - began, 1)
         write_whole(file, _head(started, seconds) + b"".join(said))
+        self.progress.process_ended(self.subject.run, number, seconds)
         return _Process(stream=stream, started=started, seconds=seconds)
 
     def _start(self, number: int) -> Process:

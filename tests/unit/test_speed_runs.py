@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -272,8 +273,9 @@ def test_the_verb_says_before_what_is_due_and_after_what_was_found(engine, repor
         str(reports),
     ]
     plan = CliRunner().invoke(command_line.cli, [*arguments, "--plan"])
-    assert "due: 1, current: 0; about 7 min" in plan.output and not engine.started
+    assert "due: 1, current: 0; about 5 min" in plan.output and not engine.started
     made = CliRunner().invoke(command_line.cli, arguments, catch_exceptions=False)
+    assert re.findall(rf"{re.escape(RUN)}: process (\d) took", made.output) == list("01234")
     assert "resnext50-56 x1, forward (graph): nn-conv2d" in made.output
     assert "Control: of 1 pairs of the same program 0 were called different" in made.output
     assert json.loads((reports / "support.json").read_text())["control"] == {"pairs": 1, "false_alarms": 0}
