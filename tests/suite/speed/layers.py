@@ -104,8 +104,8 @@ def _default() -> List[Point]:
 
 
 def _full() -> List[Point]:
-    """Of a larger batch in a graph alone: a mode decides how a call is made, which one image shows. With both batches in
-    all modes a process of 2.21.0 had 113 of 156 points after 19 minutes; what XLA makes of the gradient of a grouped
+    """Of a larger batch in a graph alone: a mode decides how a call is made, which one image shows. With both batches
+    in all modes a process of 2.21.0 had 113 of 156 points after 19 minutes; what XLA makes of the gradient of a grouped
     filter takes seconds a call.
     """
     points = []
