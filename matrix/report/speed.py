@@ -14,6 +14,7 @@ from packaging.version import Version
 from matrix import speed_records
 from matrix.catalog import Catalog
 from matrix.cells import speed_layers, speed_sha256
+from matrix.speed import NO_WAY
 from matrix.speed_records import Control, Depth, Doubt, DoubtKind, Interval, Point, Ratio, SpeedRun, Variant, Word, word
 from matrix.speed_stream import PointKey
 
@@ -77,8 +78,8 @@ def best(run: SpeedRun, point: Point) -> Best | None:
 
 
 def _ways() -> tuple[str, ...]:
-    ways: tuple[str, ...] = speed_layers().APPROACHES
-    return ways
+    """What people can write."""
+    return tuple(way for way in speed_layers().APPROACHES if way not in NO_WAY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,21 +161,23 @@ class Trap:
 
     run: SpeedRun
     approach: str
-    mode: str
     direction: str
+    modes: tuple[str, ...]
     least: float
     most: float
 
 
 def traps(run: SpeedRun) -> Iterator[Trap]:
     """Of all modes that were timed, also where no table shows them."""
-    times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    times: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for point, approach in itertools.product(run.points, _ways()):
         beside = point.ratio(approach, SPLIT)
         if beside and beside.interval[0] > MANY_TIMES:
-            times[approach, point.mode, point.direction].append(beside.ratio)
-    for (approach, mode, direction), found in times.items():
-        yield Trap(run=run, approach=approach, mode=mode, direction=direction, least=min(found), most=max(found))
+            times[approach, point.direction].append((point.mode, beside.ratio))
+    for (approach, direction), found in times.items():
+        modes, ratios = zip(*found, strict=True)
+        told = tuple(dict.fromkeys(modes))
+        yield Trap(run=run, approach=approach, direction=direction, modes=told, least=min(ratios), most=max(ratios))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,10 +303,11 @@ def _control_in_words(told: Control) -> str:
 
 
 def trap_in_words(trap: Trap) -> str:
-    """`keras-groups, graph, forward and backward: 32 to 205 times as long`"""
+    """`keras-groups, forward and backward in eager, graph: 32 to 205 times as long`"""
     least, most = f"{trap.least:.0f}", f"{trap.most:.0f}"
     times = least if least == most else f"{least} to {most}"
-    return f"{trap.approach}, {trap.mode}, {DIRECTIONS[trap.direction]}: {times} times as long"
+    modes = f" in {', '.join(trap.modes)}" if trap.modes != (USUAL_MODE,) else ""
+    return f"{trap.approach}, {DIRECTIONS[trap.direction]}{modes}: {times} times as long"
 
 
 def ratio_in_words(ratio: Ratio | None) -> str:
