@@ -40,7 +40,7 @@ PEERS = ("torch", "onnxruntime", "jax")
 PEER_PYTHON = "3.11"
 DEPTHS: tuple[Depth, ...] = ("quick", "default", "full")
 PROCESSES: dict[Depth, int] = {"quick": 3, "default": 5, "full": 5}
-# Until there are files to learn from; measured on one core of an AMD EPYC.
+# Until there are files to learn from; measured on one core of an Intel Xeon.
 SECONDS: dict[Depth, float] = {"quick": 60, "default": 300, "full": 3000}
 # Compiling some variants takes minutes, in which a process says nothing.
 LIMITS = Limits(seconds=6 * 3600, silence=1800, output=MAX_STREAM + 16 * 2**20)

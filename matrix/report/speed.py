@@ -71,7 +71,8 @@ def best(run: SpeedRun, point: Point) -> Best | None:
     variant = point.variant(point.fastest) if point.fastest else None
     if variant is None:
         return None
-    beside = (one for one in point.ratios if one.against == variant.variant and one.variant in _ways())
+    ways = _ways()
+    beside = (one for one in point.ratios if one.against == variant.variant and one.variant in ways)
     alike = tuple(one.variant for one in beside if one.word in {"same", "cannot tell"})
     split, dense = (point.ratio(variant.variant, against) for against in (SPLIT, DENSE))
     return Best(run=run, point=point, variant=variant, alike=alike, split=split, dense=dense)
@@ -210,7 +211,7 @@ def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
     runs = [run for run in place.runs if not Version(run.release).is_prerelease] or place.runs
     deepest = max((run.depth for run in runs), key=DEPTHS.index)
     release = next(run.release for run in runs if run.depth == deepest)
-    alike = [run for run in place.runs if (run.release, run.depth) == (release, deepest)]
+    alike = [run for run in runs if (run.release, run.depth) == (release, deepest)]
     run = next((run for run in alike if run.run in set(defaults)), alike[0])
     found: dict[tuple[str, int, str], Best | Literal[False]] = {
         (point.layer, point.batch, point.direction): best(run, point) or False for point in shown(run)
