@@ -307,8 +307,7 @@ def trap_in_words(trap: Trap) -> str:
     """`keras-groups, forward and backward in eager, graph: 32 to 205 times as long`"""
     least, most = f"{trap.least:.0f}", f"{trap.most:.0f}"
     times = least if least == most else f"{least} to {most}"
-    modes = f" in {', '.join(trap.modes)}" if trap.modes != (USUAL_MODE,) else ""
-    return f"{trap.approach}, {DIRECTIONS[trap.direction]}{modes}: {times} times as long"
+    return f"{trap.approach}, {DIRECTIONS[trap.direction]} in {', '.join(trap.modes)}: {times} times as long"
 
 
 def ratio_in_words(ratio: Ratio | None) -> str:

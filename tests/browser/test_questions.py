@@ -10,16 +10,16 @@ from playwright.sync_api import expect
 
 from matrix import catalog, known_errors, paths, records
 from matrix.answers import claims, recorded
-from matrix.answers.advise import MODES, Asked, advise
+from matrix.answers.advise import Asked, advise
 from matrix.answers.explain import error_answers, explain
 from matrix.cells import suite
 from matrix.known_errors import spoken
 from matrix.notes import causes
 from matrix.report.claims import WORDS as CLAIMS
+from matrix.report.pages.mine import ASKED
 from matrix.report.support import decode
 
 RELEASES = "rows => rows.map((row) => row.dataset.release)"
-WISHES = {"infer": "infer-graph", "train": "train"}
 # What the script ranks, before it is drawn.
 BEST = """({ release, need, dtype }) => {
     const asked = { release, need, dtype, backend: "cpu", setting: "", form: MATRIX.approaches[0].form };
@@ -89,11 +89,11 @@ def test_the_page_and_advise_agree_on_every_recorded_release(page, address):
     assert releases
     for release in releases:
         here = recorded.load(paths.REPORTS, release, "cpu")
-        for (wish, need), dtype in product(WISHES.items(), suite.DTYPES):
-            asked = Asked(wish=wish, modes=list(MODES[wish]), dtype=dtype)
+        for (need, (wish, modes)), dtype in product(ASKED.items(), suite.DTYPES):
+            asked = Asked(wish=wish, modes=list(modes), dtype=dtype)
             advice = advise(here, asked, data, cause, None)
             shown = page.evaluate(BEST, {"release": release, "need": need, "dtype": dtype})
-            assert shown == [[one.approach, one.profile] for one in advice.best], (release, wish, dtype)
+            assert shown == [[one.approach, one.profile] for one in advice.best], (release, need, dtype)
 
 
 def test_pasted_flags_of_a_processor_that_nobody_has_run_are_called_an_inference(page, address, support):

@@ -83,7 +83,7 @@ def test_a_way_that_is_many_times_slower_is_named_with_how_many(tmp_path, readme
     assert {(one.run.release, one.approach) for one in place.traps} == {("2.9.3", "keras-groups")}
     (trap, *_), told = place.traps, speed.trap_in_words(place.traps[0])
     assert trap.least == pytest.approx(50, rel=0.1)
-    assert re.fullmatch(r"keras-groups, forward: \d\d times as long", told)
+    assert re.fullmatch(r"keras-groups, forward in graph: \d\d times as long", told)
     speed_records.write(tmp_path, place.runs[0])
     report(tmp_path, readme)
     for file in (readme, tmp_path / "SUPPORT.md"):

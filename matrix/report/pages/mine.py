@@ -11,34 +11,26 @@ from packaging.version import Version
 
 from matrix import speed_records
 from matrix.answers import timed
-from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, ORDER, WASTEFUL, answer
+from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, ORDER, WASTEFUL, Wish, answer
 from matrix.answers.code import CONVOLUTIONS, LAYERS, snippet
 from matrix.answers.recorded import SWITCHES_ITSELF
 from matrix.cells import suite
 from matrix.host import CLASSES, SWITCH_ONEDNN_ON
-from matrix.records import Check, Mode, Observation
+from matrix.records import Mode, Observation
 from matrix.report.pages.content import Content
 from matrix.report.pages.front import NEED_LETTERS
 from matrix.report.pages.html import BACKEND_NAMES, LETTERS
 from matrix.report.support import RunEntry, question_of
 from matrix.report.table import why_unknown
 from matrix.speed_records import SpeedRun
-from matrix.speed_stream import Direction
 from matrix.verdicts import INSIDE, NEEDS, REPRESENTATIVE, Answer, Judgement, Need
 
-# What can be wished for, and the modes and checks that `advise` judges it by.
-ASKED: Mapping[Need, tuple[Sequence[Mode], Sequence[Check]]] = {
-    "infer-graph": (MODES["infer"], CHECKS["infer"]),
-    "train": (MODES["train"], CHECKS["train"]),
-    "infer-eager": (("eager",), CHECKS["infer"]),
-    "infer-jit": (("jit",), CHECKS["infer"]),
-}
-# What `advise` puts in order by speed, and what is timed of it.
-TIMED: Mapping[Need, Direction] = {
-    "infer-graph": DIRECTIONS["infer"],
-    "train": DIRECTIONS["train"],
-    "infer-eager": DIRECTIONS["infer"],
-    "infer-jit": DIRECTIONS["infer"],
+# What can be wished for, as `advise` is asked it.
+ASKED: Mapping[Need, tuple[Wish, Sequence[Mode]]] = {
+    "infer-graph": ("infer", MODES["infer"]),
+    "train": ("train", MODES["train"]),
+    "infer-eager": ("infer", ("eager",)),
+    "infer-jit": ("infer", ("jit",)),
 }
 Reached = dict[tuple[str, ...], dict[Need, float]]
 WISHES: Mapping[Need, str] = {
@@ -110,7 +102,7 @@ def script(content: Content) -> bytes:
             {"id": name, "summary": about.summary, "form": form_of(name), "wasteful": name in WASTEFUL}
             for name, about in _offered()
         ],
-        "timed": dict.fromkeys(TIMED, timed.DTYPE),
+        "timed": dict.fromkeys(ASKED, timed.DTYPE),
         "runs": [_run(content, run, reached) for run in content.support.runs],
     }
     return b"const MATRIX = " + msgspec.json.encode(told) + b";\n"
@@ -134,8 +126,8 @@ def _reached(content: Content) -> Reached:
             places[one.release, one.backend, one.host.host_class].append(one)
     found: Reached = defaultdict(dict)
     for place, runs in places.items():
-        for need, direction in TIMED.items():
-            for key, score in timed.scores(runs, direction, ORDER, ASKED[need][0]).items():
+        for need, (wish, modes) in ASKED.items():
+            for key, score in timed.scores(runs, DIRECTIONS[wish], ORDER, modes).items():
                 found[*place, *key][need] = score
     return found
 
@@ -179,5 +171,5 @@ def _answer(seen: Sequence[Observation], wish: Need) -> Answer:
     if wish == "fused":
         usual = (one for one in seen if one.mode == "graph" and one.case.split("/")[1] == REPRESENTATIVE)
         return next((INSIDE[one.fusion.epilogue] for one in usual if one.fusion), "unknown")
-    modes, checks = ASKED[wish]
-    return answer([one for one in seen if one.mode in modes and one.check in checks])
+    about, modes = ASKED[wish]
+    return answer([one for one in seen if one.mode in modes and one.check in CHECKS[about]])
