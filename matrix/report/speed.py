@@ -324,7 +324,7 @@ def time_in_words(seconds: float | None) -> str:
 
 
 def share_in_words(fraction: float | None) -> str:
-    return "" if fraction is None else f"{fraction:.0%}" if fraction >= 0.095 else f"{fraction:.1%}"
+    return "" if fraction is None else f"{fraction:.0%}" if fraction >= 0.095 else f"{fraction * 100:#.2g}%"
 
 
 def doubts_in_words(doubts: Iterable[Doubt]) -> str:
@@ -334,6 +334,8 @@ def doubts_in_words(doubts: Iterable[Doubt]) -> str:
 def next_in_words(run: SpeedRun) -> Iterator[str]:
     """What to do about the doubts of a run, once each, and the command that makes it again."""
     kinds = {doubt.kind for point in run.points for one in point.variants for doubt in one.doubts}
+    if run.depth != "quick":
+        kinds.discard("samples")  # of a call of 100 ms no depth takes more: its interval tells what they are worth
     cures = [cure for kind, (_, cure) in DOUBTS.items() if kind in kinds]
     if cures:
         yield f"{'; '.join(cures)}; then: {again(run)}"

@@ -187,6 +187,8 @@ def test_every_doubt_has_words_and_a_way_on():
     doubtful = msgspec.structs.replace(TIMED, points=[msgspec.structs.replace(TIMED.points[0], variants=variants)])
     (line,) = speed.next_in_words(doubtful)
     assert line.endswith("nox -s speed -- --release 2.8.4 --profile onednn-on --depth default --engine venv --again")
+    assert "greater --depth" not in line, "of a slow call no depth takes more"
+    assert "greater --depth" in next(speed.next_in_words(msgspec.structs.replace(doubtful, depth="quick")))
 
 
 def asked(wish="infer", **more) -> Asked:
