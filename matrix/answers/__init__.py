@@ -1,1 +1,1 @@
-"""Questions asked of the published records: what an error means, what to use, what changed."""
+"""Questions asked of the judged records: what an error means, what to write, what changed."""

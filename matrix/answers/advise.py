@@ -12,16 +12,16 @@ from typing import Literal, get_args
 
 import msgspec
 
-from matrix.answers import timed
-from matrix.answers.code import snippet
-from matrix.answers.recorded import Machine, Recorded, default_profile
-from matrix.catalog import Catalog
-from matrix.cells import suite
-from matrix.ids import Backend
-from matrix.notes import Cause
-from matrix.records import Check, Mode, Observation
-from matrix.speed_stream import Direction
-from matrix.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
+from matrix.answers import speed_ranking
+from matrix.answers.lookup import Machine, Recorded, default_profile
+from matrix.answers.snippets import snippet
+from matrix.base.ids import Backend
+from matrix.catalog.releases import Catalog
+from matrix.catalog.suite import suite
+from matrix.judge.notes import Cause
+from matrix.judge.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
+from matrix.record.records import Check, Mode, Observation
+from matrix.speed.speed_stream import Direction
 
 Wish = Literal["infer", "train"]
 WISHES: tuple[Wish, ...] = get_args(Wish)
@@ -124,9 +124,10 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
 
 def _with_speed(choices: Iterable[Choice], recorded: Recorded, asked: Asked) -> Iterator[Choice]:
     """What was measured on the very release of the choice; nothing is borrowed from a neighbour."""
-    modes = asked.modes if asked.dtype == timed.DTYPE else []
+    modes = asked.modes if asked.dtype == speed_ranking.DTYPE else []
     by_release = {
-        release: timed.scores(runs, DIRECTIONS[asked.wish], ORDER, modes) for release, runs in recorded.timed.items()
+        release: speed_ranking.scores(runs, DIRECTIONS[asked.wish], ORDER, modes)
+        for release, runs in recorded.timed.items()
     }
     for choice in choices:
         reached = by_release.get(choice.release, {}).get((choice.profile, choice.approach))

@@ -14,17 +14,19 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from matrix import index, interpreters, paths, resolve, update
-from matrix.answers import recorded
-from matrix.catalog import Profile, Release
-from matrix.engines.protocol import Environment, Say
-from matrix.errors import BadData, BadUsage, MachineError
-from matrix.files import write_whole
-from matrix.ids import Run
-from matrix.known_errors import spoken
-from matrix.records import CellId, Observation
-from matrix.runner import Job, Planned, observe
-from matrix.verdicts import FAILED
+from matrix.answers import lookup
+from matrix.base import paths
+from matrix.base.errors import BadData, BadUsage, MachineError
+from matrix.base.files import write_whole
+from matrix.base.ids import Run
+from matrix.catalog.known_errors import spoken
+from matrix.catalog.releases import Profile, Release
+from matrix.judge.verdicts import FAILED
+from matrix.provision import interpreters
+from matrix.provision.engines.protocol import Environment, Say
+from matrix.record.records import CellId, Observation
+from matrix.run.runner import Job, Planned, observe
+from matrix.update import package_index, refresh, resolve
 
 CACHE = paths.WORK / "bisect"
 
@@ -65,7 +67,7 @@ class Question:
 
 def by_records(question: Question, good: str, bad: str, reports: Path) -> Found:
     """Without any run. Raise BadUsage where the two ends have no record, or do the same."""
-    between = _between(recorded.releases(reports, "cpu"), good, bad)
+    between = _between(lookup.releases(reports, "cpu"), good, bad)
     seen = [one for release in between for one in _recorded(question, release, reports)]
     ends = {one.release: one for one in seen}
     for name in (good, bad):
@@ -91,7 +93,7 @@ def _between(releases: Sequence[str], good: str, bad: str) -> list[str]:
 
 def _recorded(question: Question, release: str, reports: Path) -> list[Seen]:
     try:
-        loaded = recorded.load(reports, release, "cpu")
+        loaded = lookup.load(reports, release, "cpu")
     except BadUsage:
         return []
     asked = (one for one in loaded.witnesses if one.asked.release == release)
@@ -131,8 +133,8 @@ class Trial:
 
     def narrowed(self) -> Found:
         """Patches, release candidates and nightly builds, as the package index has them."""
-        address = index.address()
-        offers = {project: index.ask(project, address) for project in update.PROJECTS}
+        address = package_index.address()
+        offers = {project: package_index.ask(project, address) for project in refresh.PROJECTS}
         versions = _between(_offered(offers), self.found.good.release, self.found.bad.release)[1:-1]
         self.say(f"{len(versions)} builds lie between {self.found.good.release} and {self.found.bad.release}")
         low, high = search(versions, lambda version: self._is_good(version, offers))
@@ -144,9 +146,9 @@ class Trial:
             flips=self.found.flips,
         )
 
-    def _is_good(self, version: str, offers: update.Offers) -> bool | None:
+    def _is_good(self, version: str, offers: refresh.Offers) -> bool | None:
         try:
-            outcome = self._try(update.release_of(Version(version), offers))
+            outcome = self._try(refresh.release_of(Version(version), offers))
         except (BadData, MachineError, KeyError) as fault:
             self.say(f"{version}: cannot be tried: {' '.join(str(fault).split())[:300]}")
             self.skipped.append(version)
@@ -166,7 +168,7 @@ class Trial:
         return self.question.of(record.observations[0])
 
 
-def _offered(offers: update.Offers) -> list[str]:
+def _offered(offers: refresh.Offers) -> list[str]:
     """Builds for CPUs: `tensorflow-cpu` where there is one, and the nightly builds."""
     found = {offer.version for project in ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu")
              for offer in offers[project]}  # fmt: skip

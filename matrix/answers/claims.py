@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Meta
 from packaging.version import Version
 
-from matrix import paths
-from matrix.catalog import Text, load_entries
-from matrix.cells import suite
-from matrix.records import CellId, Mode, Record
-from matrix.verdicts import FAILED, JUDGED, NEEDS, Witness, core_case, is_control, weigh, witnesses
+from matrix.base import paths
+from matrix.catalog.releases import Text, load_entries
+from matrix.catalog.suite import suite
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, Witness, core_case, is_control, weigh, witnesses
+from matrix.record.records import CellId, Mode, Record
 
 Query = Literal["cells", "pairs", "newer", "backends", "none"]
 Shows = Literal["fused", "apart", "passes", "fails"]

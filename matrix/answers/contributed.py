@@ -15,11 +15,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from matrix import ids, records
-from matrix.errors import BadRecord
-from matrix.files import write_whole
-from matrix.records import Host, Name, Observation, Sha256
-from matrix.verdicts import Witness
+from matrix.base import ids
+from matrix.base.errors import BadRecord
+from matrix.base.files import write_whole
+from matrix.judge.verdicts import Witness
+from matrix.record import records
+from matrix.record.records import Host, Name, Observation, Sha256
 
 FOLDER = "contributed"
 MAX_SIZE = 1024 * 1024

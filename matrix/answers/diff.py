@@ -16,15 +16,16 @@ from typing import Literal, get_args
 
 import msgspec
 
-from matrix import ids, records
-from matrix.answers import tables
-from matrix.answers.asked import find
-from matrix.answers.tables import Changed
-from matrix.catalog import Catalog
-from matrix.errors import BadRecord, BadUsage
-from matrix.known_errors import spoken
-from matrix.records import CellId, EngineName, Header, Observation, Record
-from matrix.verdicts import FAILED
+from matrix.answers import table_diff
+from matrix.answers.nearest_release import find
+from matrix.answers.table_diff import Changed
+from matrix.base import ids
+from matrix.base.errors import BadRecord, BadUsage
+from matrix.catalog.known_errors import spoken
+from matrix.catalog.releases import Catalog
+from matrix.judge.verdicts import FAILED
+from matrix.record import records
+from matrix.record.records import CellId, EngineName, Header, Observation, Record
 
 Axis = Literal["release", "profile", "engine", "folder", "table"]
 What = Literal["appeared", "disappeared", "changed", "one side only"]
@@ -86,7 +87,7 @@ def diff(reports: Path, before: str, after: str, catalog: Catalog, only: Sequenc
     """
     axis = _axis(before, after, catalog)
     if axis == "table":
-        changes = tables.changed(reports, before, after, only)
+        changes = table_diff.changed(reports, before, after, only)
         return Diff(axis=axis, before=before, after=after, notes=[], pairs=[], alone=[], changes=changes)
     if axis == "folder":
         sides = [_runs(records.files(Path(side))) for side in (before, after)]
@@ -122,7 +123,7 @@ def _kind(side: str, catalog: Catalog) -> Axis:
         return "engine"
     if side in {profile.name for profile in catalog.profiles}:
         return "profile"
-    if tables.is_table(side):
+    if table_diff.is_table(side):
         return "table"
     return "folder" if Path(side).is_dir() else "release"
 
@@ -230,7 +231,7 @@ def told(answer: Diff) -> Iterator[str]:
             cells = list(group)
             first = cells[0].cell.split("/", 3)[3]
             yield f"  {cells[0].what:11} {approach}, {check} in {mode}: {change} ({len(cells)} cells, first {first})"
-    yield from map(tables.told, answer.changes)
+    yield from map(table_diff.told, answer.changes)
     if answer.axis == "table":
         yield f"{len(answer.changes)} verdicts are others in {answer.after} than in {answer.before}"
     if answer.alone:

@@ -1,6 +1,6 @@
 """What an error means, where it holds and what was measured to go round it: as plain data, for page and terminal alike.
 
-`error_answers(records, known)` computes all that is the same whoever asks, an `Answers` that `matrix.answers.index`
+`error_answers(records, known)` computes all that is the same whoever asks, an `Answers` that `matrix.answers.published`
 publishes as reports/errors.json:
 
 - `places`: every run that has a record, with what `default` comes to there;
@@ -26,13 +26,13 @@ from functools import cache
 import msgspec
 from packaging.version import Version
 
-from matrix.answers.asked import Found, find
-from matrix.answers.ways import Way, measure
-from matrix.cells import suite
-from matrix.ids import Backend
-from matrix.known_errors import KnownError, found_in, recognise, searched, spoken
-from matrix.records import Check, Header, Mode, Observation, Record, Status
-from matrix.verdicts import FAILED, Witness, core_case, is_control, witnesses
+from matrix.answers.nearest_release import Found, find
+from matrix.answers.workarounds import Way, measure
+from matrix.base.ids import Backend
+from matrix.catalog.known_errors import KnownError, found_in, recognise, searched, spoken
+from matrix.catalog.suite import suite
+from matrix.judge.verdicts import FAILED, Witness, core_case, is_control, witnesses
+from matrix.record.records import Check, Header, Mode, Observation, Record, Status
 
 NEAR = 0.5
 EXPORTS = ("savedmodel", "tflite")

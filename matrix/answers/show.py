@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from matrix.answers.recorded import Recorded
-from matrix.answers.scripts import Reproduction
-from matrix.catalog import Catalog
-from matrix.errors import BadUsage
-from matrix.known_errors import spoken
-from matrix.notes import Cause, notes
-from matrix.records import Observation
-from matrix.verdicts import FAILED, Answer, Judgement, Need, Word, core_case, weigh
+from matrix.answers.lookup import Recorded
+from matrix.answers.reproduction import Reproduction
+from matrix.base.errors import BadUsage
+from matrix.catalog.known_errors import spoken
+from matrix.catalog.releases import Catalog
+from matrix.judge.notes import Cause, notes
+from matrix.judge.verdicts import FAILED, Answer, Judgement, Need, Word, core_case, weigh
+from matrix.record.records import Observation
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

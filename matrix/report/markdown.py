@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from matrix.text import plain
+from matrix.base.text import plain
 
 MEANS_SOMETHING = re.compile(r"[\\`*_{}\[\]<>#|~!&$^]")
 # `1.`, `-` and `+` begin a list only at the start; bare addresses become links by themselves

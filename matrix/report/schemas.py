@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from matrix import paths
-from matrix.answers.index import Index
-from matrix.files import write_whole
-from matrix.records import Header, Observation
-from matrix.report.support import Support
-from matrix.shards import Plan
-from matrix.speed_records import SpeedRun
-from matrix.statements import Statements
+from matrix.answers.published import Index
+from matrix.base import paths
+from matrix.base.files import write_whole
+from matrix.judge.statements import Statements
+from matrix.judge.support import Support
+from matrix.plan.shards import Plan
+from matrix.record.records import Header, Observation
+from matrix.record.speed_records import SpeedRun
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # A record is checked line by line: the first is a Header, every other an Observation.

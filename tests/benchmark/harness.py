@@ -23,10 +23,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from matrix import catalog, interpreters, paths, plan
-from matrix.catalog import Release
-from matrix.engines import docker as docker_engine
-from matrix.engines import venv
+from matrix.base import paths
+from matrix.catalog import releases as catalog
+from matrix.catalog.releases import Release
+from matrix.plan import selection
+from matrix.provision import interpreters
+from matrix.provision.engines import docker as docker_engine
+from matrix.provision.engines import venv
 
 BY_HAND = Path(__file__).parent / "by_hand" / "noxfile.py"
 PAIRS = 3
@@ -46,7 +49,7 @@ def main() -> None:
 
 def _here(selectors: Sequence[str]) -> list[Release]:
     """Of the releases those whose CPython is on this machine: fetching one would be measured with it."""
-    chosen = plan.select_releases(catalog.load(), selectors)
+    chosen = selection.select_releases(catalog.load(), selectors)
     here = [release for release in chosen if interpreters.find(release.wheels["cpu"].python)]
     console.print(f"{len(here)} of {len(chosen)} releases: {', '.join(release.version for release in here)}")
     return here
@@ -58,7 +61,7 @@ def _profile(release: Release) -> str:
 
 
 def _switches_onednn(release: Release) -> bool:
-    (profile,) = plan.select_profiles(catalog.load(), ["onednn-off"])
+    (profile,) = selection.select_profiles(catalog.load(), ["onednn-off"])
     return profile.holds_for(release.version, "cpu")
 
 

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from matrix import merge, paths, records, shards
-from matrix.catalog import Catalog, Profile, Release, Wheel
-from matrix.ids import BACKENDS
-from matrix.plan import Selection, plan
-from matrix.records import Record
+from matrix.base import paths
+from matrix.base.ids import BACKENDS
+from matrix.catalog.releases import Catalog, Profile, Release, Wheel
+from matrix.plan import shards
+from matrix.plan.selection import Selection, plan
+from matrix.record import records
+from matrix.record.records import Record
+from matrix.run import merge
 
 REPETITIONS = 5
 RUNS, RECORDS, MACHINES = 10_000, 1_000, 20

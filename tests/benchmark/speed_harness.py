@@ -21,8 +21,10 @@ import numpy as np
 from rich.console import Console
 from scipy import stats
 
-from matrix import catalog, paths, plan
-from matrix.engines import venv
+from matrix.base import paths
+from matrix.catalog import releases
+from matrix.plan import selection
+from matrix.provision.engines import venv
 
 BARE = Path(__file__).parent / "bare_speed.py"
 POINT, VARIANT = "resnext50-56/1/graph/forward", "nn-conv2d"
@@ -35,7 +37,7 @@ def main() -> None:
     parser.add_argument("release", nargs="?", default="2.15.1")
     parser.add_argument("--pairs", type=int, default=20)
     options = parser.parse_args()
-    (release,) = plan.select_releases(catalog.load(), [options.release])
+    (release,) = selection.select_releases(releases.load(), [options.release])
     folder = Path(venv.provision(release.target("cpu"), console.print).where)
     ratios = [_ratio(folder, number) for number in range(options.pairs)]
     low, high = _interval(ratios)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from matrix import paths
-from matrix.report import pages
+from matrix.base import paths
+from matrix.site import build
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -44,7 +44,7 @@ def cannot(reason: str) -> None:
 def site(tmp_path_factory) -> Path:
     """Of the published records."""
     folder = tmp_path_factory.mktemp("pages") / "site"
-    pages.build(paths.REPORTS, folder)
+    build.build(paths.REPORTS, folder)
     return folder
 
 

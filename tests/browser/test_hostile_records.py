@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from unit.fabricated import header, record, where
 
-from matrix import records
-from matrix.records import Error, Host
-from matrix.report import pages
-from matrix.text import plain
+from matrix.base.text import plain
+from matrix.record import records
+from matrix.record.records import Error, Host
+from matrix.site import build
 
 MARKUP = '<img src=x onerror="document.title=1"><script>document.title="taken"</script>'
 CLOSERS = "</script></style></textarea></title><!-- ]]> --> {{ 7 * 7 }} {% raw %}"
@@ -50,7 +50,7 @@ def taken(tmp_path_factory):
     for number, text in enumerate(TEXTS):
         for profile in ("default", "onednn-off"):
             records.write(folder / "reports", hostile(number, text, profile))
-    pages.build(folder / "reports", folder / "site")
+    build.build(folder / "reports", folder / "site")
     return folder / "site"
 
 
@@ -111,7 +111,7 @@ def test_a_record_that_cannot_be_read_is_left_out_and_said(tmp_path, page):
     records.write(tmp_path / "reports", record())
     broken = records.path(tmp_path / "reports", "x86-avx2", "venv", "tf2.9.3-py310-cpu+onednn-off")
     broken.write_bytes(msgspec.json.encode(header()) + b"\n{}")
-    built = pages.build(tmp_path / "reports", tmp_path / "site")
+    built = build.build(tmp_path / "reports", tmp_path / "site")
     assert len(built.left_out) == 1
     page.goto((tmp_path / "site" / "index.html").as_uri())
     assert "left out, since it could not be read" in page.locator(".headline").inner_text()

@@ -8,16 +8,19 @@ from itertools import product
 import pytest
 from playwright.sync_api import expect
 
-from matrix import catalog, known_errors, paths, records
-from matrix.answers import claims, recorded
+from matrix.answers import claims, lookup
 from matrix.answers.advise import Asked, advise
 from matrix.answers.explain import error_answers, explain
-from matrix.cells import suite
-from matrix.known_errors import spoken
-from matrix.notes import causes
-from matrix.report.claims import WORDS as CLAIMS
-from matrix.report.pages.mine import ASKED
-from matrix.report.support import decode
+from matrix.base import paths
+from matrix.catalog import known_errors
+from matrix.catalog import releases as catalog
+from matrix.catalog.known_errors import spoken
+from matrix.catalog.suite import suite
+from matrix.judge.notes import causes
+from matrix.judge.support import decode
+from matrix.record import records
+from matrix.report.claim_table import WORDS as CLAIMS
+from matrix.site.question_form import ASKED
 
 RELEASES = "rows => rows.map((row) => row.dataset.release)"
 # What the script ranks, before it is drawn.
@@ -85,10 +88,10 @@ def test_the_page_and_advise_agree_on_every_recorded_release(page, address):
     """The same ways under the same profiles in the same order, for each wish and dtype."""
     data, cause = catalog.load(), causes(known_errors.load())
     page.goto(f"{address}/index.html")
-    releases = recorded.releases(paths.REPORTS, "cpu")
+    releases = lookup.releases(paths.REPORTS, "cpu")
     assert releases
     for release in releases:
-        here = recorded.load(paths.REPORTS, release, "cpu")
+        here = lookup.load(paths.REPORTS, release, "cpu")
         for (need, (wish, modes)), dtype in product(ASKED.items(), suite.DTYPES):
             asked = Asked(wish=wish, modes=list(modes), dtype=dtype)
             advice = advise(here, asked, data, cause, None)

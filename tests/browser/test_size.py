@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from matrix import catalog, paths, records
-from matrix.records import Record
+from matrix.base import paths
+from matrix.catalog import releases
+from matrix.record import records
+from matrix.record.records import Record
 
 KIB = 1024
 OBSERVATIONS = 100_000
@@ -54,7 +56,7 @@ def many(tmp_path_factory) -> Path:
     """The published observations again and again, under one release and profile after the other."""
     folder = tmp_path_factory.mktemp("many") / "reports"
     published = [one for one in records.read_all(paths.REPORTS) if one.observations]
-    data = catalog.load()
+    data = releases.load()
     runs = [(entry.target("cpu"), profile.name) for profile in data.profiles for entry in data.releases
             if "cpu" in entry.wheels and profile.holds_for(entry.version, "cpu")]  # fmt: skip
     count = 0

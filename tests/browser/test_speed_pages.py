@@ -15,13 +15,14 @@ from playwright.sync_api import expect
 from unit.fabricated import header, record
 from unit.timings import USUAL, run
 
-from matrix import catalog, known_errors, records, speed_records
 from matrix.answers.advise import MODES, Asked, advise
-from matrix.answers.recorded import load
-from matrix.notes import causes
-from matrix.records import Record
-from matrix.report import pages
-from matrix.text import plain
+from matrix.answers.lookup import load
+from matrix.base.text import plain
+from matrix.catalog import known_errors, releases
+from matrix.judge.notes import causes
+from matrix.record import records, speed_records
+from matrix.record.records import Record
+from matrix.site import build
 
 ON = record(profile="onednn-on", onednn=True)
 DEFAULT = Record(header=header("default", status="not_run", same_as=ON.header.run))
@@ -55,7 +56,7 @@ def timed(tmp_path_factory) -> Path:
     speed_records.write(reports, peer)
     for number, text in enumerate((MARKUP, TURNED, LONG)):
         speed_records.write(reports, hostile(text, f"2.9.{number}"))
-    pages.build(reports, folder / "site")
+    build.build(reports, folder / "site")
     return folder
 
 
@@ -122,7 +123,7 @@ def test_the_page_puts_in_the_order_of_speed_what_advise_does(page, timed, wish,
     page.goto(f"{(timed / 'site').as_uri()}/index.html")
     asked = Asked(wish=wish, modes=list(MODES[wish]), dtype=dtype)
     found = load(timed / "reports", "2.8.4", "cpu")
-    advice = advise(found, asked, catalog.load(), causes(known_errors.load()), None)
+    advice = advise(found, asked, releases.load(), causes(known_errors.load()), None)
     shown = page.evaluate(BEST, {"release": "2.8.4", "need": need, "dtype": dtype})
     assert shown == [[one.approach, one.profile] for one in advice.best]
     assert (advice.best[0].approach == "split-concat") == (dtype == "f32")

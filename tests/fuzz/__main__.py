@@ -19,7 +19,7 @@ import coverage
 from fuzz.mutations import mutate
 from fuzz.readers import READERS, Reader
 
-from matrix import paths
+from matrix.base import paths
 
 KEPT = paths.WORK / "fuzz"
 SHOWN = 10

@@ -19,20 +19,25 @@ import click
 import msgspec
 from unit import timings
 
-from matrix import __main__ as command_line
-from matrix import backends, catalog, ids, known_errors, locks, paths, records, resolve, speed, speed_records
-from matrix.answers import contributed, words
+from matrix.answers import contributed, terminal
 from matrix.answers.explain import Answers, error_answers, explain
-from matrix.errors import BadData, BadRecord, BadUsage, MatrixError
-from matrix.plan import Selection, plan, select_profiles, select_releases
-from matrix.records import Record
-from matrix.report import speed as speed_in_words
-from matrix.report import support
+from matrix.base import ids, paths
+from matrix.base.errors import BadData, BadRecord, BadUsage, MatrixError
+from matrix.base.text import plain
+from matrix.catalog import backends, known_errors, locks
+from matrix.catalog import releases as catalog
+from matrix.cli import main as command_line
+from matrix.judge import support
+from matrix.judge.verdicts import Witness, judge, witnesses
+from matrix.plan.selection import Selection, plan, select_profiles, select_releases
+from matrix.record import records, speed_records
+from matrix.record.records import Record
+from matrix.report import speed_tables as speed_in_words
 from matrix.report.markdown import escape
-from matrix.speed_stream import Stream as SpeedStream
-from matrix.stream import Stream
-from matrix.text import plain
-from matrix.verdicts import Witness, judge, witnesses
+from matrix.run.stream import Stream
+from matrix.speed import estimates
+from matrix.speed.speed_stream import Stream as SpeedStream
+from matrix.update import resolve
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="matrix-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
@@ -90,7 +95,7 @@ def _speed_stream(data: bytes) -> object:
     stream, cut = SpeedStream(), len(data) // 3
     stream.feed(data[:cut])
     stream.feed(data[cut:])
-    return stream.is_whole and [msgspec.json.encode(point) for point in speed.points([stream, stream])]
+    return stream.is_whole and [msgspec.json.encode(point) for point in estimates.points([stream, stream])]
 
 
 def _speed_file(data: bytes) -> object:
@@ -138,7 +143,7 @@ def _error_text(data: bytes) -> object:
     text = data.decode("utf-8", "surrogateescape")
     found = known_errors.recognise(_known(), text)
     explanation = explain(text, _answers(), release="2.8", backend="cpu")
-    "\n".join(words.explained(explanation, _catalog())).encode("utf-8", "surrogateescape")
+    "\n".join(terminal.explained(explanation, _catalog())).encode("utf-8", "surrogateescape")
     plain(text).encode("utf-8", "surrogateescape")
     return found
 

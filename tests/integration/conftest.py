@@ -8,19 +8,20 @@ from collections.abc import Iterator
 import pytest
 from mini import cannot
 
-from matrix import catalog, images, interpreters
-from matrix.catalog import Catalog, Release
-from matrix.engines import docker, venv
-from matrix.engines.protocol import Environment
-from matrix.ids import Run
-from matrix.runner import Planned
+from matrix.base.ids import Run
+from matrix.catalog import releases
+from matrix.catalog.releases import Catalog, Release
+from matrix.provision import images, interpreters
+from matrix.provision.engines import docker, venv
+from matrix.provision.engines.protocol import Environment
+from matrix.run.runner import Planned
 
 SMALL = "2.8.4"
 
 
 @pytest.fixture(scope="session")
 def data() -> Catalog:
-    return catalog.load()
+    return releases.load()
 
 
 @pytest.fixture(scope="session")

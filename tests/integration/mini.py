@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from matrix import paths
-from matrix.engines.protocol import Chunk, Process
+from matrix.base import paths
+from matrix.provision.engines.protocol import Chunk, Process
 
 FAKES = Path(__file__).parent / "fakes"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from matrix.engines import docker
-from matrix.engines.protocol import Environment, Limits, Program
-from matrix.ids import parse_target
+from matrix.base.ids import parse_target
+from matrix.provision.engines import docker
+from matrix.provision.engines.protocol import Environment, Limits, Program
 
 target = parse_target("tf2.8.4-py310-cpu")
 environment = Environment(target=target, where=sys.argv[1], recipe_sha256="", lock_sha256="")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from matrix import paths
-from matrix.records import Observation, Record
+from matrix.base import paths
+from matrix.record.records import Observation, Record
 
 TABLE = paths.ROOT / "docs" / "faults.md"
 ROW = re.compile(r"^\| (?P<fault>[^|]+) \| (?P<engine>[^|]+) \| (?P<outcome>[^|]+) \|$", re.MULTILINE)

@@ -26,7 +26,8 @@ from mini import cannot
 from tiny import Tiny, environment
 from uv import find_uv_bin
 
-from matrix import bases, paths
+from matrix.base import paths
+from matrix.provision import bases
 
 SECONDS_TO_START = 60
 LEAVE_OUT = ("__pycache__", "ensurepip", "lib2to3", "tkinter", "turtle*", "pydoc_data")

@@ -8,8 +8,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from matrix import paths, runner
-from matrix.runner import Job
+from matrix.base import paths
+from matrix.run import runner
+from matrix.run.runner import Job
 
 # One of each kind, so that pass, error, wrong and crash can all show; the rest is of the same code.
 APPROACHES = ("nn-conv2d", "keras-groups-transpose", "fused-kernel")

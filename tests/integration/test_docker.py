@@ -17,12 +17,15 @@ import pytest
 from mini import FAKES, chunks, fake_cells, mini_suite
 from test_fakes import GOLDEN, TELLING
 
-from matrix import bases, images, paths, records, runner
-from matrix.engines import ENGINES, docker
-from matrix.engines.protocol import Ended, Environment, Limits, Program
-from matrix.ids import Run
-from matrix.records import Record
-from matrix.runner import Job, Planned
+from matrix.base import paths
+from matrix.base.ids import Run
+from matrix.provision import bases, images
+from matrix.provision.engines import ENGINES, docker
+from matrix.provision.engines.protocol import Ended, Environment, Limits, Program
+from matrix.record import records
+from matrix.record.records import Record
+from matrix.run import runner
+from matrix.run.runner import Job, Planned
 
 HERE = Path(__file__).parent
 GREEDY = HERE / "greedy"

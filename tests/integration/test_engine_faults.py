@@ -21,7 +21,7 @@ from own_engine import Engine
 from test_faults import published, statuses
 from tiny import Tiny
 
-from matrix import records
+from matrix.record import records
 
 # Of the orchestrator, here; test_faults.py has the hundred.
 KILLS = int(os.environ.get("MATRIX_KILLS", "10")) // 5

@@ -22,7 +22,7 @@ import tiny
 from mini import cannot
 from tiny import Tiny
 
-from matrix import records
+from matrix.record import records
 
 # A hundred by hand: docs/security.md.
 KILLS = int(os.environ.get("MATRIX_KILLS", "10"))

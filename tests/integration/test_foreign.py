@@ -15,16 +15,18 @@ import pytest
 import tiny
 from mini import cannot, chunks
 
-from matrix import emulators, foreign, locks, paths
-from matrix.engines import venv
-from matrix.engines.protocol import Limits, Program
-from matrix.ids import Target
+from matrix.base import paths
+from matrix.base.ids import Target
+from matrix.catalog import locks
+from matrix.provision import emulators, qemu
+from matrix.provision.engines import venv
+from matrix.provision.engines.protocol import Limits, Program
 
 TARGET = Target(release="2.21.0", python="3.13", backend="cpu", machine="aarch64")
 TELL = f"""
 import {tiny.PACKAGE}, json, pathlib, platform, sys
 package = {tiny.PACKAGE}.__file__
-midr = pathlib.Path("/{foreign.MIDR}").read_text().strip()
+midr = pathlib.Path("/{qemu.MIDR}").read_text().strip()
 print(json.dumps([platform.machine(), sys.version_info[:2], midr, package]))
 """
 

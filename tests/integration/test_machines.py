@@ -15,9 +15,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from matrix import paths, records
-from matrix.catalog import Catalog, Release
-from matrix.records import Record
+from matrix.base import paths
+from matrix.catalog.releases import Catalog, Release
+from matrix.record import records
+from matrix.record.records import Record
 
 MACHINES = 5
 FEW_CELLS = """

@@ -7,8 +7,9 @@ import subprocess
 import pytest
 from mini import cannot
 
-from matrix import interpreters, paths
-from matrix.engines import venv
+from matrix.base import paths
+from matrix.provision import interpreters
+from matrix.provision.engines import venv
 
 OLDEST = "3.6"
 IMPORT_ALL = """

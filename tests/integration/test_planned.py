@@ -8,9 +8,11 @@ import subprocess
 import msgspec
 import pytest
 
-from matrix import backends, paths, runner
-from matrix.plan import Selection
-from matrix.runner import Job
+from matrix.base import paths
+from matrix.catalog import backends
+from matrix.plan.selection import Selection
+from matrix.run import runner
+from matrix.run.runner import Job
 
 DOUBTED = """
 import json

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from mini import cannot
 
-from matrix import interpreters, paths
-from matrix.engines import venv
+from matrix.base import paths
+from matrix.provision import interpreters
+from matrix.provision.engines import venv
 
 POINT = "resnext50-14/1/graph/train"
 VARIANTS = {

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from matrix import paths, records
-from matrix.catalog import Release
-from matrix.records import Observation, Record
+from matrix.base import paths
+from matrix.catalog.releases import Release
+from matrix.record import records
+from matrix.record.records import Observation, Record
 
 CORE = "g4-k3/bias_relu/f32/nhwc"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mini import FAKES
 
-from matrix import paths
+from matrix.base import paths
 
 TARGET = f"tf2.8.4-py3{sys.version_info.minor}-cpu"
 RELEASES = f"""\

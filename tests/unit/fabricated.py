@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from matrix.cells import suite
-from matrix.records import CellId, Error, Fusion, Header, Host, Observation, Record
-from matrix.verdicts import core_case, is_control
+from matrix.catalog.suite import suite
+from matrix.judge.verdicts import core_case, is_control
+from matrix.record.records import CellId, Error, Fusion, Header, Host, Observation, Record
 
 Change = Callable[[CellId], dict]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from unit.fabricated import header, observe, record
 
-from matrix import catalog, statements
-from matrix.records import Fusion, Record
-from matrix.statements import Statements
-from matrix.verdicts import core_case, judge
+from matrix.catalog import releases
+from matrix.judge import statements
+from matrix.judge.statements import Statements
+from matrix.judge.verdicts import core_case, judge
+from matrix.record.records import Fusion, Record
 
-CATALOG = catalog.load()
+CATALOG = releases.load()
 RELEASES = [release.version for release in CATALOG.releases]
 PYTHONS = {release.version: release.wheels["cpu"].python for release in CATALOG.releases}
 

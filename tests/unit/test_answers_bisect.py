@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from packaging.version import Version
 from unit.fabricated import error, record
 
-from matrix import catalog, records
 from matrix.answers import bisect
 from matrix.answers.bisect import Question, Trial, by_records, search, told
-from matrix.errors import BadUsage, MachineError
-from matrix.index import Offer
+from matrix.base.errors import BadUsage, MachineError
+from matrix.catalog import releases
+from matrix.record import records
+from matrix.update.package_index import Offer
 
 DAY = datetime.date(2022, 5, 1)
 CELL = ("nn-conv2d", "graph", "forward", "g4-k3/bias_relu/f32/nhwc")
-QUESTION = Question(cell=CELL, profile=catalog.load().profile("onednn-off"))
+QUESTION = Question(cell=CELL, profile=releases.load().profile("onednn-off"))
 
 
 def publish(folder, fails: dict[str, bool]):
@@ -73,8 +74,8 @@ def between(tmp_path, monkeypatch, outcomes: dict[str, str | None]):
     """Narrowed over builds whose outcome is known here; None cannot be tried."""
     publish(tmp_path, {"2.8.4": True, "2.9.3": False})
     builds = [Offer(project="tensorflow", version=Version(name), python=(3, 10), date=DAY) for name in outcomes]
-    monkeypatch.setattr(bisect.index, "address", lambda: "nowhere")
-    monkeypatch.setattr(bisect.index, "ask", lambda project, _: builds if project == "tensorflow" else [])
+    monkeypatch.setattr(bisect.package_index, "address", lambda: "nowhere")
+    monkeypatch.setattr(bisect.package_index, "ask", lambda project, _: builds if project == "tensorflow" else [])
 
     def tried(_trial, release):
         if outcomes[release.version] is None:

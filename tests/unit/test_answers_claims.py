@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 from unit.fabricated import error, record, where
 
-from matrix import paths, records
 from matrix.answers.claims import Against, Claim, decide, load
-from matrix.cells import suite
-from matrix.records import Record
+from matrix.base import paths
+from matrix.catalog.suite import suite
+from matrix.record import records
+from matrix.record.records import Record
 
 
 def claim(**fields) -> Claim:

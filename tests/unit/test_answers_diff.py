@@ -6,14 +6,16 @@ import msgspec
 import pytest
 from unit.fabricated import error, header, record, where
 
-from matrix import catalog, history, records
 from matrix.answers.diff import diff, told
-from matrix.cells import suite
-from matrix.errors import BadUsage
-from matrix.records import Record
-from matrix.report import report
+from matrix.base.errors import BadUsage
+from matrix.catalog import releases
+from matrix.catalog.suite import suite
+from matrix.judge import history
+from matrix.record import records
+from matrix.record.records import Record
+from matrix.report.report import report
 
-DATA = catalog.load()
+DATA = releases.load()
 CELL = "nn-conv2d/graph/forward/g4-k3/bias_relu/f32/nhwc"
 REFUSED = where("forward", "graph", of="bias_relu", **error("no"))
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from fabricated import header, record
 
-from matrix import records
-from matrix.answers import recorded
-from matrix.answers.recorded import Machine
+from matrix.answers import lookup
+from matrix.answers.lookup import Machine
+from matrix.record import records
 
 RUN = {"run": "tf2.8.4-py310-cuda+default", "backend": "cuda", "profile": "default"}
 HERE = Machine(host_class=header().host.host_class, switches_onednn_on=False)
@@ -16,6 +16,6 @@ HERE = Machine(host_class=header().host.host_class, switches_onednn_on=False)
 def test_what_was_executed_counts_before_what_was_planned(tmp_path, machine):
     on_gpu = msgspec.structs.replace(header().host, host_class="cuda-sm90", gpu="A GPU")
     records.write(tmp_path, record(**RUN, planned_for={"type": "GPU", "model": "A100"}))
-    assert recorded.load(tmp_path, "2.8.4", "cuda", machine).host_class == HERE.host_class
+    assert lookup.load(tmp_path, "2.8.4", "cuda", machine).host_class == HERE.host_class
     records.write(tmp_path, record(**RUN, host=on_gpu))
-    assert recorded.load(tmp_path, "2.8.4", "cuda", machine).host_class == "cuda-sm90"
+    assert lookup.load(tmp_path, "2.8.4", "cuda", machine).host_class == "cuda-sm90"

@@ -13,20 +13,21 @@ import pytest
 from click.testing import CliRunner
 from unit.fabricated import error, observe, record
 
-from matrix import catalog, known_errors, records
-from matrix.__main__ import cli
-from matrix.answers import contributed, packing, words
+from matrix.answers import contributed, probe_build, terminal
 from matrix.answers.advise import MODES, ORDER, Asked, advise
-from matrix.answers.code import snippet
-from matrix.answers.recorded import Machine, load
-from matrix.answers.scripts import Reproduction, script
+from matrix.answers.lookup import Machine, load
+from matrix.answers.reproduction import Reproduction, script
 from matrix.answers.show import lines, reproduction, show
-from matrix.cells import suite
-from matrix.errors import BadRecord, BadUsage
-from matrix.notes import causes
-from matrix.verdicts import REPRESENTATIVE, core_case, witnesses
+from matrix.answers.snippets import snippet
+from matrix.base.errors import BadRecord, BadUsage
+from matrix.catalog import known_errors, releases
+from matrix.catalog.suite import suite
+from matrix.cli.main import cli
+from matrix.judge.notes import causes
+from matrix.judge.verdicts import REPRESENTATIVE, core_case, witnesses
+from matrix.record import records
 
-DATA = catalog.load()
+DATA = releases.load()
 CAUSE = causes(known_errors.load())
 FUSED = "Fused conv implementation does not support grouped convolutions for now."
 CASE = "g4-k3/bias_relu/f32/nhwc"
@@ -95,7 +96,7 @@ def test_advice_is_what_passed_and_says_why_the_rest_is_not(reports):
     assert "split-concat" in {approach for approach, _ in best}
     out = {(one.approach, one.profile): one.why for one in advice.out}
     assert "fused-conv-groups" in out["nn-conv2d", "onednn-off"] and ("split-concat", "onednn-off") not in out
-    told = "\n".join(words.advised(advice, DATA))
+    told = "\n".join(terminal.advised(advice, DATA))
     assert "TF_ENABLE_ONEDNN_OPTS=1" in told and advice.code in told.replace("\n    ", "\n")
 
 
@@ -127,7 +128,7 @@ def test_a_processor_without_records_is_inferred_by_tensorflows_own_rule(tmp_pat
     asked = Asked(wish="infer", modes=list(MODES["infer"]))
     advice = advise(load(tmp_path, "2.9", "cpu", machine), asked, DATA, CAUSE, machine)
     assert (advice.inferred, advice.default) == (True, default)
-    assert "inferred" in "\n".join(words.advised(advice, DATA))
+    assert "inferred" in "\n".join(terminal.advised(advice, DATA))
 
 
 def test_show_tells_cells_and_makes_a_script_of_one_that_fails(reports):
@@ -141,9 +142,9 @@ def test_show_tells_cells_and_makes_a_script_of_one_that_fails(reports):
 
 
 def test_the_probe_holds_the_suite_a_program_and_the_published_rows():
-    data = packing.pack(packing.published([record(refused), ON]))
-    assert data.startswith(b"#!/usr/bin/env python3\n") and data == packing.pack(
-        packing.published([record(refused), ON])
+    data = probe_build.pack(probe_build.published([record(refused), ON]))
+    assert data.startswith(b"#!/usr/bin/env python3\n") and data == probe_build.pack(
+        probe_build.published([record(refused), ON])
     )
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = set(archive.namelist())
@@ -158,13 +159,13 @@ def test_the_probe_holds_the_suite_a_program_and_the_published_rows():
 
 
 def test_the_probe_observes_first_what_its_table_shows():
-    cells = packing.cells()
-    shown = [cell for cell in suite.cells() if (cell.mode, cell.check) in packing.TABLE]
+    cells = probe_build.cells()
+    shown = [cell for cell in suite.cells() if (cell.mode, cell.check) in probe_build.TABLE]
     shown = {tuple(cell) for cell in shown if cell.case == core_case(cell.approach, REPRESENTATIVE)}
     assert set(cells[: len(shown)]) == shown and len(set(cells)) == len(cells) == 279
-    source = packing.MAIN.read_text()
+    source = probe_build.MAIN.read_text()
     needs = ast.literal_eval(source[source.index("NEEDS = ") + 8 : source.index("]  # fmt") + 1])
-    assert set(needs) == set(packing.TABLE)
+    assert set(needs) == set(probe_build.TABLE)
 
 
 HOST = {"class": "x86-avx2", "cpu": "A processor", "cpu_flags": ["avx2"], "cores": 4, "kernel": "6.1"}

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from matrix import catalog
-from matrix.catalog import Profile, Release, load_entries
-from matrix.errors import BadData
+from matrix.base.errors import BadData
+from matrix.catalog import releases
+from matrix.catalog.releases import Profile, Release, load_entries
 
 GOOD = """
 [[release]]
@@ -70,6 +70,6 @@ def test_a_profile_holds_for_a_range_of_releases_and_for_backends():
 
 
 def test_the_catalog_itself_is_good():
-    data = catalog.load()
+    data = releases.load()
     assert data.release("2.8.4").wheels["cpu"].python == "3.10"
     assert data.profile("onednn-off").environment == {"TF_ENABLE_ONEDNN_OPTS": "0"}

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from matrix import ids, paths
-from matrix.cells import speed_sha256, suite, suite_parts, suite_sha256
+from matrix.base import ids, paths
+from matrix.catalog.suite import speed_sha256, suite, suite_parts, suite_sha256
 
 
 @pytest.fixture

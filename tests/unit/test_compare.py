@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from fabricated import header, record, where
 
-from matrix.compare import differences, pairs
-from matrix.records import Record
+from matrix.answers.engine_comparison import differences, pairs
+from matrix.record.records import Record
 
 CORE = {"check": "forward", "mode": "graph", "of": "bias_relu"}
 

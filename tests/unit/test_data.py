@@ -6,10 +6,12 @@ import re
 
 import pytest
 
-from matrix import catalog, locks, paths, resolve, update
-from matrix.catalog import Release
+from matrix.base import paths
+from matrix.catalog import locks, releases
+from matrix.catalog.releases import Release
+from matrix.update import refresh, resolve
 
-RELEASES = catalog.load_entries(paths.DATA / "releases.toml", "release", Release, key="version")
+RELEASES = releases.load_entries(paths.DATA / "releases.toml", "release", Release, key="version")
 SDISTS = resolve.load_sdists()
 OPTION = r"--only-binary=:all:|--no-binary=(?P<source>[a-z0-9-]+)"
 PIN = r"(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)==(?P<version>[0-9][0-9a-z.+]*) --hash=sha256:[0-9a-f]{64}"
@@ -36,7 +38,7 @@ def lock_of(release):
 
 
 def test_releases_are_written_as_they_are_read():
-    assert update.dump(RELEASES) == (paths.DATA / "releases.toml").read_text()
+    assert refresh.dump(RELEASES) == (paths.DATA / "releases.toml").read_text()
 
 
 def test_every_minor_release_is_there():
@@ -45,7 +47,7 @@ def test_every_minor_release_is_there():
 
 
 def test_every_cpu_target_has_a_lock_and_every_lock_a_target():
-    wanted = {locks.path(target) for release in RELEASES for target in update.targets(release)}
+    wanted = {locks.path(target) for release in RELEASES for target in refresh.targets(release)}
     assert {*paths.LOCKS.glob("tf*.txt"), *paths.LOCKS.glob("*/tf*.txt")} == wanted
     assert {locks.path(release.target("cpu")) for release in RELEASES} <= wanted
 

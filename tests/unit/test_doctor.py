@@ -9,8 +9,10 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from matrix import commands, doctor, host, images
-from matrix.errors import MachineError
+from matrix.base.errors import MachineError
+from matrix.cli import runs
+from matrix.provision import doctor, images
+from matrix.record import host
 
 GPU = msgspec.structs.replace(fabricated.header().host, gpu="NVIDIA H100", driver="570.1")
 
@@ -127,8 +129,8 @@ def test_who_uses_an_amd_gpu_is_the_kernels_word(tmp_path):
 
 
 def test_the_verb_fails_where_the_machine_is_not_ready_and_only_then(machine):
-    assert CliRunner().invoke(commands.cli, ["doctor", "--ready", "cuda"]).exit_code == 0
+    assert CliRunner().invoke(runs.cli, ["doctor", "--ready", "cuda"]).exit_code == 0
     machine.setattr(doctor, "gpu_users", lambda backend: ["process 7"])
-    told = CliRunner().invoke(commands.cli, ["doctor", "--ready", "cuda"])
+    told = CliRunner().invoke(runs.cli, ["doctor", "--ready", "cuda"])
     assert isinstance(told.exception, MachineError)
     assert "missing the GPU is used by process 7\n        wait for their end" in told.stdout

@@ -8,17 +8,19 @@ from fnmatch import fnmatchcase as fnmatch
 
 import pytest
 
-from matrix import catalog, emulators, locks, paths
-from matrix.cells import suite
-from matrix.emulators import _version
-from matrix.engines.protocol import Environment
-from matrix.errors import BadUsage, MachineError
-from matrix.foreign import MIDR, with_midr
-from matrix.ids import Target
-from matrix.needs import need_cells
-from matrix.plan import Selection, plan
-from matrix.runner import Job, on_its_device
-from matrix.verdicts import NEEDS, is_control
+from matrix.base import paths
+from matrix.base.errors import BadUsage, MachineError
+from matrix.base.ids import Target
+from matrix.catalog import locks, releases
+from matrix.catalog.suite import suite
+from matrix.judge.needs import need_cells
+from matrix.judge.verdicts import NEEDS, is_control
+from matrix.plan.selection import Selection, plan
+from matrix.provision import emulators
+from matrix.provision.emulators import _version
+from matrix.provision.engines.protocol import Environment
+from matrix.provision.qemu import MIDR, with_midr
+from matrix.run.runner import Job, on_its_device
 
 HASWELL = Selection(releases=("2.9",), profiles=("default",), emulator="haswell")
 
@@ -30,7 +32,7 @@ def qemu(monkeypatch):
 
 
 def test_what_is_judged_is_run_and_its_control():
-    (planned,) = plan(catalog.load(), HASWELL, "venv")
+    (planned,) = plan(releases.load(), HASWELL, "venv")
     approaches = {cell[0] for cell in planned.cells}
     judged = {cell for approach in approaches for need in NEEDS for cell in need_cells(approach, need)}
     assert judged <= set(planned.cells)
@@ -42,13 +44,13 @@ def test_what_is_judged_is_run_and_its_control():
 
 
 def test_its_host_class_is_marked():
-    (planned,) = plan(catalog.load(), HASWELL, "venv")
+    (planned,) = plan(releases.load(), HASWELL, "venv")
     assert planned.host.host_class == "x86-avx2-emulated"
     assert planned.host.cpu == "Haswell, emulated by QEMU 7.2.22"
 
 
 def test_its_python_is_run_by_the_emulator_and_has_time():
-    (planned,) = plan(catalog.load(), HASWELL, "venv")
+    (planned,) = plan(releases.load(), HASWELL, "venv")
     environment = Environment(target=planned.run.target, where="/env", recipe_sha256="0" * 64, lock_sha256="0" * 64)
     job = Job(planned=planned, environment=environment)
     emulated = on_its_device(job)
@@ -62,13 +64,13 @@ def test_its_python_is_run_by_the_emulator_and_has_time():
 )
 def test_what_cannot_be_emulated_is_said(name, engine, cure):
     with pytest.raises(BadUsage) as refused:
-        plan(catalog.load(), Selection(emulator=name), engine)
+        plan(releases.load(), Selection(emulator=name), engine)
     assert cure in refused.value.cure
 
 
 def test_arm_runs_the_releases_that_are_locked_for_it_and_on_its_own_packages():
     arm = Selection(releases=("all",), profiles=("default",), emulator="neoverse-n1")
-    planned = plan(catalog.load(), arm, "venv")
+    planned = plan(releases.load(), arm, "venv")
     assert {one.run.target.release for one in planned} >= {"2.21.0"}
     for one in planned:
         assert one.host.host_class == "arm-neoverse-n1-emulated"

@@ -9,11 +9,14 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from unit.fabricated import error, record, where
 
-from matrix import commands, history, paths, records
-from matrix.errors import BadRecord, BadUsage
-from matrix.records import Record
-from matrix.report import report
-from matrix.report.support import Support
+from matrix.base import paths
+from matrix.base.errors import BadRecord, BadUsage
+from matrix.cli import runs
+from matrix.judge import history
+from matrix.judge.support import Support
+from matrix.record import records
+from matrix.record.records import Record
+from matrix.report.report import report
 
 
 def published(folder: Path, *made: Record) -> Support:
@@ -132,11 +135,11 @@ def test_a_nightly_build_is_compared_with_the_one_before(tmp_path):
 def test_the_verbs_keep_and_compare(tmp_path):
     published(tmp_path, record(started="2026-03-01T00:00:00Z"))
     run = CliRunner().invoke
-    assert run(commands.cli, ["keep", f"--reports={tmp_path}"]).exit_code == 0
+    assert run(runs.cli, ["keep", f"--reports={tmp_path}"]).exit_code == 0
     published(tmp_path, record(where(check="gradient", **error()), started="2026-04-01T00:00:00Z"))
-    told = run(commands.cli, ["since", "2026-03", f"--reports={tmp_path}"])
+    told = run(runs.cli, ["since", "2026-03", f"--reports={tmp_path}"])
     assert told.exit_code == 0 and "1 verdicts are others than in 2026-03" in told.stderr
     text = MarkdownIt().render(told.stdout)
     assert text.startswith("<ul>") and "nn-conv2d, 2.8.4 on cpu, onednn-off, x86-avx2" in text
     assert "works -&gt; partial; train yes -&gt; no; see tf2.8.4-py310-cpu+onednn-off/nn-conv2d" in text
-    assert run(commands.cli, ["since", str(tmp_path), f"--reports={tmp_path}"]).stdout == ""
+    assert run(runs.cli, ["since", str(tmp_path), f"--reports={tmp_path}"]).stdout == ""

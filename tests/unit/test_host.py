@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from matrix import host
+from matrix.record import host
 
 
 def add(topology, number, name, version):

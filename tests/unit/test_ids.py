@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix.ids import BACKENDS, RUN_ID, Run, Target, parse_run, parse_target
+from matrix.base.ids import BACKENDS, RUN_ID, Run, Target, parse_run, parse_target
 
 runs = st.builds(
     lambda release, minor, backend, profile: Run(

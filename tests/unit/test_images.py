@@ -12,10 +12,12 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from matrix import backends, bases, host, images, interpreters
-from matrix.engines import docker
-from matrix.errors import BadData, MachineError, NotBuilt
-from matrix.ids import parse_target
+from matrix.base.errors import BadData, MachineError, NotBuilt
+from matrix.base.ids import parse_target
+from matrix.catalog import backends
+from matrix.provision import bases, images, interpreters
+from matrix.provision.engines import docker
+from matrix.record import host
 
 
 def test_a_process_knows_its_own_label_and_those_of_the_ended():

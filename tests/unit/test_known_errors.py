@@ -5,9 +5,9 @@ import re
 import pytest
 from unit.fabricated import error, observe
 
-from matrix import known_errors
-from matrix.errors import BadData
-from matrix.known_errors import LINK, PATTERN, found_in, recognise, searched, spoken
+from matrix.base.errors import BadData
+from matrix.catalog import known_errors
+from matrix.catalog.known_errors import LINK, PATTERN, found_in, recognise, searched, spoken
 
 KNOWN = known_errors.load()
 CELL = ("nn-conv2d", "graph", "forward", "g4-k3/bias_relu/f32/nhwc")

@@ -7,7 +7,8 @@ import pytest
 from unit.fabricated import error, where
 from unit.released import CATALOG, RELEASES, at, built, planned
 
-from matrix import catalog, landmarks
+from matrix.catalog import releases as catalog
+from matrix.judge import landmarks
 
 
 def marked(*releases) -> catalog.Catalog:

@@ -9,15 +9,18 @@ import fabricated
 import msgspec
 import pytest
 
-from matrix import catalog, host, interpreters, records, runner
-from matrix.catalog import Catalog, Profile, Release, Wheel
-from matrix.cells import suite, suite_parts
-from matrix.engines import venv
-from matrix.errors import BadUsage, NotBuilt
-from matrix.ids import Run, Target
-from matrix.plan import Selection, current, estimate, plan, select_releases, still_true
-from matrix.records import Record
-from matrix.runner import Planned
+from matrix.base.errors import BadUsage, NotBuilt
+from matrix.base.ids import Run, Target
+from matrix.catalog import releases
+from matrix.catalog.releases import Catalog, Profile, Release, Wheel
+from matrix.catalog.suite import suite, suite_parts
+from matrix.plan.selection import Selection, current, estimate, plan, select_releases, still_true
+from matrix.provision import interpreters
+from matrix.provision.engines import venv
+from matrix.record import host, records
+from matrix.record.records import Record
+from matrix.run import runner
+from matrix.run.runner import Planned
 
 
 def release(version: str, landmark: str | None = None) -> Release:
@@ -211,6 +214,6 @@ def test_nothing_is_kept_of_another_processor(tmp_path, monkeypatch):
 
 
 def test_a_target_without_a_lock_is_planned_and_takes_no_time(tmp_path):
-    planned = plan(catalog.load(), Selection(releases=("1.2",), backends=("cuda",)), "venv")
+    planned = plan(releases.load(), Selection(releases=("1.2",), backends=("cuda",)), "venv")
     assert [one.run.target.id for one in planned] == ["tf1.2.1-py36-cuda"]
     assert estimate(planned, tmp_path, 1).environments == 0

@@ -8,15 +8,17 @@ from typing import get_args
 
 import pytest
 
-from matrix import catalog, known_errors, paths, records
-from matrix.answers import recorded
+from matrix.answers import lookup
 from matrix.answers.advise import CHECKS, MODES, WISHES, Asked, advise
 from matrix.answers.explain import Explained, error_answers, explain
-from matrix.cells import suite
-from matrix.ids import Backend
-from matrix.notes import causes
+from matrix.base import paths
+from matrix.base.ids import Backend
+from matrix.catalog import known_errors, releases
+from matrix.catalog.suite import suite
+from matrix.judge.notes import causes
+from matrix.record import records
 
-KNOWN, DATA = known_errors.load(), catalog.load()
+KNOWN, DATA = known_errors.load(), releases.load()
 MADE, _ = records.readable(paths.REPORTS)
 PUBLISHED = error_answers(MADE, KNOWN)
 REPORTS = tomllib.loads((Path(__file__).parent / "data" / "public_reports.toml").read_text())["report"]
@@ -90,7 +92,7 @@ def test_what_only_the_cpu_says_is_told_of_the_cpu(report):
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize(("release", "backend"), ASKED)
 def test_advice_is_what_passed_in_every_cell_there(release, backend, wish):
-    found = recorded.load(paths.REPORTS, release, backend)
+    found = lookup.load(paths.REPORTS, release, backend)
     advice = advise(found, Asked(wish=wish, modes=list(MODES[wish])), DATA, causes(KNOWN), None)
     assert bool(advice.best) != bool(advice.unobserved)
     for choice in advice.best:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from packaging.version import Version
 
-from matrix import catalog, ids, known_errors, landmarks, paths, records, statements, update
-from matrix.report import support
-from matrix.verdicts import WORST, judge
+from matrix.base import ids, paths
+from matrix.catalog import known_errors, releases
+from matrix.judge import landmarks, statements, support
+from matrix.judge.verdicts import WORST, judge
+from matrix.record import records
+from matrix.update import refresh
 
-CATALOG = catalog.load()
+CATALOG = releases.load()
 EXPLAINED = {"partial", "unknown", *WORST}
 
 
@@ -40,7 +43,7 @@ def test_every_record_is_of_a_run_that_the_catalog_plans(made):
     planned = {
         ids.Run(target=target, profile=profile.name).id
         for release in CATALOG.releases
-        for target in {*map(release.target, release.wheels), *update.targets(release)}
+        for target in {*map(release.target, release.wheels), *refresh.targets(release)}
         for profile in CATALOG.profiles
         if profile.holds_for(release.version, target.backend)
     }

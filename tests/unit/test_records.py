@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix import records
-from matrix.errors import BadRecord
-from matrix.records import Error, Fusion, Header, Host, Observation, Record
+from matrix.base.errors import BadRecord
+from matrix.record import records
+from matrix.record.records import Error, Fusion, Header, Host, Observation, Record
 
 HOST = Host(host_class="x86-avx2", cpu="A processor", cpu_flags=["avx2"], cores=2, kernel="6.1")
 CASE = "g4-k3/bias_relu/f32/nhwc"

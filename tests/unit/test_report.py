@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from unit.fabricated import header, record, where
 
-from matrix import paths, records
-from matrix.errors import BadData
-from matrix.records import Error, Record
-from matrix.report import BEGIN, END, report, schemas, support
+from matrix.base import paths
+from matrix.base.errors import BadData
+from matrix.base.text import plain
+from matrix.judge import support
+from matrix.record import records
+from matrix.record.records import Error, Record
+from matrix.report import schemas
 from matrix.report.markdown import escape
-from matrix.text import plain
+from matrix.report.report import BEGIN, END, report
 
 HOSTILE = (
     "</td><script>alert(1)</script> | a | b [x](javascript:alert(1)) `code` \u202e![i](http://e.vil) <!-- table:end -->"

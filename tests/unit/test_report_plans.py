@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 from fabricated import header, record, where
 
-from matrix.records import Host, Record
+from matrix.record.records import Host, Record
+from matrix.report.executed_plans import executed
 from matrix.report.markdown import render
-from matrix.report.plans import executed
 
 RUN = {"run": "tf2.21.0-py313-cuda+default", "release": "2.21.0", "backend": "cuda", "profile": "default"}
 A100 = {"type": "GPU", "model": "NVIDIA A100"}

@@ -10,19 +10,21 @@ from unit.fabricated import header, record
 from unit.test_report import HOSTILE, publish
 from unit.timings import USUAL, run
 
-from matrix import catalog, known_errors, records, speed_records
-from matrix.answers import words
+from matrix.answers import terminal
 from matrix.answers.advise import MODES, Asked, advise
-from matrix.answers.recorded import load
-from matrix.cells import speed_sha256
-from matrix.notes import causes
-from matrix.records import Record
-from matrix.report import report, speed
+from matrix.answers.lookup import load
+from matrix.catalog import known_errors, releases
+from matrix.catalog.suite import speed_sha256
+from matrix.judge.notes import causes
+from matrix.record import records, speed_records
+from matrix.record.records import Record
+from matrix.report import speed_tables
+from matrix.report.report import report
 
 ON = record(profile="onednn-on", onednn=True)
 DEFAULT = Record(header=header("default", status="not_run", same_as=ON.header.run))
 TIMED = run()
-DATA, CAUSE = catalog.load(), causes(known_errors.load())
+DATA, CAUSE = releases.load(), causes(known_errors.load())
 
 
 @pytest.fixture
@@ -60,8 +62,8 @@ def test_the_tables_say_what_is_fastest_and_lead_to_the_file(tmp_path, readme):
 
 def test_what_was_measured_in_another_way_is_counted():
     today = run(speed_sha256=speed_sha256())
-    assert speed.method_in_words([TIMED, today]).endswith(" By another version of the speed suite: 1 of 2 runs.")
-    assert speed.method_in_words([today]).endswith("were called slower.")
+    assert speed_tables.method_in_words([TIMED, today]).endswith(" By another version of the speed suite: 1 of 2 runs.")
+    assert speed_tables.method_in_words([today]).endswith("were called slower.")
 
 
 def test_every_table_of_speed_has_as_many_cells_as_heads(tmp_path, readme):
@@ -79,9 +81,9 @@ def test_every_table_of_speed_has_as_many_cells_as_heads(tmp_path, readme):
 
 
 def test_a_way_that_is_many_times_slower_is_named_with_how_many(tmp_path, readme):
-    (place,) = speed.places([TIMED, of("2.9.3", {"keras-groups": 50 * USUAL["split-concat"]})], DATA)
+    (place,) = speed_tables.places([TIMED, of("2.9.3", {"keras-groups": 50 * USUAL["split-concat"]})], DATA)
     assert {(one.run.release, one.approach) for one in place.traps} == {("2.9.3", "keras-groups")}
-    (trap, *_), told = place.traps, speed.trap_in_words(place.traps[0])
+    (trap, *_), told = place.traps, speed_tables.trap_in_words(place.traps[0])
     assert trap.least == pytest.approx(50, rel=0.1)
     assert re.fullmatch(r"keras-groups, forward in graph: \d\d times as long", told)
     speed_records.write(tmp_path, place.runs[0])
@@ -92,23 +94,23 @@ def test_a_way_that_is_many_times_slower_is_named_with_how_many(tmp_path, readme
 
 def test_the_short_table_is_of_the_newest_release_timed_most_deeply():
     newest = of("2.9.3", {}, depth="quick")
-    (place,) = speed.places([TIMED, newest], DATA)
-    told = speed.fast(place, [TIMED.run, newest.run])
+    (place,) = speed_tables.places([TIMED, newest], DATA)
+    told = speed_tables.fast(place, [TIMED.run, newest.run])
     assert told is not None and told.run == TIMED
 
 
 def test_the_short_table_is_of_a_nightly_only_where_no_final_release_was_timed():
     nightly = of("2.23.0.dev20261026", {})
     for runs, wanted in [([nightly, TIMED], TIMED), ([nightly], nightly)]:
-        (place,) = speed.places(runs, DATA)
-        told = speed.fast(place, [])
+        (place,) = speed_tables.places(runs, DATA)
+        told = speed_tables.fast(place, [])
         assert told is not None and told.run == wanted
 
 
 def test_a_trap_in_a_mode_that_no_table_shows_is_named_too():
     jitted = [msgspec.structs.replace(point, mode="jit") for point in of("2.9.3", {"nn-conv2d": 4.0}).points]
-    traps = speed.traps(msgspec.structs.replace(TIMED, points=jitted))
-    assert {speed.trap_in_words(one).partition(":")[0] for one in traps} == {
+    traps = speed_tables.traps(msgspec.structs.replace(TIMED, points=jitted))
+    assert {speed_tables.trap_in_words(one).partition(":")[0] for one in traps} == {
         "nn-conv2d, forward in jit",
         "nn-conv2d, forward and backward in jit",
     }
@@ -156,39 +158,42 @@ def twice(made):
 
 def test_what_became_slower_is_found_and_needs_two_runs():
     old, new = of("2.8.4", {}), of("2.9.3", {"nn-conv2d": 1.5e-3})
-    found = list(speed.changes([old, new]))
+    found = list(speed_tables.changes([old, new]))
     assert {(one.approach, one.word, one.confirmed) for one in found} == {("nn-conv2d", "slower", False)}
     assert found[0].factor == pytest.approx(1.5, rel=0.1) and found[0].before == old
-    assert {one.confirmed for one in speed.changes([old, twice(new)])} == {True}
-    assert not list(speed.changes([old, msgspec.structs.replace(new, speed_sha256="4" * 64)]))
+    assert {one.confirmed for one in speed_tables.changes([old, twice(new)])} == {True}
+    assert not list(speed_tables.changes([old, msgspec.structs.replace(new, speed_sha256="4" * 64)]))
 
 
 def test_a_machine_that_became_slower_changes_nothing():
-    assert list(speed.changes([of("2.8.4", {}), of("2.9.3", {name: 3 * time for name, time in USUAL.items()})])) == []
+    assert (
+        list(speed_tables.changes([of("2.8.4", {}), of("2.9.3", {name: 3 * time for name, time in USUAL.items()})]))
+        == []
+    )
 
 
 def test_other_processors_are_not_compared():
     new = of("2.9.3", {"nn-conv2d": 1.5e-3}, host=msgspec.structs.replace(TIMED.host, cpu="Another"))
-    assert list(speed.changes([of("2.8.4", {}), new])) == []
+    assert list(speed_tables.changes([of("2.8.4", {}), new])) == []
 
 
 def test_peers_stand_beside_the_releases_in_a_mode_of_their_own():
     peer = run(profile=None, run="peer-torch-py311-cpu", peer="torch", release="2.13.0")
     points = [msgspec.structs.replace(point, mode="eager") for point in peer.points]
-    (place,) = speed.places([TIMED, msgspec.structs.replace(peer, points=points)], DATA)
+    (place,) = speed_tables.places([TIMED, msgspec.structs.replace(peer, points=points)], DATA)
     assert [[row.run.run for row in layer.rows] for layer in place.layers] == [[TIMED.run, peer.run]] * 2
 
 
 def test_every_doubt_has_words_and_a_way_on():
-    doubts = [speed_records.Doubt(kind=kind, value=3) for kind in speed.DOUBTS]
-    told = speed.doubts_in_words(doubts)
-    assert told.count(";") == len(doubts) - 1 and set(speed.DOUBTS) == set(speed_records.DoubtKind.__args__)
+    doubts = [speed_records.Doubt(kind=kind, value=3) for kind in speed_tables.DOUBTS]
+    told = speed_tables.doubts_in_words(doubts)
+    assert told.count(";") == len(doubts) - 1 and set(speed_tables.DOUBTS) == set(speed_records.DoubtKind.__args__)
     variants = [msgspec.structs.replace(one, doubts=doubts) for one in TIMED.points[0].variants]
     doubtful = msgspec.structs.replace(TIMED, points=[msgspec.structs.replace(TIMED.points[0], variants=variants)])
-    (line,) = speed.next_in_words(doubtful)
+    (line,) = speed_tables.next_in_words(doubtful)
     assert line.endswith("nox -s speed -- --release 2.8.4 --profile onednn-on --depth default --engine venv --again")
     assert "greater --depth" not in line, "of a slow call no depth takes more"
-    assert "greater --depth" in next(speed.next_in_words(msgspec.structs.replace(doubtful, depth="quick")))
+    assert "greater --depth" in next(speed_tables.next_in_words(msgspec.structs.replace(doubtful, depth="quick")))
 
 
 def asked(wish="infer", **more) -> Asked:
@@ -201,7 +206,7 @@ def test_advice_is_in_the_order_of_speed_where_it_was_measured(tmp_path, readme)
     advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(), DATA, CAUSE, None)
     first = [one.approach for one in advice.best if one.reached]
     assert first == ["split-concat", "masked-dense", "nn-conv2d"] == [one.approach for one in advice.best][:3]
-    told = "\n".join(words.advised(advice, DATA))
+    told = "\n".join(terminal.advised(advice, DATA))
     assert "the fastest at the top" in told and "% of the floor" in told and "speed: not measured" in told
 
 
@@ -221,7 +226,7 @@ def test_advice_for_a_mode_is_in_the_order_of_that_modes_speed(tmp_path, readme)
 def test_what_was_not_timed_is_not_ordered_by_speed(tmp_path, readme, more):
     advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(**more), DATA, CAUSE, None)
     assert not any(one.reached for one in advice.best)
-    assert "Their speed was not measured" in "\n".join(words.advised(advice, DATA)) or not advice.best
+    assert "Their speed was not measured" in "\n".join(terminal.advised(advice, DATA)) or not advice.best
 
 
 def test_another_releases_speed_is_not_borrowed(tmp_path, readme):

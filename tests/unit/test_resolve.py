@@ -13,10 +13,10 @@ import msgspec
 import pytest
 from package_index import serving
 
-from matrix import resolve
-from matrix.catalog import Release
-from matrix.errors import BadData
-from matrix.resolve import Sdist
+from matrix.base.errors import BadData
+from matrix.catalog.releases import Release
+from matrix.update import resolve
+from matrix.update.resolve import Sdist
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CPYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"

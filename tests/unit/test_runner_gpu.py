@@ -7,11 +7,14 @@ import json
 import msgspec
 import pytest
 
-from matrix import catalog, host, paths, runner
-from matrix.engines import venv
-from matrix.engines.protocol import Environment, Program
-from matrix.plan import Selection, plan
-from matrix.runner import End, Job, on_its_device
+from matrix.base import paths
+from matrix.catalog import releases
+from matrix.plan.selection import Selection, plan
+from matrix.provision.engines import venv
+from matrix.provision.engines.protocol import Environment, Program
+from matrix.record import host
+from matrix.run import runner
+from matrix.run.runner import End, Job, on_its_device
 
 CUDA = Selection(releases=("2.21",), backends=("cuda",), profiles=("default",))
 CELL = ("nn-conv2d", "graph", "forward", "g4-k3/none/f32/nhwc")
@@ -22,7 +25,7 @@ OBSERVATION = dict(zip(("approach", "mode", "check", "case"), CELL, strict=True)
 def job(monkeypatch) -> Job:
     facts = host.facts("cpu")
     monkeypatch.setattr(host, "facts", lambda backend: msgspec.structs.replace(facts, gpu="A fake", driver="1.0"))
-    (planned,) = plan(catalog.load(), CUDA, "venv")
+    (planned,) = plan(releases.load(), CUDA, "venv")
     environment = Environment(target=planned.run.target, where="/env", recipe_sha256="0" * 64, lock_sha256="0" * 64)
     return Job(planned=planned, environment=environment)
 

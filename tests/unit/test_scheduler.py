@@ -10,16 +10,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from matrix import catalog, images, runner, scheduler
-from matrix.engines import ENGINES, docker
-from matrix.engines.protocol import Environment
-from matrix.errors import MachineError, NotBuilt
-from matrix.ids import Run, Target
-from matrix.plan import Selection
-from matrix.records import Record
-from matrix.runner import Planned
+from matrix.base.errors import MachineError, NotBuilt
+from matrix.base.ids import Run, Target
+from matrix.catalog import releases
+from matrix.plan.selection import Selection
+from matrix.provision import images
+from matrix.provision.engines import ENGINES, docker
+from matrix.provision.engines.protocol import Environment
+from matrix.record.records import Record
+from matrix.run import runner, scheduler
+from matrix.run.runner import Planned
 
-DATA = catalog.load()
+DATA = releases.load()
 RELEASES = [release for release in DATA.releases if "cpu" in release.wheels][:12]
 PROFILE = DATA.profile("onednn-off")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from unit.fabricated import record
 
-from matrix import records, sealed
-from matrix.errors import BadRecord, MachineError
+from matrix.base.errors import BadRecord, MachineError
+from matrix.record import records, seal
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def published(tmp_path) -> Path:
     (tmp_path / "reports" / "support.json").write_text("{}")
     (tmp_path / "reports" / ".lock").touch()
     (tmp_path / "README.md").write_text("A table.\n")
-    assert sealed.seal(tmp_path / "reports", tmp_path / "README.md") == tmp_path / "SHA256SUMS"
+    assert seal.seal(tmp_path / "reports", tmp_path / "README.md") == tmp_path / "SHA256SUMS"
     return tmp_path
 
 
@@ -26,13 +26,13 @@ def test_everything_that_is_published_is_on_the_list_and_sha256sum_reads_it(publ
     names = [line.split("  ")[1] for line in (published / "SHA256SUMS").read_text().splitlines()]
     (made,) = records.files(published / "reports")
     assert names == [str(made.relative_to(published)), "reports/support.json", "README.md"]
-    assert sealed.check(published / "SHA256SUMS") == 3
+    assert seal.check(published / "SHA256SUMS") == 3
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=published, check=True)
 
 
 def test_what_is_sealed_can_be_checked_elsewhere(published, tmp_path_factory):
     elsewhere = shutil.copytree(published, tmp_path_factory.mktemp("elsewhere") / "published")
-    assert sealed.check(elsewhere / "SHA256SUMS") == 3
+    assert seal.check(elsewhere / "SHA256SUMS") == 3
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_is_sealed_can_be_checked_elsewhere(published, tmp_path_factory):
 def test_what_is_not_as_it_was_sealed_is_named(published, harm, told):
     harm(published)
     with pytest.raises(BadRecord, match=f"is not of these files:\n  {told}"):
-        sealed.check(published / "SHA256SUMS")
+        seal.check(published / "SHA256SUMS")
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "reports/../../secret"])
@@ -58,20 +58,20 @@ def test_a_list_does_not_lead_out_of_its_folder(published, name):
     with (published / "SHA256SUMS").open("a") as file:
         file.write(f"{'0' * 64}  {name}\n")
     with pytest.raises(BadRecord, match="leads out of the folder"):
-        sealed.check(published / "SHA256SUMS")
+        seal.check(published / "SHA256SUMS")
 
 
 @pytest.mark.parametrize("text", ["", "no list\n", f"{'0' * 64}  a\nno list\n", f"{'0' * 64}  a\n" * 2, "0" * 70])
 def test_what_is_no_list_is_refused(published, text):
     (published / "SHA256SUMS").write_text(text)
     with pytest.raises(BadRecord, match="is no list"):
-        sealed.check(published / "SHA256SUMS")
+        seal.check(published / "SHA256SUMS")
 
 
 def test_a_link_is_not_sealed(published):
     (published / "reports" / "more").symlink_to("/etc/passwd")
     with pytest.raises(BadRecord, match="is no plain file"):
-        sealed.seal(published / "reports", None)
+        seal.seal(published / "reports", None)
 
 
 FAKE_GH = """#!/bin/sh
@@ -98,7 +98,7 @@ def fake_gh(tmp_path, monkeypatch):
 
 def test_github_is_asked_for_this_workflow_on_its_own_runners(published, fake_gh):
     asked = fake_gh('[{"attestation": {}}, {"attestation": {}}]')
-    assert sealed.attested(published / "SHA256SUMS", "a/b") == 2
+    assert seal.attested(published / "SHA256SUMS", "a/b") == 2
     words = asked.read_text().split()
     assert words[:3] == ["attestation", "verify", str(published / "SHA256SUMS")]
     assert {"--repo=a/b", "--signer-workflow=a/b/.github/workflows/matrix.yml", "--deny-self-hosted-runners"} < set(
@@ -110,14 +110,14 @@ def test_github_is_asked_for_this_workflow_on_its_own_runners(published, fake_gh
 def test_what_is_not_attested_is_refused_whatever_the_exit_status(published, fake_gh, said, status):
     fake_gh(said, status)
     with pytest.raises(BadRecord, match=r"nothing attests that a/b published .*: so it is"):
-        sealed.attested(published / "SHA256SUMS", "a/b")
+        seal.attested(published / "SHA256SUMS", "a/b")
 
 
 def test_where_it_cannot_be_asked_that_is_said(published, fake_gh, monkeypatch):
     fake_gh("no JSON")
     with pytest.raises(MachineError, match="something else than JSON"):
-        sealed.attested(published / "SHA256SUMS", "a/b")
+        seal.attested(published / "SHA256SUMS", "a/b")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MachineError, match="no attestation can be asked for") as caught:
-        sealed.attested(published / "SHA256SUMS", "a/b")
+        seal.attested(published / "SHA256SUMS", "a/b")
     assert "install GitHub's command line" in caught.value.cure

@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.fabricated import header
 
-from matrix import commands, ids, records, shards
-from matrix.catalog import Catalog, Profile, Release, Wheel
-from matrix.errors import BadRecord, BadUsage
-from matrix.ids import BACKENDS, Run, Target
-from matrix.plan import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT, Selection, plan
-from matrix.records import Record
-from matrix.runner import Planned
-from matrix.shards import Part
+from matrix.base import ids
+from matrix.base.errors import BadRecord, BadUsage
+from matrix.base.ids import BACKENDS, Run, Target
+from matrix.catalog.releases import Catalog, Profile, Release, Wheel
+from matrix.cli import runs as commands
+from matrix.plan import shards
+from matrix.plan.selection import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT, Selection, plan
+from matrix.plan.shards import Part
+from matrix.record import records
+from matrix.record.records import Record
+from matrix.run.runner import Planned
 
 PROFILES = tuple(Profile(name=name, environment={}, backends=list(BACKENDS), why="w") for name in ("default", "other"))
 

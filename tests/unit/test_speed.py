@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 from unit.timings import AMOUNTS, BANDWIDTH, PEAK, Machine, lines, series, stream, streams
 
-from matrix import cells, speed
-from matrix.speed import compare
-from matrix.speed_records import word
+from matrix.catalog import suite
+from matrix.record.speed_records import word
+from matrix.speed import estimates
+from matrix.speed.estimates import compare
 
 PAIRS = 320
 
@@ -100,12 +101,12 @@ def test_drawn_medians_are_those_of_a_bootstrap(count):
     samples = np.random.default_rng(0).lognormal(0, 1, count)
     random = np.random.default_rng(1)
     by_hand = np.median(samples[random.integers(count, size=(40_000, count))], axis=1)
-    drawn = speed._drawn(samples, np.random.default_rng(2))
+    drawn = estimates._drawn(samples, np.random.default_rng(2))
     assert ks_2samp(drawn.round(9), by_hand.round(9)).statistic < 0.02
 
 
 def point_of(seconds=None, **around):
-    return speed.points(streams(seconds, **around))[0]
+    return estimates.points(streams(seconds, **around))[0]
 
 
 def test_a_point_says_what_is_fastest_and_how_near_to_the_floor():
@@ -116,7 +117,7 @@ def test_a_point_says_what_is_fastest_and_how_near_to_the_floor():
     ratio = point.ratio("nn-conv2d", "split-concat")
     assert ratio.word == "faster" and ratio.interval[0] <= 0.25 <= ratio.interval[1]
     assert point.ratio("masked-dense", "nn-conv2d").word == "slower"
-    assert {(one.variant, one.against) for one in point.ratios if one.variant in speed.REFERENCES} == {
+    assert {(one.variant, one.against) for one in point.ratios if one.variant in estimates.REFERENCES} == {
         ("again", "nn-conv2d"), ("planted", "nn-conv2d"),
     }  # fmt: skip
 
@@ -140,9 +141,9 @@ def test_where_everything_fails_there_is_nothing_to_say():
 
 
 def test_the_control_is_counted():
-    control = speed.control(speed.points(streams()))
+    control = estimates.control(estimates.points(streams()))
     assert (control.pairs, control.false_alarms, control.planted, control.detected) == (1, 0, 1, 1)
-    same = speed.control(speed.points(streams({"nn-conv2d": 1e-3, "again": 1.3e-3, "planted": 1e-3})))
+    same = estimates.control(estimates.points(streams({"nn-conv2d": 1e-3, "again": 1.3e-3, "planted": 1e-3})))
     assert (same.pairs, same.false_alarms, same.planted, same.detected) == (1, 1, 1, 0)
 
 
@@ -150,7 +151,7 @@ def doubts_of(samples: list[list[float]], **fields) -> dict[str, float]:
     told = [lines({"nn-conv2d": one}, number) for number, one in enumerate(samples)]
     for process in told:
         process[2] |= fields
-    point = speed.points([stream(process) for process in told])[0]
+    point = estimates.points([stream(process) for process in told])[0]
     return {doubt.kind: doubt.value for doubt in point.variant("nn-conv2d").doubts}
 
 
@@ -165,7 +166,7 @@ def test_doubts_stand_on_the_number():
 
 def test_a_variant_that_failed_in_a_process_is_compared_in_the_others():
     told = [lines({"nn-conv2d": [1e-3] * 9 if number else "crash", "dense": [2e-3] * 9}, number) for number in range(5)]
-    point = speed.points([stream(process) for process in told])[0]
+    point = estimates.points([stream(process) for process in told])[0]
     assert point.variant("nn-conv2d").processes == 4
     assert [doubt.kind for doubt in point.variant("nn-conv2d").doubts] == ["processes"]
     assert point.ratio("nn-conv2d", "dense").ratio == 0.5
@@ -177,6 +178,6 @@ def test_numbers_are_told_to_four_digits():
 
 
 def test_the_words_of_the_stream_are_the_suites():
-    layers = cells.speed_layers()
-    assert tuple(layers.REFERENCES) == speed.REFERENCES
-    assert {speed.SPLIT, *speed.NO_WAY} <= set(layers.APPROACHES)
+    layers = suite.speed_layers()
+    assert tuple(layers.REFERENCES) == estimates.REFERENCES
+    assert {estimates.SPLIT, *estimates.NO_WAY} <= set(layers.APPROACHES)

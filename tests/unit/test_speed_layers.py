@@ -14,7 +14,7 @@ from suite import catalog, reference
 from suite.speed import layers
 from suite.speed.layers import Layer, Point
 
-from matrix import paths
+from matrix.base import paths
 
 
 def point(layer: str = "resnext50-14", direction: str = "forward", **changes) -> Point:

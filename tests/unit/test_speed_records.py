@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.timings import run
 
-from matrix import records, speed_records
-from matrix.errors import BadRecord
+from matrix.base.errors import BadRecord
+from matrix.record import records, speed_records
 
 MADE = run()
 TRUTH = speed_records.encode(MADE)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.timings import encode, lines, stream
 
-from matrix.errors import BadRecord
-from matrix.speed_stream import MAX_STREAM, Stream
+from matrix.base.errors import BadRecord
+from matrix.speed.speed_stream import MAX_STREAM, Stream
 
 OPENING, AROUND, ONE, OTHER, CLOSING = WHOLE = lines({"nn-conv2d": [1e-3, 1.1e-3], "keras-groups": "crash"})
 TRUTH = encode(WHOLE)

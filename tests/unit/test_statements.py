@@ -11,13 +11,13 @@ from packaging.version import Version
 from unit.fabricated import error, header, observe, where
 from unit.released import CATALOG, RELEASES, at, built, planned, run
 
-from matrix import statements
-from matrix.catalog import Release, Wheel
-from matrix.changes import Change
-from matrix.needs import answer_of_cell, need_cells
-from matrix.records import Record
-from matrix.statements import CaseStatement, Statement, Statements
-from matrix.verdicts import NEEDS, Judgement, Witness, core_case, core_cells, judge
+from matrix.catalog.releases import Release, Wheel
+from matrix.judge import statements
+from matrix.judge.changes import Change
+from matrix.judge.needs import answer_of_cell, need_cells
+from matrix.judge.statements import CaseStatement, Statement, Statements
+from matrix.judge.verdicts import NEEDS, Judgement, Witness, core_case, core_cells, judge
+from matrix.record.records import Record
 
 
 def stated(found: Statements, need, approach="nn-conv2d", profile="default") -> Statement:

@@ -5,11 +5,12 @@ from markdown_it import MarkdownIt
 from unit.fabricated import error, where
 from unit.released import RELEASES, at, built, run
 
-from matrix import records, statements
-from matrix.report import report
-from matrix.report.statements import cases, in_words, since
-from matrix.report.statements import changed as changed_in
-from matrix.statements import Statement
+from matrix.judge import statements
+from matrix.judge.statements import Statement
+from matrix.record import records
+from matrix.report.report import report
+from matrix.report.statement_tables import cases, in_words, since
+from matrix.report.statement_tables import changed as changed_in
 
 
 def words(spans, untried=()) -> str:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix.errors import BadRecord
-from matrix.stream import MAX_LIES, Stream
+from matrix.base.errors import BadRecord
+from matrix.run.stream import MAX_LIES, Stream
 
 CASE = "g4-k3/none/f32/nhwc"
 CELLS = [("nn-conv2d", "graph", "forward", CASE), ("split-concat", "graph", "forward", CASE)]

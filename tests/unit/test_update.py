@@ -11,9 +11,9 @@ import pytest
 from package_index import serving
 from packaging.version import Version
 
-from matrix import index, resolve, update
-from matrix.catalog import Release, load_entries
-from matrix.errors import BadData, BadUsage, MachineError
+from matrix.base.errors import BadData, BadUsage, MachineError
+from matrix.catalog.releases import Release, load_entries
+from matrix.update import package_index, refresh, resolve
 
 ANSWERS = Path(__file__).parent / "data" / "index"
 SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
@@ -100,11 +100,11 @@ def answer(project):
 def offers(project, change=lambda file: file):
     document = answer(project)
     document["files"] = [change(file) for file in document["files"]]
-    return list(index.offers(msgspec.convert(document, index.Page)))
+    return list(package_index.offers(msgspec.convert(document, package_index.Page)))
 
 
 def all_offers(change=lambda file: file):
-    return {project: offers(project, change) for project in update.PROJECTS}
+    return {project: offers(project, change) for project in refresh.PROJECTS}
 
 
 @pytest.fixture
@@ -157,14 +157,14 @@ def test_a_yanked_patch_gives_way_to_the_one_before():
     def yank(file):
         return file | {"yanked": "broken"} if "-1.0.1-" in file["filename"] else file
 
-    assert update.from_index(all_offers(yank))[0].version == "1.0.0"
+    assert refresh.from_index(all_offers(yank))[0].version == "1.0.0"
 
 
 def test_a_pre_release_goes_when_its_release_comes():
     def released(file):
         return file | {"filename": file["filename"].replace("2.22.0rc0", "2.22.0")}
 
-    versions = [release.version for release in update.from_index(all_offers(released))]
+    versions = [release.version for release in refresh.from_index(all_offers(released))]
     assert versions[-2:] == ["2.22.0", "2.23.0.dev20261026"]
     assert not any("rc" in version for version in versions)
 
@@ -174,7 +174,7 @@ def test_a_landmark_stays_with_its_minor_release_through_patches(data):
         return file | {"filename": file["filename"].replace("2.21.0-", "2.21.1-")}
 
     known = load_entries(data / "releases.toml", "release", Release, key="version")
-    marked = update.with_landmarks(update.from_index(all_offers(patched)), known)
+    marked = refresh.with_landmarks(refresh.from_index(all_offers(patched)), known)
     assert {release.version: release.landmark for release in marked if release.landmark} == {
         "2.21.1": 'The "newest".',
         "2.23.0.dev20261026": "What comes next.",
@@ -189,8 +189,8 @@ def test_update_writes_the_catalog_and_every_lock_and_with_no_news_the_same_byte
     idle.write_text("")
     peer.write_text("")
     said = []
-    update.update(data=data, say=said.append)
-    assert (data / "releases.toml").read_text() == f"{update.HEAD}\n{EXPECTED}"
+    refresh.update(data=data, say=said.append)
+    assert (data / "releases.toml").read_text() == f"{refresh.HEAD}\n{EXPECTED}"
     releases = load_entries(data / "releases.toml", "release", Release, key="version")
     targets = [
         release.target(backend).id
@@ -210,18 +210,18 @@ def test_update_writes_the_catalog_and_every_lock_and_with_no_news_the_same_byte
         return {file: file.read_bytes() for file in data.rglob("*") if file.is_file()}
 
     before = written()
-    update.update(data=data, say=said.append)
+    refresh.update(data=data, say=said.append)
     assert written() == before
 
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_update_of_one_release_locks_it_and_what_has_no_lock(data):
-    update.update(data=data, say=lambda _: None)
+    refresh.update(data=data, say=lambda _: None)
     locks = data / "locks"
     (locks / "tf2.0.4-py37-cpu.txt").unlink()
     for lock in locks.glob("*.txt"):
         lock.write_text("as before")
-    update.update(["2.9.3"], data=data, say=lambda _: None)
+    refresh.update(["2.9.3"], data=data, say=lambda _: None)
     made = {lock.stem for lock in locks.glob("*.txt") if lock.read_text() != "as before"}
     assert made == {"tf2.9.3-py310-cpu", "tf2.9.3-py310-cuda", "tf2.9.3-py310-rocm", "tf2.0.4-py37-cpu"}
 
@@ -236,17 +236,17 @@ def test_update_of_one_release_locks_it_and_what_has_no_lock(data):
     ],
 )
 def test_update_knows_a_release_by_its_line(data, name, made):
-    update.update(data=data, say=lambda _: None)
+    refresh.update(data=data, say=lambda _: None)
     for lock in (data / "locks").glob("*.txt"):
         lock.write_text("as before")
-    update.update([name], data=data, say=lambda _: None)
+    refresh.update([name], data=data, say=lambda _: None)
     assert {lock.stem for lock in (data / "locks").glob("*.txt") if lock.read_text() != "as before"} == made
 
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_update_of_an_unknown_release_writes_nothing(data):
     with pytest.raises(BadUsage, match=r"2\.9\.9"):
-        update.update(["2.9.9"], data=data, say=print)
+        refresh.update(["2.9.9"], data=data, say=print)
     assert (data / "releases.toml").read_text() == EARLIER
 
 
@@ -259,7 +259,7 @@ def test_a_release_that_cannot_be_locked_is_told_after_the_others_are(data, monk
 
     monkeypatch.setattr(resolve, "lock", lock)
     with pytest.raises(BadData, match=r"^1\.0\.1 has no NumPy\n2\.22\.0rc0 has no NumPy$") as told:
-        update.update(data=data, say=lambda _: None)
+        refresh.update(data=data, say=lambda _: None)
     assert told.value.cure == "wait"
     assert len(list((data / "locks").glob("*-cpu.txt"))) == EXPECTED.count("[[release]]") - 2
 
@@ -268,8 +268,8 @@ def test_a_release_that_cannot_be_locked_is_told_after_the_others_are(data, monk
 def test_the_index_is_the_one_that_the_user_configured(the_index, monkeypatch, name):
     monkeypatch.delenv("UV_DEFAULT_INDEX")
     monkeypatch.setenv(name, f"{the_index}/")
-    assert index.address() == the_index
-    nightly = index.ask("tf-nightly-cpu", index.address())
+    assert package_index.address() == the_index
+    nightly = package_index.ask("tf-nightly-cpu", package_index.address())
     assert {(offer.python, offer.date) for offer in nightly} == {
         ((3, 13), datetime.date(2026, 9, 5)),
         ((3, 14), datetime.date(2026, 9, 5)),
@@ -278,19 +278,19 @@ def test_the_index_is_the_one_that_the_user_configured(the_index, monkeypatch, n
 
 def test_an_index_chosen_for_uv_outranks_the_one_for_pip(the_index, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    assert index.address() == the_index
+    assert package_index.address() == the_index
 
 
 def test_a_project_that_the_index_lacks_and_an_index_that_is_not_there(the_index):
     with pytest.raises(MachineError, match="does not answer for no-such-project"):
-        index.ask("no-such-project", the_index)
+        package_index.ask("no-such-project", the_index)
     with pytest.raises(MachineError, match="does not answer for tensorflow") as told:
-        index.ask("tensorflow", "http://127.0.0.1:9/simple")
+        package_index.ask("tensorflow", "http://127.0.0.1:9/simple")
     assert "SSL_CERT_FILE" in told.value.cure
 
 
 def test_an_index_that_does_not_speak_json_is_refused_with_the_way_out(tmp_path):
     (tmp_path / "tensorflow.json").write_text("<!doctype html><a href='tensorflow-2.21.0.tar.gz'>")
     with serving(tmp_path) as address, pytest.raises(MachineError, match="does not answer for tensorflow") as told:
-        index.ask("tensorflow", address)
+        package_index.ask("tensorflow", address)
     assert "PEP 691" in told.value.cure

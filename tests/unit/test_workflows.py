@@ -18,8 +18,10 @@ import msgspec
 import pytest
 import yaml
 
-from matrix import paths, records, shards, speed_records
-from matrix.records import Record
+from matrix.base import paths
+from matrix.plan import shards
+from matrix.record import records, speed_records
+from matrix.record.records import Record
 
 WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
 # How a session is started everywhere; the versions are those that `nox -s lint` has.

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 
-from matrix import speed
-from matrix.records import Host
-from matrix.speed_records import SpeedRun
-from matrix.speed_stream import Stream, Timed
+from matrix.record.records import Host
+from matrix.record.speed_records import SpeedRun
+from matrix.speed import estimates
+from matrix.speed.speed_stream import Stream, Timed
 
 POINT = {
     "layer": "resnext50-56", "batch": 1, "mode": "graph", "direction": "forward", "epilogue": "bias_relu",
@@ -42,8 +42,8 @@ class Machine:
         return (seconds * own * noise * np.where(hit, 1 + self.random.exponential(0.5, count), 1)).tolist()
 
 
-def series(name: str, samples: list[list[float]]) -> speed.Series:
-    return speed.Series(timed={number: timed(name, one) for number, one in enumerate(samples)})
+def series(name: str, samples: list[list[float]]) -> estimates.Series:
+    return estimates.Series(timed={number: timed(name, one) for number, one in enumerate(samples)})
 
 
 def timed(name: str, samples: list[float], **fields) -> Timed:
@@ -100,13 +100,13 @@ def _of(drawn: dict[str, object], process: int) -> dict[str, object]:
 
 
 def run(seconds: dict[str, object] | None = None, profile="onednn-on", **changes) -> SpeedRun:
-    points = speed.points(streams(seconds)) + speed.points(streams(seconds, direction="train"))
+    points = estimates.points(streams(seconds)) + estimates.points(streams(seconds, direction="train"))
     fields = {
         "run": f"tf2.8.4-py310-cpu+{profile}", "release": "2.8.4", "python": "3.10.13", "backend": "cpu",
         "profile": profile, "engine": "venv", "started": "2026-01-02T03:04:05Z", "seconds": 61.5,
         "packages": {"numpy": "1.22.3"}, "recipe_sha256": "1" * 64, "lock_sha256": "2" * 64, "speed_sha256": "3" * 64,
         "host": Host(host_class="x86-avx2", cpu="A processor", cpu_flags=["avx2"], cores=2, kernel="6.1"),
         "threads": 1, "pinned": [1], "depth": "default", "processes": 5, "onednn": True, "import_seconds": 4.1,
-        "peak": {"f32": PEAK}, "bandwidth": BANDWIDTH, "points": points, "control": speed.control(points),
+        "peak": {"f32": PEAK}, "bandwidth": BANDWIDTH, "points": points, "control": estimates.control(points),
     }  # fmt: skip
     return SpeedRun(**fields | changes)

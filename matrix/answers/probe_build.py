@@ -1,0 +1,123 @@
+"""Builds `probe.pyz`: the suite, a main program and the published rows in one file that Python 3.6 can run."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from matrix.base import paths
+from matrix.base.files import write_whole
+from matrix.catalog.suite import suite, suite_sha256
+from matrix.judge.verdicts import REPRESENTATIVE, core_case, witnesses
+from matrix.record import host, records
+from matrix.record.records import CellId, Observation, Record
+
+MAIN = Path(__file__).parent / "probe" / "__main__.py"
+# the oldest date that a ZIP can hold: what is packed twice is the same twice
+DATE = (1980, 1, 1, 0, 0, 0)
+# What the program in the probe reads, see `published`.
+Rows = dict[str, Any]
+# What decides most of the words: the epilogue that is judged for fusion, and none at all.
+EPILOGUES = ("none", REPRESENTATIVE)
+# what the probe's table shows of each approach, the quick before the slow, and the ways that people write
+TABLE = (
+    ("graph", "forward"), ("graph", "fusion"), ("eager", "forward"), ("graph", "gradient"), ("jit", "forward"),
+    ("keras", "forward"), ("keras", "gradient"),
+)  # fmt: skip
+FIRST = ("nn-conv2d", "keras-groups", "split-concat", "depthwise")
+LETTERS = {"pass": "p", "wrong": "w", "error": "e", "crash": "c", "timeout": "t", "oom": "o", "absent": "a"}
+OF_FUSION = {"fused": "F", "partly": "P", "separate": "S", "none": "N"}
+WORDS = {letter: word for word, letter in LETTERS.items()} | {letter: word for word, letter in OF_FUSION.items()}
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """What was packed: how many cells the probe observes, and the releases that it knows a row of."""
+
+    file: str
+    sha256: str
+    size: int
+    cells: int
+    releases: list[str]
+    suite_sha256: str
+
+
+def build(reports: Path, output: Path) -> Built:
+    rows = published(records.readable(reports)[0])
+    data = pack(rows)
+    write_whole(output, data)
+    return Built(
+        file=str(output),
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        cells=len(rows["cells"]),
+        releases=list(rows["rows"]),
+        suite_sha256=rows["suite_sha256"],
+    )
+
+
+def pack(rows: Rows) -> bytes:
+    content = {"__main__.py": MAIN.read_bytes(), "published.json": msgspec.json.encode(rows, order="sorted")}
+    content |= {f"suite/{name}": data for name, data in _suite()}
+    stream = io.BytesIO(b"#!/usr/bin/env python3\n")
+    stream.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(zipfile.ZipInfo(name, DATE), data, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+def _suite() -> Iterator[tuple[str, bytes]]:
+    for file in sorted(paths.SUITE.rglob("*.py")):
+        if not file.name.startswith(("test_", "bench_")):
+            yield file.relative_to(paths.SUITE).as_posix(), file.read_bytes()
+
+
+def cells() -> list[CellId]:
+    """Of the core, in the order in which the probe observes them until its time is over: what its table shows comes
+    first, what is quick before what is slow, the ways that people write before others.
+    """
+    wanted = {core_case(approach, epilogue) for approach in suite.APPROACHES for epilogue in EPILOGUES}
+    core = [tuple(cell) for cell in suite.cells() if cell.case in wanted and cell.mode in suite.CORE_MODES]
+    return sorted(core, key=_turn)
+
+
+def _turn(cell: CellId) -> tuple[int, int]:
+    approach, mode, check, case = cell
+    shown = (mode, check) in TABLE and case == core_case(approach, REPRESENTATIVE)
+    return (
+        TABLE.index((mode, check)) if shown else len(TABLE),
+        FIRST.index(approach) if approach in FIRST else len(FIRST),
+    )
+
+
+def published(made: Sequence[Record]) -> Rows:
+    """What the probe compares with: by release and profile one letter a cell, of CPU runs that were executed."""
+    rows: dict[str, dict[str, dict[str, str]]] = {}
+    names = cells()
+    for witness in witnesses(made):
+        asked = witness.asked
+        if asked.backend == "cpu" and not asked.same_as and asked.observations:
+            outcomes = "".join(_letter(witness.cells.get(cell[0], {}).get(cell)) for cell in names)
+            row = {"host_class": asked.host.host_class, "outcomes": outcomes}
+            rows.setdefault(asked.release, {})[asked.profile] = row
+    return {
+        "cells": ["/".join(cell) for cell in names],
+        "classes": [list(pair) for pair in host.CLASSES],
+        "letters": WORDS | {"?": "not observed"},
+        "rows": rows,
+        "suite_sha256": suite_sha256(),
+    }
+
+
+def _letter(observation: Observation | None) -> str:
+    if observation is None:
+        return "?"
+    if observation.outcome == "pass" and observation.fusion:
+        return OF_FUSION[observation.fusion.epilogue]
+    return LETTERS.get(observation.outcome, "?")

@@ -1,0 +1,22 @@
+"""Where everything lies: the only module that names the project's folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "matrix" / "data"
+LOCKS = DATA / "locks"
+SCHEMAS = DATA / "schema"
+SUITE = ROOT / "tests" / "suite"
+DOCKERFILES = ROOT / "dockerfiles"
+REPORTS = ROOT / "reports"
+DOCS = ROOT / "docs"
+SITE = ROOT / "site"
+README = ROOT / "README.md"
+
+# Environments and working files: on the checkout's own disk, so that uv can link wheels instead of copying them.
+WORK = Path(os.environ.get("MATRIX_WORK", ROOT / ".matrix"))
+ENVIRONMENTS = WORK / "environments"
+LOGS = WORK / "logs"

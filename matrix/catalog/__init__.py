@@ -1,0 +1,1 @@
+"""What there is to measure: releases, profiles, backends, approaches, known errors, claims, locks."""

@@ -1,0 +1,1 @@
+"""One command line: `python -m matrix VERB`."""

@@ -1,0 +1,1 @@
+"""Turns a target into an environment that can run the suite: engines, images, interpreters, emulators."""

@@ -1,0 +1,30 @@
+"""Debian by mmdebstrap: for base images, and for the CPython of a machine that QEMU emulates."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Sequence
+
+from matrix.base.errors import NotBuilt
+
+PYTHONS = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
+# A closed network's copy of the archive is often older than a testing release may be. Its signature is checked all the
+# same: only that nobody has since published another is not.
+AGE = "--aptopt=Acquire::Check-Valid-Until false"
+
+
+def command(variant: str, packages: Iterable[str], debian: str, into: str, *more: str) -> list[str]:
+    """All that decides what comes of it."""
+    return ["mmdebstrap", "--quiet", f"--variant={variant}", *more, f"--include={','.join(packages)}", debian, into]
+
+
+def bootstrap(command: Sequence[str], *, otherwise: str = "") -> None:
+    """Raise NotBuilt with the cure; `otherwise` is what would do without mmdebstrap."""
+    name, *arguments = command
+    try:
+        made = subprocess.run([name, AGE, *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError as fault:
+        cure = f"install it (apt-get install mmdebstrap){otherwise}"
+        raise NotBuilt("mmdebstrap is not installed", cure, machine=True) from fault
+    if made.returncode != 0:
+        raise NotBuilt(f"mmdebstrap failed: {' '.join(made.stderr.split())[-300:]}", machine=True)

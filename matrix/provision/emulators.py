@@ -1,0 +1,83 @@
+"""Loads matrix/data/emulators.toml: processors that QEMU emulates, for what only a processor's features decide."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from matrix.base import ids, paths
+from matrix.base.errors import MachineError
+from matrix.catalog import releases
+from matrix.provision import qemu
+from matrix.record import records
+
+Name = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9-]{0,39}"))]
+# how much longer than on this machine's own processor a run takes, roughly, and the limits for it
+SLOWER = 30
+SECONDS_A_CELL, SILENCE, SECONDS = 600, 1800, 12 * 3600
+
+
+class Emulator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A processor that runs a machine's programs, by QEMU. `midr`: what an Arm's main id register says, where
+    TensorFlow asks for it.
+    """
+
+    name: Name
+    machine: ids.Machine
+    cpu: Annotated[str, Meta(pattern=ids.exactly("[A-Za-z0-9_-]+"))]
+    midr: Annotated[str, Meta(pattern=ids.exactly("0x[0-9a-f]{16}"))] | None = None
+    host_class: Annotated[str, Meta(pattern=ids.exactly("[a-z0-9-]+-emulated"))]
+    flags: list[str]
+    why: str
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return (qemu.program(self.machine), "-cpu", self.cpu)
+
+    def launcher(self, target: ids.Target) -> tuple[str, ...]:
+        """What a target's Python is run by, once the target is built. With its path: a target has a PATH of its own."""
+        program, *options = self.command
+        midr = ("-L", str(qemu.with_midr(target, self.midr))) if self.midr else ()
+        return (shutil.which(program) or program, *options, *midr)
+
+    @property
+    def host(self) -> records.Host:
+        return records.Host(
+            host_class=self.host_class,
+            cpu=f"{self.cpu}, emulated by QEMU {_version(self.command)}",
+            cpu_flags=self.flags,
+            cores=len(os.sched_getaffinity(0)),
+            kernel=platform.release(),
+        )
+
+
+@cache
+def load(file: Path = paths.DATA / "emulators.toml") -> dict[str, Emulator]:
+    """Raise BadData naming every fault of the file."""
+    return {entry.name: entry for entry in releases.load_entries(file, "emulator", Emulator, key="name")}
+
+
+@cache
+def _version(command: tuple[str, ...]) -> str:
+    """Of the QEMU that emulates this processor. Raise MachineError where there is none that does."""
+    program, option, cpu = command
+    try:
+        version = _told(program, "--version", check=True).split()[2]
+        known = _told(program, option, "help", check=False).split()  # having told them, QEMU ends with 1
+    except (OSError, subprocess.SubprocessError) as fault:
+        raise MachineError(f"{program} does not run here: {fault}", qemu.CURE) from fault
+    if cpu not in known:
+        raise MachineError(f"{program} {version} does not know {cpu}", "a newer QEMU may: Debian trixie has 10.0")
+    return version
+
+
+def _told(*command: str, check: bool) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=check).stdout

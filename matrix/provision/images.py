@@ -1,0 +1,252 @@
+"""The project's images on a Docker Engine: connecting to it, building, and removing what nobody uses any more.
+
+Everything made here is labelled. Bases and targets stay until `clean`; what lives no longer than the process that
+made it (containers, first stages of a build, images that hold the suite) names that process in a label, so that the
+next orchestrator removes what a killed one left, and nothing of one that is still at work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import docker
+import psutil
+import requests
+from docker.client import DockerClient
+from docker.context import ContextAPI
+from docker.context.config import get_current_context_name
+from docker.errors import APIError, BuildError, DockerException, NotFound
+from docker.models.images import Image
+
+from matrix.base.errors import MachineError, NotBuilt
+from matrix.catalog import locks
+
+PROJECT = "tf-groupconv-matrix"
+OWNER = f"{PROJECT}.owner"
+TARGET = f"{PROJECT}.target"
+RECIPE = f"{PROJECT}.recipe"
+
+# Bytes of the Engine's disk that a build must find free: the largest image twice, for the builder copies it once.
+FREE = 10 * 2**30
+
+# Seconds: until an Engine says that it is there, and until it has done the longest of its quiet works.
+TO_ANSWER = 5
+TO_WORK = 600
+
+
+@cache
+def connect() -> DockerClient:
+    """The Engine of DOCKER_HOST (unix, tcp, ssh) or of Docker's current context. Raise MachineError without one."""
+    if name := _unknown_context():
+        raise MachineError(f"there is no Docker context {name}", "see: docker context ls, or set DOCKER_HOST")
+    try:
+        client = docker.from_env(timeout=TO_ANSWER, use_ssh_client=True)
+    except (DockerException, requests.RequestException, OSError) as fault:
+        where = os.environ.get("DOCKER_HOST") or "the socket of the current Docker context"
+        raise MachineError(f"no Docker Engine answers at {where}: {_root(fault)}", _cure(fault)) from fault
+    client.api.timeout = TO_WORK
+    return client
+
+
+def _unknown_context() -> str | None:
+    """The context that is asked for, where there is none of its name: docker would take the local Engine instead."""
+    if os.environ.get("DOCKER_HOST"):
+        return None
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    return None if ContextAPI.get_context(name) else name
+
+
+def is_local() -> bool:
+    """Whether the Engine is on this machine, so that its disk and its processors are this machine's."""
+    return bool(connect().api.base_url == "http+docker://localhost")
+
+
+@contextlib.contextmanager
+def faults() -> Iterator[None]:
+    """Turn what the Engine fails with into MachineError."""
+    try:
+        yield
+    except (DockerException, requests.RequestException) as fault:
+        raise MachineError(f"the Docker Engine failed: {_in_a_line(_said(fault))}", "see the Engine's log") from fault
+
+
+def _said(fault: Exception) -> str:
+    """The Engine's own words, where it answered: the address around them is long, and names this process."""
+    explanation = fault.explanation if isinstance(fault, APIError) else None
+    return str(explanation or fault)
+
+
+def find(tag: str) -> Image | None:
+    """The image with this tag, if the Engine has it already."""
+    try:
+        return connect().images.get(tag)
+    except NotFound:
+        return None
+
+
+def build(
+    context: Path,
+    *,
+    tag: str | None = None,
+    labels: Mapping[str, str],
+    arguments: Mapping[str, str] | None = None,
+) -> Image:
+    """Build the Dockerfile in `context`. Raise NotBuilt with the last words of the step that failed."""
+    stages = f"{owner()} {uuid.uuid4().hex}"
+    client = connect()
+    try:
+        image, _ = client.images.build(
+            path=str(context),
+            tag=tag,
+            labels={PROJECT: "", **labels},
+            buildargs={"OWNER": stages, **_proxies(), **(arguments or {})},
+            rm=True,
+            forcerm=True,
+        )
+    except BuildError as fault:
+        words = _last_words(fault.build_log) or str(fault)
+        raise NotBuilt(locks.why_not(words), machine=locks.is_machines_fault(words)) from fault
+    finally:
+        client.images.prune({"dangling": True, "label": f"{OWNER}={stages}"})
+    return image
+
+
+@cache
+def owner() -> str:
+    """This process, as a label: boot and process namespace, then process id and start."""
+    process = psutil.Process()
+    return f"{_place()} {process.pid} {process.create_time():.2f}"
+
+
+def reap() -> None:
+    """Remove the containers and images of orchestrators that have ended, however they ended."""
+    _remove_of(has_ended)
+
+
+def leave() -> None:
+    """Remove this process's own at its end."""
+    _remove_of(lambda name: name == owner())
+
+
+def has_ended(name: str) -> bool:
+    """Whether the process that `owner()` once named so has gone. Of another machine's it cannot be said: False."""
+    place, pid, started = name.split(" ")[:3]
+    if place != _place():
+        return False
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" != started
+    except psutil.NoSuchProcess:
+        return True
+
+
+def make_room(needed: Container[str]) -> None:
+    """Remove targets, oldest first and none of the `needed` ids, until a build has room on the Engine's disk.
+
+    Of an Engine elsewhere the room cannot be known. Raise NotBuilt where there is not enough to remove.
+    """
+    if not is_local():
+        return
+    targets = [image for image in connect().images.list(filters={"label": TARGET}) if OWNER not in image.labels]
+    for image in reversed(_newest_first(targets)):
+        if free() >= FREE:
+            return
+        if image.id not in needed:
+            remove(str(image.id))
+    if (left := free()) < FREE:
+        what = f"{left / 2**30:.0f} GiB free on the Engine's disk, {FREE / 2**30:.0f} needed to build an image"
+        raise NotBuilt(what, "make room there, for example with: docker image prune", machine=True)
+
+
+def free() -> int:
+    """Bytes that are free on the disk of an Engine on this machine."""
+    return shutil.disk_usage(connect().info()["DockerRootDir"]).free
+
+
+def _remove_of(chosen: Callable[[str], bool]) -> None:
+    """Remove the containers and images whose owner is chosen."""
+    client = connect()
+    for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
+        if chosen(container.labels[OWNER]):
+            with unless(404, 409):
+                container.remove(force=True, v=True)
+    for image in _newest_first(client.images.list(filters={"label": OWNER})):
+        if chosen(image.labels[OWNER]):
+            remove(str(image.id))
+
+
+def remove_all() -> int:
+    """Remove every image of the project, but for those in use; how many bytes came free."""
+    client = connect()
+    before = client.df()["LayersSize"]
+    reap()
+    for image in _newest_first(client.images.list(filters={"label": PROJECT})):
+        remove(str(image.id))
+    return int(before - client.df()["LayersSize"])
+
+
+def remove(image: str) -> None:
+    """Remove the image with this id and its tags, unless it is in use."""
+    with unless(404, 409):
+        connect().images.remove(image, force=True)
+
+
+@contextlib.contextmanager
+def unless(*statuses: int) -> Iterator[None]:
+    """Pass over the Engine's answer that there is nothing to do: 304 as it is, 404 not there, 409 in use or ended."""
+    try:
+        yield
+    except APIError as answer:
+        if answer.status_code not in statuses:
+            raise
+
+
+def _newest_first(images: Iterable[Image]) -> list[Image]:
+    """An image is made after the one that it stands on, and must go before it."""
+    return sorted(images, key=lambda image: str(image.attrs["Created"]), reverse=True)
+
+
+@cache
+def _place() -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+
+
+def _proxies() -> dict[str, str]:
+    """Docker knows these as build arguments and keeps them out of the image and its history."""
+    names = ("http_proxy", "https_proxy", "no_proxy")
+    return {name: value for key in names for name in (key, key.upper()) if (value := os.environ.get(name))}
+
+
+def _last_words(log: Iterable[dict[str, Any]]) -> str:
+    """What the failed step itself said, without the builder's own lines and colours."""
+    said = "".join(entry.get("stream", "") for entry in log)
+    step = said.rsplit("---> Running in", 1)[-1].partition("\n")[2].partition("Removing intermediate container")[0]
+    return re.sub(r"\x1b\[[0-9;]*m", "", step)
+
+
+def _root(fault: BaseException) -> str:
+    """What the operating system or TLS said, beneath the libraries' layers; where neither did, the library."""
+    said: BaseException = fault
+    beneath = fault.__context__
+    while beneath is not None:
+        said = beneath if isinstance(beneath, OSError) else said
+        beneath = beneath.__context__
+    return _in_a_line(str(said))
+
+
+def _cure(fault: Exception) -> str:
+    if "Permission denied" in _root(fault):
+        return "join its group and log in again: sudo usermod -aG docker $USER"
+    return "start one (as root: systemctl start docker), set DOCKER_HOST, or choose the engine venv"
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -1,0 +1,70 @@
+"""Finds, or fetches, the CPython of a target; uv does both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from matrix.base.errors import MachineError
+from matrix.provision.children import dying_with_us
+
+UV_DOWNLOADS_FROM = (3, 8)
+_at_work: set[subprocess.Popen[str]] = set()
+
+
+def uv(*arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run uv; its interpreters are also looked for among pyenv's, whose shims do not answer for every version.
+
+    In a process group of its own: a terminal's interrupt is for the orchestrator, and an installation that it cut short
+    would look like one that failed.
+    """
+    environment = os.environ | {"PATH": search_path()} | (variables or {})
+    environment.pop("VIRTUAL_ENV", None)
+    command = [*dying_with_us(), find_uv_bin(), *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, text=True, process_group=0, stdout=pipe, stderr=pipe) as process:
+        _at_work.add(process)
+        try:
+            out, err = process.communicate()
+        finally:
+            _at_work.discard(process)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def stop() -> None:
+    """End what uv does now, in whatever thread."""
+    for process in tuple(_at_work):
+        process.kill()
+
+
+@cache
+def find(version: str) -> Path | None:
+    """An installed CPython of this minor version."""
+    found = uv("python", "find", "--no-project", "--system", "--no-python-downloads", version)
+    return Path(found.stdout.strip()) if found.returncode == 0 else None
+
+
+def get(version: str) -> Path:
+    """An installed CPython of this minor version, else one that uv fetches. Raises MachineError with the cure."""
+    if found := find(version):
+        return found
+    if tuple(map(int, version.split("."))) >= UV_DOWNLOADS_FROM and uv("python", "install", version).returncode == 0:
+        find.cache_clear()
+        if found := find(version):
+            return found
+    raise MachineError(f"CPython {version} is not on this machine and could not be fetched", cure(version))
+
+
+def cure(version: str) -> str:
+    return f"put a python{version} on the PATH, for example with: pyenv install {version}"
+
+
+def search_path() -> str:
+    """The PATH, with pyenv's interpreters before it."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    bins = sorted((root / "versions").glob("3.*/bin"))
+    return os.pathsep.join([*map(str, bins), os.environ.get("PATH", os.defpath)])

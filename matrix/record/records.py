@@ -1,0 +1,309 @@
+"""The record of a run: what its two kinds of line hold, and how a record is read and written.
+
+A record is hostile input wherever it comes from: sizes are capped before anything is decoded, and every line
+is checked against the types below, from which `matrix/data/schema/run-1.json` is generated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from matrix.base import ids
+from matrix.base.errors import BadRecord
+from matrix.base.files import write_whole
+
+T = TypeVar("T")
+CellId = tuple[str, str, str, str]
+
+MAX_LINE = 64 * 1024
+MAX_RECORD = 4 * 1024 * 1024
+MAX_OBSERVATIONS = 5_000
+
+Status = Literal["complete", "partial", "not_built", "not_imported", "not_run"]
+EngineName = Literal["docker", "venv"]
+Outcome = Literal["pass", "wrong", "error", "crash", "timeout", "oom", "absent", "skipped"]
+Check = Literal["forward", "gradient", "fusion"]
+Mode = Literal["eager", "graph", "jit", "keras", "savedmodel", "tflite"]
+Evidence = Literal["executed", "planned", "registered"]
+Kernel = Literal[
+    "grouped", "depthwise", "per-group", "loop-inside", "dense-expanded", "matmul", "custom-fusion", "unknown"
+]
+Epilogue = Literal["fused", "partly", "separate", "none"]
+Source = Literal[
+    "partition_graphs",
+    "onednn_verbose",
+    "optimized_hlo",
+    "kernel_registry",
+    "grappler_plan",
+    "cudnn_log",
+    "miopen_log",
+    "profiler",
+]
+
+Word = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,39}"))]
+# geometry / epilogue / dtype / layout
+CaseId = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,59}(?:/[a-z0-9][a-z0-9_]{0,19}){3}"))]
+RunId = Annotated[str, Meta(pattern=ids.exactly(ids.without_names(ids.RUN_ID)))]
+Line = Annotated[str, Meta(max_length=300)]
+Sha256 = Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{64}"))]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+# operation -> device -> dtypes
+Kernels = Annotated[
+    dict[Name, Annotated[dict[Name, Annotated[list[Name], Meta(max_length=40)]], Meta(max_length=4)]],
+    Meta(max_length=40),
+]
+
+# as TensorFlow itself finds them
+Gpus = Annotated[list[Name], Meta(max_length=64)]
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Unknown keys are refused; keys without a value are left out."""
+
+
+class Error(_Strict, frozen=True, kw_only=True):
+    type: Annotated[str, Meta(max_length=100)]
+    message: Line
+
+
+class Fusion(_Strict, frozen=True, kw_only=True):
+    kernel: Kernel
+    epilogue: Epilogue
+    ops: Annotated[dict[Name, Count], Meta(max_length=64)]
+    source: Source
+
+
+class Observation(_Strict, frozen=True, kw_only=True):
+    """The outcome of one check of approach x mode x case in a run. `rel_err` is relative Frobenius."""
+
+    approach: Word
+    mode: Mode
+    check: Check
+    case: CaseId
+    outcome: Outcome
+    evidence: Evidence
+    error: Error | None = None
+    fusion: Fusion | None = None
+    rel_err: Annotated[float, Meta(ge=0)] | None = None
+    signal: Annotated[str, Meta(pattern=ids.exactly("SIG[A-Z0-9+]{2,12}"))] | None = None
+    reason: Line | None = None
+
+    @property
+    def cell(self) -> CellId:
+        return (self.approach, self.mode, self.check, self.case)
+
+
+class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
+    """The machine of a run. `cpu_flags`: only those that convolution kernels choose by."""
+
+    host_class: Word
+    cpu: Name
+    cpu_flags: list[Annotated[str, Meta(pattern=ids.exactly("[a-z0-9_]{1,40}"))]]
+    cores: Count
+    kernel: Name
+    gpu: Name | None = None
+    driver: Name | None = None
+
+
+class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
+    """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time.
+
+    `loosened`: what of an engine's confinement could not be kept, or had to be given up for a device.
+    `base`: what an image was built on, its reference and the digest that was really used.
+    `machine`: the reason lies with this machine (disk, memory, network, engine), and says nothing of TensorFlow.
+    """
+
+    run: RunId
+    release: Name
+    python: Name
+    backend: ids.Backend
+    profile: Word
+    engine: EngineName
+    status: Status
+    started: Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
+    reason: Line | None = None
+    machine: bool | None = None
+    same_as: RunId | None = None
+    seconds: Annotated[float, Meta(ge=0)] | None = None
+    packages: Annotated[dict[Name, Name], Meta(max_length=200)] | None = None
+    recipe_sha256: Sha256 | None = None
+    lock_sha256: Sha256 | None = None
+    suite_sha256: Sha256 | None = None
+    suite_parts: (
+        Annotated[dict[Name, Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{12}"))]], Meta(max_length=50)] | None
+    ) = None
+    image_digest: Name | None = None
+    base: Name | None = None
+    loosened: Annotated[list[Line], Meta(max_length=20)] | None = None
+    host: Host
+    threads: Count | None = None
+    onednn: bool | None = None
+    gpus: Gpus = []
+    tf32: bool | None = None
+    build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None = None
+    planned_for: Annotated[dict[Name, str], Meta(max_length=20)] | None = None
+    kernels: Kernels | None = None
+    observations: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
+
+    @property
+    def how(self) -> ids.How:
+        return "planned" if self.planned_for is not None else "on_gpu" if self.host.gpu else "executed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A run and what was observed in it, in the order of the suite's cells."""
+
+    header: Header
+    observations: tuple[Observation, ...] = ()
+
+
+def path(reports: Path, host_class: str, engine: EngineName, run: str) -> Path:
+    return reports / "runs" / host_class / engine / f"{run}.jsonl"
+
+
+def write(reports: Path, record: Record) -> Path:
+    """Write a record whole or not at all; what does not satisfy the contract is refused before it is written.
+
+    What stood in its place and cannot be read (a newer format, perhaps) is kept beside it.
+    """
+    data = encode(record)
+    decode(data)
+    header = record.header
+    target = path(reports, header.host.host_class, header.engine, header.run)
+    if target.is_symlink() or (target.exists() and not _is_readable(target)):
+        target.replace(target.with_name(f"{target.name}.unreadable"))
+    write_whole(target, data)
+    return target
+
+
+def _is_readable(file: Path) -> bool:
+    try:
+        read(file)
+    except BadRecord:
+        return False
+    return True
+
+
+def read(file: Path) -> Record:
+    """Raise BadRecord where the file is too large, truncated, foreign, newer, or lies about its place."""
+    try:
+        record = decode(begin(file, MAX_RECORD + 1))
+    except BadRecord as fault:
+        raise BadRecord(f"{file}: {fault}") from None
+    place = (record.header.host.host_class, record.header.engine, f"{record.header.run}.jsonl")
+    if file.parts[-3:] != place:
+        raise BadRecord(f"{file}: says that it belongs at {'/'.join(place)}")
+    return record
+
+
+def files(reports: Path) -> list[Path]:
+    return sorted((reports / "runs").glob("*/*/*.jsonl"))
+
+
+def read_all(reports: Path) -> Iterator[Record]:
+    """Every record under `reports`, in the order of their paths."""
+    for file in files(reports):
+        yield read(file)
+
+
+def readable(reports: Path) -> tuple[list[Record], tuple[BadRecord, ...]]:
+    """The records that can be read, and why the others cannot."""
+    made, faults = [], []
+    for file in files(reports):
+        try:
+            made.append(read(file))
+        except BadRecord as fault:
+            faults.append(fault)
+    return made, tuple(faults)
+
+
+def headers(reports: Path) -> Iterator[Header]:
+    """Line 1 of every record that can be read; for questions to which a broken record has no answer."""
+    for file in files(reports):
+        with contextlib.suppress(BadRecord):
+            yield decode_line(_header_decoder, begin(file, MAX_LINE).partition(b"\n")[0])
+
+
+def begin(file: Path, size: int) -> bytes:
+    """Of a plain file: a link could lead anywhere, and a pipe has no end. Raise FileNotFoundError without one."""
+    if not stat.S_ISREG(file.lstat().st_mode):
+        raise BadRecord("is not a plain file")
+    try:
+        with file.open("rb") as stream:
+            return stream.read(size)
+    except OSError as fault:
+        raise BadRecord(f"cannot be read: {fault.strerror}") from fault
+
+
+def encode(record: Record) -> bytes:
+    return _encoder.encode_lines((record.header, *record.observations))
+
+
+def decode(data: bytes) -> Record:
+    """Raise BadRecord with the line and what is wrong with it."""
+    if len(data) > MAX_RECORD:
+        raise BadRecord(f"is larger than {MAX_RECORD // 2**20} MiB")
+    if not data.endswith(b"\n"):
+        raise BadRecord("is cut off: its last line has no end")
+    first, *rest = data[:-1].split(b"\n")
+    header = decode_line(_header_decoder, first, 1)
+    if len(rest) != header.observations:
+        raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
+    observations = observed(rest)
+    _check(header, observations)
+    return Record(header=header, observations=observations)
+
+
+def observed(lines: Sequence[bytes]) -> tuple[Observation, ...]:
+    """All at once, which takes half the time; where that fails, one by one, to say which."""
+    # Each begins and ends as an object does, and there are as many objects: then none has two, and none runs on.
+    if all(line[:1] == b"{" and line[-1:] == b"}" and len(line) <= MAX_LINE for line in lines):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            decoded = _observation_decoder.decode_lines(b"\n".join(lines))
+            if len(decoded) == len(lines):
+                return tuple(decoded)
+    return tuple(decode_line(_observation_decoder, line, number) for number, line in enumerate(lines, 2))
+
+
+def decode_line(decoder: msgspec.json.Decoder[T], line: bytes, number: int | None = None) -> T:
+    """One line of a record or of a target's stream. Raise BadRecord where it is not what the decoder wants."""
+    where = "" if number is None else f"line {number}: "
+    if len(line) > MAX_LINE:
+        raise BadRecord(f"{where}is longer than {MAX_LINE // 1024} KiB")
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise BadRecord(f"{where}{fault}") from None
+
+
+def _check(header: Header, observations: tuple[Observation, ...]) -> None:
+    run = ids.parse_run(header.run)
+    said = (header.release, header.backend, header.profile)
+    if said != (run.target.release, run.target.backend, run.profile):
+        raise BadRecord(f"line 1: the run {header.run} is not of {' '.join(said)}")
+    if header.same_as and ids.parse_run(header.same_as).target != run.target:
+        raise BadRecord(f"line 1: {header.same_as} is not of the same target")
+    if header.status != "complete" and not (header.reason or header.same_as):
+        raise BadRecord(f"line 1: status {header.status} has no reason")
+    try:
+        datetime.datetime.fromisoformat(header.started)
+    except ValueError as fault:
+        raise BadRecord(f"line 1: it started at no time: {fault}") from None
+    if len({observation.cell for observation in observations}) != len(observations):
+        raise BadRecord("a cell is observed twice")
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_header_decoder = msgspec.json.Decoder(Header)
+_observation_decoder = msgspec.json.Decoder(Observation)

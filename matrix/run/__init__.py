@@ -1,0 +1,1 @@
+"""Makes runs: schedules them, reads what the targets say, merges what other machines made."""

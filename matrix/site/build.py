@@ -1,0 +1,79 @@
+"""The published pages: static files from the records alone, for any web server or to be opened from disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from matrix.answers import published
+from matrix.base import paths
+from matrix.base.errors import BadUsage
+from matrix.judge import statements
+from matrix.judge import support as support_json
+from matrix.site import compare_page, downloads, question_form, speed_pages
+from matrix.site.content import Content, load
+from matrix.site.pages import compose
+
+STATIC = Path(__file__).parent / "static"
+# What marks a folder as a site of ours, that may be replaced.
+MARK = "support.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What was written: `files` counts them, `left_out` are the records that could not be read."""
+
+    folder: Path
+    files: int
+    left_out: tuple[str, ...]
+
+
+def build(reports: Path, folder: Path) -> Site:
+    """Replace the site in `folder` as a whole. Raise BadUsage where something else lies there."""
+    content = load(reports)
+    new = _emptied(folder)
+    shutil.copytree(STATIC, new / "static")
+    count = 0
+    for path, data in files(content):
+        target = new / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        count += 1
+    _swap(new, folder)
+    return Site(folder=folder, files=count, left_out=tuple(str(fault) for fault in content.faults))
+
+
+def files(content: Content) -> Iterator[tuple[str, bytes]]:
+    """Path below the site's root, and what is written there."""
+    for path, text in compose(content):
+        yield path, text.encode()
+    yield from downloads.tables(content)
+    yield from downloads.observations(content.records)
+    yield from speed_pages.files(content)
+    yield downloads.badge(content)
+    yield "data/outcomes.js", compare_page.script(content)
+    yield "data/mine.js", question_form.script(content)
+    yield "statements.json", statements.encode(content.statements)
+    yield "answers.json", published.encode(content.index)
+    yield "support.json", support_json.encode(content.support)
+    for schema in sorted(paths.SCHEMAS.glob("*.json")):
+        yield f"schema/{schema.name}", schema.read_bytes()
+
+
+def _emptied(folder: Path) -> Path:
+    """A fresh folder beside `folder`, to take its place when it is whole."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
+        raise BadUsage(f"{folder} holds something else than a site", "name another folder: --output FOLDER")
+    new = folder.with_name(f".{folder.name}.new")
+    if new.exists():
+        shutil.rmtree(new)
+    new.mkdir(parents=True)
+    return new
+
+
+def _swap(new: Path, folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    new.rename(folder)

@@ -1,0 +1,90 @@
+"""HTML from templates. Whatever a template inserts stays text: it is escaped, and cannot turn the reading direction."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from matrix.base.ids import Backend
+from matrix.base.text import plain
+
+LONGEST = 4_000
+# A letter for every word of the table: capitals for what was executed, small ones for what was only planned.
+LETTERS = {
+    "fused": "F",
+    "works": "W",
+    "partial": "P",
+    "refused": "R",
+    "wrong": "X",
+    "crash": "C",
+    "timeout": "T",
+    "oom": "M",
+    "absent": "\N{EN DASH}",
+    "unknown": "?",
+    "plans-fused": "f",
+    "plans-separate": "s",
+    "registered-only": "r",
+}
+BACKEND_NAMES: dict[Backend, str] = {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm"}
+
+
+def render(template: str, path: str, **context: object) -> str:
+    """The page at `path` below the site's root; its links are relative, so that it can be opened from disk."""
+    return _environment.get_template(template).render(path=path, root="../" * path.count("/"), **context)
+
+
+def text(value: object) -> object:
+    """A text as one line without characters that do not show; what a template marked as safe stays as it is."""
+    if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
+        return plain(value, LONGEST)
+    return value
+
+
+@lru_cache(maxsize=10_000)
+def grid_cell(classes: str, word: str, rel_err: float | None, remark: str | None) -> Markup:
+    """A cell of a grid; `remark` is the id of what is said of it below. The same few come a hundred thousand times."""
+    error = f' <small title="relative error">{rel_err:.1e}</small>' if rel_err is not None else ""
+    number = remark and remark.rpartition("-")[2]
+    link = Markup('<sup><a href="#{}">{}</a></sup>').format(remark, number) if remark else ""
+    return Markup('<td class="{}">{}{}{}</td>').format(classes, word, Markup(error), link)  # noqa: S704 - a number
+
+
+def code(value: str) -> Markup:
+    """A program of our own: its lines are kept. What it quotes of a record is one line already."""
+    return escape(value)
+
+
+def anchor(backend: str, profile: str, host_class: str) -> str:
+    """Where a run's section begins on a cell's page."""
+    return f"{backend}-{profile}-on-{host_class}"
+
+
+def cell_path(release: str, approach: str) -> str:
+    return f"tf/{release}/{approach}.html"
+
+
+def run_path(host_class: str, engine: str, run: str, ending: str = "html") -> str:
+    return f"runs/{host_class}/{engine}/{run}.{ending}"
+
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    finalize=text,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_environment.globals.update(
+    anchor=anchor,
+    backends=BACKEND_NAMES,
+    cell_path=cell_path,
+    letters=LETTERS,
+    run_path=run_path,
+)
+_environment.filters.update(code=code, url=quote)

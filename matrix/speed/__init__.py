@@ -1,0 +1,1 @@
+"""Times the approaches, and turns the samples into ratios with intervals."""

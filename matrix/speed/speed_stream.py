@@ -1,0 +1,186 @@
+"""What one process of a speed run says on its reserved descriptor, decoded strictly and never beyond its size.
+
+{"format": "speed-stream/1", "python": ...}           before the library is imported
+{"tensorflow": ..., "peak": ..., ...}                 after it, or {"not_imported": "..."}, or {"refused": "..."}
+{"layer": ..., "variant": ..., "samples": [...]}      a line a point and variant, or its `failure`
+{"closing": 140}                                      how many of these there were
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from matrix.base.errors import BadRecord
+from matrix.record.records import Error, Line, Name, Word, decode_line
+
+MAX_LINE = 64 * 1024
+MAX_STREAM = 16 * 2**20
+MAX_LINES = 20_000
+
+# Of one call: from a nanosecond to an hour.
+Seconds = Annotated[float, Meta(gt=1e-9, lt=3600)]
+Rate = Annotated[float, Meta(gt=0, lt=1e18)]
+Amount = Annotated[int, Meta(gt=0, lt=10**18)]
+Share = Annotated[float, Meta(ge=0, le=1000)]
+Small = Annotated[int, Meta(ge=0, le=100_000)]
+Mode = Literal["eager", "graph", "jit", "keras", "savedmodel", "tflite"]
+Direction = Literal["forward", "train"]
+Snake = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,19}$(?!\n)")]
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Unknown keys are refused; keys without a value are left out."""
+
+
+class Opening(_Strict, frozen=True, kw_only=True):
+    format: Literal["speed-stream/1"]
+    python: Name
+
+
+class NotImported(_Strict, frozen=True, kw_only=True):
+    not_imported: Line
+
+
+class Refused(_Strict, frozen=True, kw_only=True):
+    """Why nothing can be measured there: too old a release."""
+
+    refused: Line
+
+
+class Surroundings(_Strict, frozen=True, kw_only=True):
+    """The library in its own words, and what the core could do in this process: `peak` in operations a second by dtype,
+    `bandwidth` in bytes a second. `pinned`: the cores it was kept on; none where the system has no such call. `points`
+    counts those to come.
+    """
+
+    tensorflow: Name | None = None
+    peer: Word | None = None
+    packages: Annotated[dict[Name, Name], Meta(max_length=200)]
+    onednn: bool | None = None
+    threads: Annotated[int, Meta(ge=1, le=4096)]
+    process: Small
+    pinned: Annotated[list[Small], Meta(max_length=4096)]
+    import_seconds: Seconds
+    peak: Annotated[dict[Snake, Rate], Meta(max_length=10)]
+    bandwidth: Rate
+    points: Annotated[int, Meta(ge=0, le=MAX_LINES)]
+
+
+class PointKey(_Strict, frozen=True, kw_only=True):
+    """What variants are compared on."""
+
+    layer: Word
+    batch: Annotated[int, Meta(ge=1, le=100_000)]
+    mode: Mode
+    direction: Direction
+    epilogue: Snake
+    dtype: Snake
+    layout: Snake
+
+
+class Timed(PointKey, frozen=True, kw_only=True):
+    """A variant of a point: `first` and `samples` in seconds, or its `failure`.
+
+    `of`: what a control repeats. `load`: the share of the core that others took meanwhile. `primitive`: oneDNN's own
+    time in a call, by its own lines.
+    """
+
+    variant: Word
+    order: Small
+    operations: Amount
+    bytes: Amount
+    first: Seconds | None = None
+    samples: Annotated[list[Seconds], Meta(min_length=1, max_length=2000)] | None = None
+    failure: Error | None = None
+    of: Word | None = None
+    load: Share | None = None
+    primitive: Seconds | None = None
+
+    @property
+    def point(self) -> PointKey:
+        return PointKey(**{name: getattr(self, name) for name in PointKey.__struct_fields__})
+
+
+class Closing(_Strict, frozen=True, kw_only=True):
+    closing: Annotated[int, Meta(ge=0, le=MAX_LINES)]
+
+
+class Stream:
+    """The stream of one process of a run."""
+
+    def __init__(self) -> None:
+        self.opening: Opening | None = None
+        self.not_imported: str | None = None
+        self.refused: str | None = None
+        self.surroundings: Surroundings | None = None
+        self.timed: dict[tuple[PointKey, str], Timed] = {}
+        self.closing: Closing | None = None
+        self._buffer = b""
+        self._size = 0
+
+    @property
+    def is_whole(self) -> bool:
+        return self.closing is not None and not self._buffer and self.closing.closing == len(self.timed)
+
+    def feed(self, data: bytes) -> int:
+        """How many variants `data` completes. Raise BadRecord at the first word out of order; even a stream that had
+        been closed is not whole then.
+        """
+        before = len(self.timed)
+        try:
+            self._feed(data)
+        except BadRecord:
+            self.closing = None
+            raise
+        return len(self.timed) - before
+
+    def _feed(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > MAX_STREAM:
+            raise BadRecord(f"the target sent more than {MAX_STREAM // 2**20} MiB")
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(self._buffer) > MAX_LINE:
+            raise BadRecord(f"the target sent a line of more than {MAX_LINE // 1024} KiB")
+
+    def _take(self, line: bytes) -> None:
+        if self.closing is not None or self.not_imported is not None or self.refused is not None:
+            raise BadRecord("the target went on after its closing line")
+        if self.opening is None:
+            self.opening = decode_line(_opening, line)
+        elif self.surroundings is None:
+            self._take_import(line)
+        elif line.startswith(b'{"closing"'):
+            self.closing = decode_line(_closing, line)
+        else:
+            self._take_timed(decode_line(_timed, line))
+
+    def _take_import(self, line: bytes) -> None:
+        if line.startswith(b'{"not_imported"'):
+            self.not_imported = decode_line(_not_imported, line).not_imported
+        elif line.startswith(b'{"refused"'):
+            self.refused = decode_line(_refused, line).refused
+        else:
+            self.surroundings = decode_line(_surroundings, line)
+            if (self.surroundings.tensorflow is None) == (self.surroundings.peer is None):
+                raise BadRecord("the target says neither that it is TensorFlow nor that it is a peer, or both")
+
+    def _take_timed(self, timed: Timed) -> None:
+        key = (timed.point, timed.variant)
+        if (timed.samples is None or timed.first is None) == (timed.failure is None):
+            raise BadRecord(f"the target says of {timed.layer} {timed.variant} neither a time nor a failure, or both")
+        if key in self.timed:
+            raise BadRecord(f"the target timed {timed.layer} {timed.variant} twice")
+        self.timed[key] = timed
+
+
+_opening = msgspec.json.Decoder(Opening)
+_not_imported = msgspec.json.Decoder(NotImported)
+_refused = msgspec.json.Decoder(Refused)
+_surroundings = msgspec.json.Decoder(Surroundings)
+_timed = msgspec.json.Decoder(Timed)
+_closing = msgspec.json.Decoder(Closing)

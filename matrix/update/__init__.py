@@ -1,0 +1,1 @@
+"""Refreshes releases.toml and the locks from the package index."""

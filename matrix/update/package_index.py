@@ -1,0 +1,99 @@
+"""What the package index offers: the wheels of a project for CPython on Linux x86-64, and when they appeared."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import requests
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
+
+from matrix.base.errors import MachineError
+from matrix.provision import interpreters
+
+SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A wheel that can be installed: of this version, for this CPython (3, minor), on the index since `date` (UTC)."""
+
+    project: str
+    version: Version
+    python: tuple[int, int]
+    date: datetime.date
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What is needed here of PEP 691 and 700."""
+
+    filename: str
+    upload_time: datetime.datetime | None = None
+    yanked: bool | str = False
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """The index's answer for a project."""
+
+    name: str
+    files: list[_File]
+
+
+def settings() -> dict[str, str]:
+    """Variables that make uv use the index that the user chose for pip, where none was chosen for uv."""
+    chosen = {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & os.environ.keys()
+    return {"UV_DEFAULT_INDEX": os.environ["PIP_INDEX_URL"]} if "PIP_INDEX_URL" in os.environ and not chosen else {}
+
+
+def address() -> str:
+    """The index that uv resolves from; uv tells it when asked for the lock of nothing."""
+    nothing = ("pip", "compile", "--quiet", "--no-header", "--emit-index-url", os.devnull)
+    answer = interpreters.uv(*nothing, variables=settings())
+    if match := re.search(r"^--index-url (\S+)$", answer.stdout, re.MULTILINE):
+        return match[1].rstrip("/")
+    raise MachineError(f"uv names no package index: {answer.stderr.strip()}", "set UV_DEFAULT_INDEX")
+
+
+def ask(project: str, index: str) -> list[Offer]:
+    """Raise MachineError where the index cannot be reached, or does not say when a file appeared (PEP 700)."""
+    try:
+        with requests.Session() as session:
+            session.verify = os.environ.get("SSL_CERT_FILE") or True
+            headers = {"Accept": "application/vnd.pypi.simple.v1+json"}
+            answer = session.get(f"{index}/{project}/", headers=headers, timeout=SECONDS)
+            answer.raise_for_status()
+        page = msgspec.json.decode(answer.content, type=Page)
+    except (requests.RequestException, msgspec.DecodeError) as fault:
+        cure = "check the network, SSL_CERT_FILE, and UV_DEFAULT_INDEX: an index that speaks JSON (PEP 691)"
+        raise MachineError(f"the package index does not answer for {project}: {fault}", cure) from fault
+    return list(offers(page))
+
+
+def offers(page: Page) -> Iterator[Offer]:
+    """The wheels of an index's answer; a yanked one is not on offer."""
+    for file in page.files:
+        for version, python in _linux_cpythons(file.filename):
+            if file.upload_time is None:
+                cure = "choose one that does (PEP 700), with UV_DEFAULT_INDEX"
+                raise MachineError(f"the package index does not say when {file.filename} appeared", cure)
+            if not file.yanked:
+                date = file.upload_time.astimezone(datetime.UTC).date()
+                yield Offer(project=page.name, version=version, python=python, date=date)
+
+
+def _linux_cpythons(filename: str) -> set[tuple[Version, tuple[int, int]]]:
+    """Empty for another platform, for a free-threaded or other Python, and for what is not a wheel."""
+    try:
+        _, version, _, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename:
+        return set()
+    fits = (
+        re.fullmatch(r"cp3(\d+) cp3\1m? (?:many)?linux\w*_x86_64", f"{tag.interpreter} {tag.abi} {tag.platform}")
+        for tag in tags
+    )
+    return {(version, (3, int(match[1]))) for match in fits if match}
