@@ -53,14 +53,8 @@ def merge(session: nox.Session) -> None:
 
 @nox.session
 def keep(session: nox.Session) -> None:
-    """Keep this month's table, so that `since` can be asked about it."""
+    """Keep this month's table, so that `diff` can compare it with a later one."""
     _verb(session, "keep")
-
-
-@nox.session
-def since(session: nox.Session) -> None:
-    """List the verdicts that are others than in an earlier table: `-- 2026-10`."""
-    _verb(session, "since")
 
 
 @nox.session
@@ -105,52 +99,10 @@ def bases(session: nox.Session) -> None:
     _verb(session, "bases")
 
 
-@nox.session(name="compare-engines")
-def compare_engines(session: nox.Session) -> None:
-    """List the cells whose outcome in Docker is another than in a virtual environment."""
-    _verb(session, "compare-engines")
-
-
 @nox.session
-def explain(session: nox.Session) -> None:
-    """What an error text means, where it holds and what goes round it: `-- "TEXT" --release 2.8`."""
-    _verb(session, "explain")
-
-
-@nox.session
-def advise(session: nox.Session) -> None:
-    """What to write on a release so that it infers or trains: `-- --release 2.8 --need train --this-machine`."""
-    _verb(session, "advise")
-
-
-@nox.session
-def show(session: nox.Session) -> None:
-    """What was recorded of an approach on a release, or a script of a cell: `-- --release 2.8 --approach separable`."""
-    _verb(session, "show")
-
-
-@nox.session
-def claims(session: nox.Session) -> None:
-    """What is commonly said of grouped and fused convolution, and what the records say to it."""
-    _verb(session, "claims")
-
-
-@nox.session
-def diff(session: nox.Session) -> None:
-    """What two releases, profiles, engines, folders or months do differently: `-- 2.8 2.9`, `-- 2026-10 2026-11`."""
-    _verb(session, "diff")
-
-
-@nox.session
-def bisect(session: nox.Session) -> None:
-    """Between which two builds a cell changed: `-- --approach keras-groups --check gradient 2.9.3 2.8.4`."""
-    _verb(session, "bisect")
-
-
-@nox.session
-def probe(session: nox.Session) -> None:
-    """Build probe.pyz, one file that tells where a machine stands; it runs in any environment with TensorFlow."""
-    _verb(session, "probe")
+def ask(session: nox.Session) -> None:
+    """Ask the records, with any verb that answers: `-- explain "TEXT"`, `-- advise --release 2.8 --need train`."""
+    _verb(session)
 
 
 @nox.session
@@ -192,11 +144,12 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """ruff, mypy (strict), the workflows, the schemas, the data."""
+    """ruff, mypy (strict), the order of the packages, the workflows, the schemas, the data."""
     _install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("lint-imports")
     session.run("zizmor", "--offline", "--persona=auditor", ".github/workflows")
     workflows = map(str, sorted(Path(".github/workflows").glob("*.yml")))
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
-from filelock import FileLock, Timeout
 from rich.console import Console
 
-from matrix.base import paths
-from matrix.base.errors import Busy
-from matrix.base.files import cannot_write, remove_parts, write_whole
+from matrix.base.files import write_whole
 from matrix.catalog import releases
 from matrix.plan import shards
-from matrix.plan.selection import Estimate, Selection, current, estimate, plan, still_true
+from matrix.plan.due import Estimate, current, estimate, still_true
+from matrix.plan.planned_run import Planned
+from matrix.plan.selection import Selection, plan
 from matrix.plan.shards import Part
 from matrix.provision import engines
 from matrix.record import records
+from matrix.record.folder import behind, holding, readme
 from matrix.record.records import EngineName, Record
 from matrix.report.report import Summary, report
 from matrix.run.progress import showing
-from matrix.run.runner import Planned
 from matrix.run.scheduler import execute, slots
 
 
@@ -128,46 +122,6 @@ def _publish(reports: Path, record: Record) -> None:
     records.write(reports, record)
     report(reports, readme(reports))
     behind(reports).unlink()
-
-
-def behind(reports: Path) -> Path:
-    """Is there from before a record is written until it is judged: a process that was killed between leaves it."""
-    return reports / ".behind"
-
-
-def readme(reports: Path) -> Path | None:
-    """The README shows the published reports and no others."""
-    return paths.README if reports.resolve() == paths.REPORTS else None
-
-
-@contextmanager
-def holding(reports: Path) -> Iterator[None]:
-    """One orchestrator at a time writes to a folder. Raise Busy where another does."""
-    lock = FileLock(reports / ".lock")
-    try:
-        reports.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-        remove_parts(reports)
-    except Timeout:
-        cure = "wait for it, or name another --reports"
-        raise Busy(f"{_holder(reports / '.lock')} holds {reports}", cure) from None
-    except OSError as fault:
-        raise cannot_write(reports, fault) from fault
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _holder(lock: Path) -> str:
-    """Who has locked the file, by the kernel's own list; a process elsewhere (NFS, another container) is not in it."""
-    held = re.findall(r"FLOCK .* (\d+) \S+:(\d+) ", Path("/proc/locks").read_text(encoding="ascii"))
-    with contextlib.suppress(OSError, psutil.Error):  # it has ended meanwhile
-        for pid in (int(pid) for pid, inode in held if int(inode) == lock.stat().st_ino):
-            since = datetime.datetime.fromtimestamp(psutil.Process(pid).create_time(), datetime.UTC)
-            command = " ".join(psutil.Process(pid).cmdline())
-            return f"process {pid} ({command}), at work since {since:%Y-%m-%d %H:%M} UTC,"
-    return "another run of the matrix"
 
 
 def _may_stand(record: Record, reports: Path) -> bool:

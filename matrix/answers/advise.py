@@ -16,12 +16,13 @@ from matrix.answers import speed_ranking
 from matrix.answers.lookup import Machine, Recorded, default_profile
 from matrix.answers.snippets import snippet
 from matrix.base.ids import Backend
+from matrix.base.structs import Strict
 from matrix.catalog.releases import Catalog
-from matrix.catalog.suite import suite
 from matrix.judge.notes import Cause
 from matrix.judge.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
 from matrix.record.records import Check, Mode, Observation
-from matrix.speed.speed_stream import Direction
+from matrix.record.speed_records import Direction
+from matrix.suite import catalog as suite
 
 Wish = Literal["infer", "train"]
 WISHES: tuple[Wish, ...] = get_args(Wish)
@@ -37,11 +38,7 @@ DIRECTIONS: dict[Wish, Direction] = {"infer": "forward", "train": "train"}
 FUSED: dict[Answer, int] = {"yes": 0, "some": 1, "no": 2, "unknown": 2}
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Unknown keys are refused; keys without a value are left out."""
-
-
-class Asked(_Strict, frozen=True, kw_only=True):
+class Asked(Strict, frozen=True, kw_only=True):
     """What is wanted. Without `modes`, those that the table judges `wish` by."""
 
     wish: Wish
@@ -50,7 +47,7 @@ class Asked(_Strict, frozen=True, kw_only=True):
     groups: int | None = None
 
 
-class Choice(_Strict, frozen=True, kw_only=True):
+class Choice(Strict, frozen=True, kw_only=True):
     """An approach under a profile: `answer` over the `of` cells that were observed of what is asked for.
 
     `nothing_to_set`: it is what happens there by itself; else `setting` is what to set. `groups_seen` says whether the
@@ -73,7 +70,7 @@ class Choice(_Strict, frozen=True, kw_only=True):
     reached: float | None = None
 
 
-class Advice(_Strict, frozen=True, kw_only=True):
+class Advice(Strict, frozen=True, kw_only=True):
     """`best` first; in `out` something fails, in `open` nothing of what is asked for was observed.
 
     `default` is the profile that nothing set comes to; `inferred`: the machine's host class has no record.

@@ -22,10 +22,11 @@ from matrix.base.ids import Run
 from matrix.catalog.known_errors import spoken
 from matrix.catalog.releases import Profile, Release
 from matrix.judge.verdicts import FAILED
+from matrix.plan.planned_run import Planned
 from matrix.provision import interpreters
 from matrix.provision.engines.protocol import Environment, Say
 from matrix.record.records import CellId, Observation
-from matrix.run.runner import Job, Planned, observe
+from matrix.run.runner import Job, observe
 from matrix.update import package_index, refresh, resolve
 
 CACHE = paths.WORK / "bisect"

@@ -12,15 +12,15 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 from packaging.version import Version
 
 from matrix.base import paths
+from matrix.base.structs import Strict
 from matrix.catalog.releases import Text, load_entries
-from matrix.catalog.suite import suite
 from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, Witness, core_case, is_control, weigh, witnesses
 from matrix.record.records import CellId, Mode, Record
+from matrix.suite import catalog as suite
 
 Query = Literal["cells", "pairs", "newer", "backends", "none"]
 Shows = Literal["fused", "apart", "passes", "fails"]
@@ -30,7 +30,7 @@ SHOWN = 3
 Vote = tuple[bool, str, str, str]
 
 
-class Against(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Against(Strict, frozen=True, kw_only=True):
     """What the cells of a claim are compared with, in the same run: the same but for this."""
 
     approach: str | None = None
@@ -38,7 +38,7 @@ class Against(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     geometry: str | None = None
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Claim(Strict, frozen=True, kw_only=True):
     """A statement and the query that decides it. `turned`: it is the second of a pair that is said to show it.
 
     Without `epilogues` all of them. `why` it cannot be decided.
@@ -56,7 +56,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     why: Text | None = None
 
 
-class Decided(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Decided(Strict, frozen=True, kw_only=True):
     """What the records say of a claim. `by_place` counts [for, against] by backend and profile; `pro` and `contra` name
     deciding cells, `run/approach/mode/check/case`.
     """

@@ -18,6 +18,7 @@ from msgspec import Meta
 from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
+from matrix.base.structs import Strict
 from matrix.judge.verdicts import Witness
 from matrix.record import records
 from matrix.record.records import Host, Name, Observation, Sha256
@@ -27,8 +28,7 @@ MAX_SIZE = 1024 * 1024
 Settings = Annotated[dict[Name, Annotated[str, Meta(max_length=500)]], Meta(max_length=50)]
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
-             tag_field="format", tag="contributed/1"):  # fmt: skip
+class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="contributed/1"):  # fmt: skip
     """Line 1: the environment, as the probe found it. `environment`: variables that change what TensorFlow does."""
 
     release: Annotated[str, Meta(pattern=ids.exactly(ids.RELEASE))]
@@ -52,7 +52,7 @@ class Contribution:
     observations: tuple[Observation, ...]
 
 
-class Differing(msgspec.Struct, frozen=True, kw_only=True):
+class Differing(Strict, frozen=True, kw_only=True):
     """A cell, `approach/mode/check/case`, that came out differently."""
 
     cell: str
@@ -60,7 +60,7 @@ class Differing(msgspec.Struct, frozen=True, kw_only=True):
     there: str
 
 
-class Against(msgspec.Struct, frozen=True, kw_only=True):
+class Against(Strict, frozen=True, kw_only=True):
     """A contribution beside the published run that it can be compared with, if there is one.
 
     `taken`: where it now lies.
@@ -80,7 +80,7 @@ def read(file: Path) -> Contribution:
         data = records.begin(file, MAX_SIZE + 1)
         header, observations = _decode(data)
     except BadRecord as fault:
-        raise BadRecord(f"{file}: {fault}", "make it with the probe: nox -s probe") from None
+        raise BadRecord(f"{file}: {fault}", "make it with the probe: nox -s ask -- probe") from None
     digest = hashlib.sha256(data).hexdigest()[:12]
     return Contribution(
         name=f"tf{header.release}-{header.host.host_class}-{digest}", header=header, observations=observations

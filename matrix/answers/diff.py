@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import msgspec
-
 from matrix.answers import table_diff
 from matrix.answers.nearest_release import find
 from matrix.answers.table_diff import Changed
 from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
+from matrix.base.markdown import escape
+from matrix.base.structs import Strict
 from matrix.catalog.known_errors import spoken
 from matrix.catalog.releases import Catalog
 from matrix.judge.verdicts import FAILED
@@ -34,11 +34,7 @@ ENGINES: tuple[str, ...] = get_args(EngineName)
 NOT_THERE = {"absent", "skipped"}
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Unknown keys are refused; keys without a value are left out."""
-
-
-class Difference(_Strict, frozen=True, kw_only=True):
+class Difference(Strict, frozen=True, kw_only=True):
     """A cell, `approach/mode/check/case`, and what each side says of it; None where it was not observed."""
 
     what: What
@@ -47,7 +43,7 @@ class Difference(_Strict, frozen=True, kw_only=True):
     after: Observation | None
 
 
-class Pair(_Strict, frozen=True, kw_only=True):
+class Pair(Strict, frozen=True, kw_only=True):
     """Two runs that are alike; `same_suite`: made by the same suite, so that their cells mean the same."""
 
     before: str
@@ -58,7 +54,7 @@ class Pair(_Strict, frozen=True, kw_only=True):
     differences: list[Difference]
 
 
-class Diff(_Strict, frozen=True, kw_only=True):
+class Diff(Strict, frozen=True, kw_only=True):
     """`notes` say where something else than asked is compared; `alone` are runs without a counterpart; `changes` are of
     two tables.
     """
@@ -216,7 +212,7 @@ def _difference(cell: CellId, before: Observation | None, after: Observation | N
 
 
 def told(answer: Diff) -> Iterator[str]:
-    """The answer of `diff`, line by line: what changes alike is told once, with its first cell."""
+    """The answer of `diff`, line by line: cells that change alike are one line, with the first of them."""
     yield from answer.notes
     for pair in answer.pairs:
         counts = Counter(one.what for one in pair.differences)
@@ -225,17 +221,29 @@ def told(answer: Diff) -> Iterator[str]:
         yield f"  {pair.unchanged} unchanged, {numbers or 'no difference'}"
         if not pair.same_suite:
             yield "  made by different suites: what is on one side only need not be TensorFlow's doing"
-        seen = (one for one in pair.differences if one.what != "one side only")
-        alike = itertools.groupby(sorted(seen, key=_sort_key), key=_alike)
-        for (approach, mode, check, change), group in alike:
-            cells = list(group)
-            first = cells[0].cell.split("/", 3)[3]
-            yield f"  {cells[0].what:11} {approach}, {check} in {mode}: {change} ({len(cells)} cells, first {first})"
+        yield from (f"  {line}" for line in _changes(pair))
     yield from map(table_diff.told, answer.changes)
     if answer.axis == "table":
         yield f"{len(answer.changes)} verdicts are others in {answer.after} than in {answer.before}"
     if answer.alone:
         yield f"without a counterpart: {', '.join(answer.alone)}"
+
+
+def markdown(answer: Diff) -> Iterator[str]:
+    """The differences alone, each an item of a list: nothing where there is none."""
+    for pair in answer.pairs:
+        yield from (f"- {escape(f'{pair.before} -> {pair.after}: {line}')}" for line in _changes(pair))
+    for change in answer.changes:
+        seen = f"; see {change.deciding}" if change.deciding else ""
+        yield f"- {escape(table_diff.told(change) + seen)}"
+
+
+def _changes(pair: Pair) -> Iterator[str]:
+    seen = (one for one in pair.differences if one.what != "one side only")
+    for (approach, mode, check, change), group in itertools.groupby(sorted(seen, key=_sort_key), key=_alike):
+        cells = list(group)
+        first = cells[0].cell.split("/", 3)[3]
+        yield f"{cells[0].what:11} {approach}, {check} in {mode}: {change} ({len(cells)} cells, first {first})"
 
 
 def _alike(difference: Difference) -> tuple[str, str, str, str]:

@@ -29,10 +29,11 @@ from packaging.version import Version
 from matrix.answers.nearest_release import Found, find
 from matrix.answers.workarounds import Way, measure
 from matrix.base.ids import Backend
+from matrix.base.structs import Strict
 from matrix.catalog.known_errors import KnownError, found_in, recognise, searched, spoken
-from matrix.catalog.suite import suite
 from matrix.judge.verdicts import FAILED, Witness, core_case, is_control, witnesses
 from matrix.record.records import Check, Header, Mode, Observation, Record, Status
+from matrix.suite import catalog as suite
 
 NEAR = 0.5
 EXPORTS = ("savedmodel", "tflite")
@@ -40,11 +41,7 @@ OF_RELEASES = ("releases", "runs", "default_in")
 WORD = re.compile(r"[a-z_]{3,}")
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Unknown keys are refused; keys without a value are left out."""
-
-
-class Place(_Strict, frozen=True, kw_only=True):
+class Place(Strict, frozen=True, kw_only=True):
     """A run with a record on a host class. `same_as` names the run that answers for it, as for `default`."""
 
     run: str
@@ -62,7 +59,7 @@ class Place(_Strict, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Where(_Strict, frozen=True, kw_only=True):
+class Where(Strict, frozen=True, kw_only=True):
     """Releases in which an approach raises the error in the same cells, with the same ways round.
 
     `releases` and `runs` belong together; `default_in` are those releases in which it happens there with nothing set.
@@ -87,7 +84,7 @@ class Where(_Strict, frozen=True, kw_only=True):
     ways: list[Way] = []
 
 
-class ErrorAnswer(_Strict, frozen=True, kw_only=True):
+class ErrorAnswer(Strict, frozen=True, kw_only=True):
     """A known error and what the records show of it. `seen` counts observations; with none it is known from public
     reports alone, the `links`. `reported` are ways round that those reports tell and no record has measured.
     `backends`: whose kernels alone say it; none where it can come from any.
@@ -107,7 +104,7 @@ class ErrorAnswer(_Strict, frozen=True, kw_only=True):
     where: list[Where]
 
 
-class Unnamed(_Strict, frozen=True, kw_only=True):
+class Unnamed(Strict, frozen=True, kw_only=True):
     """An error text in the records that no known error's pattern is found in."""
 
     text: str
@@ -115,7 +112,7 @@ class Unnamed(_Strict, frozen=True, kw_only=True):
     cell: str
 
 
-class Answers(_Strict, frozen=True, kw_only=True):
+class Answers(Strict, frozen=True, kw_only=True):
     """Everything that can be said of errors from the published records."""
 
     places: list[Place]
@@ -123,7 +120,7 @@ class Answers(_Strict, frozen=True, kw_only=True):
     unnamed: list[Unnamed]
 
 
-class Standing(_Strict, frozen=True, kw_only=True):
+class Standing(Strict, frozen=True, kw_only=True):
     """A run, and in it the places that raise an error; with none it was not seen in the run's observations.
 
     `by_default`: the release does so there when nothing is set.
@@ -134,7 +131,7 @@ class Standing(_Strict, frozen=True, kw_only=True):
     raised: list[Where]
 
 
-class Explained(_Strict, frozen=True, kw_only=True):
+class Explained(Strict, frozen=True, kw_only=True):
     """An error that a text names, and where it holds in the runs that were asked for.
 
     `instead`: whose runs those are where the backend that was asked for has no such kernel, so that the convolution
@@ -146,7 +143,7 @@ class Explained(_Strict, frozen=True, kw_only=True):
     instead: Backend | None = None
 
 
-class Explanation(_Strict, frozen=True, kw_only=True):
+class Explanation(Strict, frozen=True, kw_only=True):
     """What a text means, the special before the general; else `near`, the errors whose examples come near it.
 
     `asked` are the recorded releases that `here` is told of, with a `note` where they are not the one that was named.

@@ -13,10 +13,12 @@ import msgspec
 
 from matrix.base import paths
 from matrix.base.files import write_whole
-from matrix.catalog.suite import suite, suite_sha256
+from matrix.base.structs import Strict
+from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.verdicts import REPRESENTATIVE, core_case, witnesses
 from matrix.record import host, records
 from matrix.record.records import CellId, Observation, Record
+from matrix.suite import catalog as suite
 
 MAIN = Path(__file__).parent / "probe" / "__main__.py"
 # the oldest date that a ZIP can hold: what is packed twice is the same twice
@@ -36,7 +38,7 @@ OF_FUSION = {"fused": "F", "partly": "P", "separate": "S", "none": "N"}
 WORDS = {letter: word for word, letter in LETTERS.items()} | {letter: word for word, letter in OF_FUSION.items()}
 
 
-class Built(msgspec.Struct, frozen=True, kw_only=True):
+class Built(Strict, frozen=True, kw_only=True):
     """What was packed: how many cells the probe observes, and the releases that it knows a row of."""
 
     file: str
@@ -83,7 +85,7 @@ def cells() -> list[CellId]:
     first, what is quick before what is slow, the ways that people write before others.
     """
     wanted = {core_case(approach, epilogue) for approach in suite.APPROACHES for epilogue in EPILOGUES}
-    core = [tuple(cell) for cell in suite.cells() if cell.case in wanted and cell.mode in suite.CORE_MODES]
+    core = [cell for cell in suite.cells() if cell.case in wanted and cell.mode in suite.CORE_MODES]
     return sorted(core, key=_turn)
 
 

@@ -16,6 +16,7 @@ from matrix.answers import claims
 from matrix.answers.claims import Decided
 from matrix.answers.explain import Answers, ErrorAnswer, Place, Unnamed, error_answers
 from matrix.base import files, paths
+from matrix.base.structs import Strict
 from matrix.catalog import known_errors
 from matrix.record import records
 from matrix.record.records import Record
@@ -34,7 +35,7 @@ RULES = (
 )
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="format", tag="answers/1"):
+class Index(Strict, frozen=True, kw_only=True, tag_field="format", tag="answers/1"):
     """`sha256` is of the records and rules that all the rest was computed from."""
 
     sha256: str

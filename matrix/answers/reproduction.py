@@ -18,8 +18,8 @@ from matrix.answers.snippets import CONV2D, CONVOLUTIONS, LAYERS, REFERENCE, REF
 from matrix.base.errors import BadUsage
 from matrix.base.text import plain
 from matrix.catalog.releases import Profile
-from matrix.catalog.suite import suite
 from matrix.record.records import CellId
+from matrix.suite import catalog as suite
 
 DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
 EPSILON = {"f64": 2.0**-52, "f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}

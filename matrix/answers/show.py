@@ -5,11 +5,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
 from matrix.answers.lookup import Recorded
 from matrix.answers.reproduction import Reproduction
 from matrix.base.errors import BadUsage
+from matrix.base.structs import Strict
 from matrix.catalog.known_errors import spoken
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause, notes
@@ -17,7 +16,7 @@ from matrix.judge.verdicts import FAILED, Answer, Judgement, Need, Word, core_ca
 from matrix.record.records import Observation
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Shown(Strict, frozen=True, kw_only=True):
     """The approach under one profile. `default`: what nothing set comes to; `cells` are those that were asked for."""
 
     run: str
@@ -32,7 +31,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cells: list[Observation]
 
 
-class Showing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Showing(Strict, frozen=True, kw_only=True):
     """An approach on a release, `note` where another release than the one asked for is shown."""
 
     approach: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 
-from matrix.record.speed_records import Point, SpeedRun
-from matrix.speed.speed_stream import Direction, PointKey
+from matrix.record.speed_records import Direction, Point, PointKey, SpeedRun
 
 DTYPE = "f32"  # the only one that is timed
 

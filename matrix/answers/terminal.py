@@ -13,7 +13,7 @@ from matrix.answers.workarounds import Way
 from matrix.base import ids
 from matrix.base.text import plain
 from matrix.catalog.releases import Catalog
-from matrix.catalog.suite import suite
+from matrix.suite import catalog as suite
 
 SHOWN_WAYS = 6
 SHOWN_PLACES = 4

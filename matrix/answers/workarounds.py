@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Literal, get_args
 
-import msgspec
 from packaging.version import Version
 
-from matrix.catalog.suite import suite
+from matrix.base.structs import Strict
 from matrix.judge.verdicts import FAILED, Answer, Witness, replaces
 from matrix.record.records import CellId, Observation
+from matrix.suite import catalog as suite
 
 Kind = Literal["profile", "mode", "approach", "release"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -22,7 +22,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 OTHER_MODES = ("jit", "graph", "eager")
 
 
-class Way(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Way(Strict, frozen=True, kw_only=True):
     """What passes where something else fails: `passed` of the `of` cells that correspond to the failing ones and were
     observed; `unseen` ones were not.
 

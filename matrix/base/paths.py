@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from matrix import suite
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "matrix" / "data"
 LOCKS = DATA / "locks"
 SCHEMAS = DATA / "schema"
-SUITE = ROOT / "tests" / "suite"
+# `matrix/suite` is a link to tests/suite: an ordinary package here, and a folder that a target is given.
+SUITE = Path(suite.__file__).resolve().parent
 DOCKERFILES = ROOT / "dockerfiles"
 REPORTS = ROOT / "reports"
 DOCS = ROOT / "docs"

@@ -6,25 +6,25 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 from packaging.specifiers import SpecifierSet
 
 from matrix.base import ids, paths
+from matrix.base.structs import Strict
 from matrix.catalog import releases as catalog
 
 Reference = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9./:@_-]+(?:{python}[a-z0-9./:@_-]*)?"))]
 Package = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9.+-]+"))]
 
 
-class Toolkit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Toolkit(Strict, frozen=True, kw_only=True):
     """The vendor's image with a GPU's libraries, for a range of releases (PEP 440)."""
 
     releases: catalog.Releases
     image: Reference
 
 
-class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Backend(Strict, frozen=True, kw_only=True):
     """`image`: the base in a registry, with `{python}`; `debian` and its `packages`: of a base made without one.
 
     `virtual_device`: what a build of the backend plans for on a machine that has no device of it.

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from matrix.base import paths
 from matrix.base.ids import Backend
+from matrix.base.structs import Strict
 from matrix.catalog.releases import Text, load_entries
 from matrix.record.records import Observation
 
@@ -31,7 +31,7 @@ LINK = (
 )
 
 
-class KnownError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KnownError(Strict, frozen=True, kw_only=True):
     """An error text: `pattern` is searched for in it, `examples` are real ones.
 
     `backends`: whose kernels alone say it; none where it can come from any.

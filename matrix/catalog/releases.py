@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from matrix.base import ids, paths
 from matrix.base.errors import BadData
+from matrix.base.structs import Strict
 
 Entry = TypeVar("Entry", bound=msgspec.Struct)
 
@@ -30,18 +31,14 @@ CLAUSE = rf"(?:(?:[<>=!]=|[<>]){NUMBERS}(?:(?:a|b|rc)[0-9]{{1,8}})?|[=!]={NUMBER
 Releases = Annotated[str, Meta(pattern=ids.exactly(rf"(?:{CLAUSE}(?:,{CLAUSE})*)?"))]
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class Wheel(_Entry, frozen=True, kw_only=True):
+class Wheel(Strict, frozen=True, kw_only=True):
     """What pip would be asked for, and the newest CPython that its wheels support, read from the wheels' tags."""
 
     requirement: Annotated[str, Meta(pattern=ids.exactly(rf"[a-z-]+(\[[a-z-]+\])?=={ids.RELEASE}"))]
     python: Annotated[str, Meta(pattern=ids.exactly(ids.PYTHON))]
 
 
-class Release(_Entry, frozen=True, kw_only=True):
+class Release(Strict, frozen=True, kw_only=True):
     """A TensorFlow version and what it needs. `date`: the day (UTC) its wheels appeared on the index."""
 
     version: Annotated[str, Meta(pattern=ids.exactly(ids.RELEASE))]
@@ -53,7 +50,7 @@ class Release(_Entry, frozen=True, kw_only=True):
         return ids.Target(release=self.version, python=self.wheels[backend].python, backend=backend)
 
 
-class Profile(_Entry, frozen=True, kw_only=True):
+class Profile(Strict, frozen=True, kw_only=True):
     """Variables and options that change what TensorFlow does, and the releases (a PEP 440 range) where they do.
 
     `onednn`: `default` comes to this profile where TensorFlow says that oneDNN is on (or off). `optimizer`: options of

@@ -22,10 +22,12 @@ def cli() -> None:
 @click.option("--only", multiple=True, help="Keep to this release, backend, profile, host class or engine; repeatable.")
 @reports_option
 @json_option
-def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="The differences alone, as a list in Markdown.")
+def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json: bool, as_markdown: bool) -> None:
     """What two releases, profiles, engines or folders of records do differently; only like with like is compared.
 
-    Of two kept months, or a month and a folder, what their tables say differently: `diff 2026-10 reports`.
+    Of two kept months, a month and a folder, or two support.json, what their tables say differently:
+    `diff 2026-10 reports`.
     """
     found = diff_.diff(reports, before, after, releases.load(), only)
-    give(found, as_json=as_json, lines=diff_.told(found))
+    give(found, as_json=as_json, lines=diff_.markdown(found) if as_markdown else diff_.told(found))

@@ -21,9 +21,9 @@ from matrix.base import paths
 from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import known_errors, releases
-from matrix.catalog.suite import suite
 from matrix.judge.notes import causes
 from matrix.record.records import Mode
+from matrix.suite import catalog as suite
 
 MAX_TEXT = 1_000_000
 

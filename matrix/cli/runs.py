@@ -15,22 +15,21 @@ from rich.text import Text
 
 from matrix import spine
 from matrix.answers import bisect as bisect_
-from matrix.answers import engine_comparison
 from matrix.base import paths
 from matrix.base.errors import BadRecord, MachineError, Prevented
 from matrix.base.ids import BACKENDS, Backend
 from matrix.base.text import plain
 from matrix.catalog import releases as catalog
-from matrix.catalog.suite import suite
 from matrix.judge import history
 from matrix.judge.verdicts import NEEDS, core_case
 from matrix.plan import selection as plan_
 from matrix.plan import shards
-from matrix.plan.selection import SETS, Estimate, Selection, select_releases
+from matrix.plan.due import Estimate
+from matrix.plan.selection import SETS, Selection, select_releases
 from matrix.provision import bases as bases_
 from matrix.provision import doctor as doctor_
 from matrix.provision import engines
-from matrix.record import records
+from matrix.record import folder
 from matrix.record import seal as sealed
 from matrix.record.records import EngineName, Record
 from matrix.report import support_table
@@ -38,6 +37,7 @@ from matrix.report.report import Summary
 from matrix.run import merge as merge_
 from matrix.run.progress import by_question, in_words
 from matrix.speed import speed_merge
+from matrix.suite import catalog as suite
 from matrix.update import refresh as update_
 
 console = Console(soft_wrap=True)
@@ -106,7 +106,7 @@ def run(
     _tell_plan(prepared, whole=only_plan)
     if not prepared.due and not part:
         _say(f"the table: {reports / 'SUPPORT.md'}; to judge the records anew: nox -s report")
-    if only_plan or not (prepared.due or part or spine.behind(reports).exists()):
+    if only_plan or not (prepared.due or part or folder.behind(reports).exists()):
         return
     done = spine.carry_out(prepared, reports, console)
     for record in done.unwritten:
@@ -170,7 +170,7 @@ def plan(
 def merge(folders: tuple[Path, ...], file: Path | None, reports: Path) -> None:
     """Put the records of shards together, each DIR a shard's folder or one of such folders, and judge them."""
     planned = shards.read(file) if file else None
-    with spine.holding(reports):
+    with folder.holding(reports):
         timed = speed_merge.choose(folders, reports)
         merged = merge_.merge(folders, reports, planned)
         speed_merge.write(timed.better, reports)
@@ -191,26 +191,15 @@ def report(reports: Path) -> None:
 @cli.command()
 @click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the table is.")
 def keep(reports: Path) -> None:
-    """Keep this month's table, so that `since` can be asked about it."""
+    """Keep this month's table, so that `diff` can compare it with a later one."""
     _say(f"kept: {history.keep(reports)}; there are {', '.join(history.months(reports))}")
-
-
-@cli.command()
-@click.argument("before", metavar="MONTH|FOLDER|FILE")
-@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="What is compared with it.")
-def since(before: str, reports: Path) -> None:
-    """List in Markdown the verdicts that are others than in an earlier table: a kept month, or any support.json."""
-    changes = history.changes(history.table(before, reports), history.table(str(reports), reports))
-    for change in changes:
-        click.echo(history.told(change))
-    click.echo(f"{len(changes)} verdicts are others than in {before}", err=True)
 
 
 @cli.command()
 @click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="What is published.")
 def seal(reports: Path) -> None:
     """Write SHA256SUMS of everything that is published, to be attested; `sha256sum --check` reads it too."""
-    _say(f"sealed: {sealed.seal(reports, spine.readme(reports))}")
+    _say(f"sealed: {sealed.seal(reports, folder.readme(reports))}")
 
 
 @cli.command()
@@ -253,17 +242,6 @@ def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
     chosen = select_releases(catalog.load(), releases)
     targets = [release.target(backend) for release in chosen for backend in backends if backend in release.wheels]
     bases_.make_for(targets, _say)
-
-
-@cli.command()
-@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
-def compare_engines(reports: Path) -> None:
-    """List the cells whose outcome in Docker is another than in a virtual environment; none is expected."""
-    compared = engine_comparison.pairs(records.read_all(reports))
-    found = [difference for pair in compared for difference in engine_comparison.differences(*pair)]
-    for difference in found:
-        _say(plain(str(difference), limit=500))
-    _say(f"{len(compared)} runs were made by both engines; {len(found)} of their cells differ")
 
 
 @cli.command()

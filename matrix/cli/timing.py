@@ -15,6 +15,7 @@ from matrix.base.ids import BACKENDS, Backend
 from matrix.base.text import plain
 from matrix.plan.selection import SETS, Selection
 from matrix.provision import engines
+from matrix.record import folder
 from matrix.record.records import EngineName
 from matrix.record.speed_records import Depth
 from matrix.report.speed_tables import summary
@@ -60,7 +61,7 @@ def speed(
     asked = Asked(selection=selection, peers=peers, depth=depth, engine=engine, again=again)
     session = speed_runs.prepare(asked, reports)
     _say(*_planned(session))
-    if only_plan or not (session.due or spine.behind(reports).exists()):
+    if only_plan or not (session.due or folder.behind(reports).exists()):
         return
     outcome = speed_runs.carry_out(session, reports, console)
     spine.refresh(reports)

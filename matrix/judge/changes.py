@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-import msgspec
-
 from matrix.base.ids import Backend
+from matrix.base.structs import Strict
 from matrix.judge.needs import answer_of, need_cells
 from matrix.judge.verdicts import NEEDS, WORST, Cells, Judgement, Need, core_case
 from matrix.record.records import CellId, EngineName, Evidence, Observation
@@ -18,7 +17,7 @@ from matrix.record.records import CellId, EngineName, Evidence, Observation
 What = Literal["need", "verdict", "outcome", "error", "fusion"]
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Change(Strict, frozen=True, kw_only=True):
     """What is otherwise in `release` than in `before`, its nearest observed neighbour, under these profiles.
 
     `was` and `now` are answers (`need`), words (`verdict`), texts (`error`) or, for what no need's change tells,

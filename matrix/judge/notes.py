@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from matrix.base.text import plain
 from matrix.catalog.known_errors import KnownError, recognise, spoken
-from matrix.catalog.suite import suite
 from matrix.judge.verdicts import (
     FAILED,
     JUDGED,
@@ -21,6 +20,7 @@ from matrix.judge.verdicts import (
     ways_round,
 )
 from matrix.record.records import Observation, Status
+from matrix.suite import catalog as suite
 
 Cause = Callable[[Observation], str]
 

@@ -22,21 +22,18 @@ from packaging.version import Version
 
 from matrix.base import files
 from matrix.base.ids import BACKENDS, Backend
+from matrix.base.structs import Strict
 from matrix.catalog.releases import Catalog
-from matrix.catalog.suite import suite
 from matrix.judge.changes import Change, changes
 from matrix.judge.needs import Answer, answer_of, answer_of_cell, need_cells
 from matrix.judge.verdicts import NEEDS, Judgement, Need
 from matrix.record.records import Evidence
+from matrix.suite import catalog as suite
 
 Answers = Sequence[tuple[str, Answer]]
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Unknown keys are refused; keys without a value are left out."""
-
-
-class Span(_Strict, frozen=True, kw_only=True):
+class Span(Strict, frozen=True, kw_only=True):
     """Releases that give the same answer, none observed between `first` and `last` giving another.
 
     It began in (`after`, `first`] and was lost in (`last`, `until`]: the nearest releases that answer otherwise.
@@ -50,7 +47,7 @@ class Span(_Strict, frozen=True, kw_only=True):
     until: str | None = None
 
 
-class Stated(_Strict, frozen=True, kw_only=True):
+class Stated(Strict, frozen=True, kw_only=True):
     """Since when something holds. `untried`: releases that could be asked and have no answer: neither yes nor no."""
 
     backend: Backend
@@ -84,7 +81,7 @@ class CaseStatement(Stated, frozen=True, kw_only=True):
     cells: list[str]
 
 
-class Statements(_Strict, frozen=True, kw_only=True, tag_field="format", tag="statements/1"):
+class Statements(Strict, frozen=True, kw_only=True, tag_field="format", tag="statements/1"):
     """Statements in the order of the table, changes oldest release first."""
 
     statements: list[Statement]

@@ -12,26 +12,21 @@ from packaging.version import Version
 
 from matrix.base import files
 from matrix.base.ids import BACKENDS, Backend, Run
+from matrix.base.structs import Strict
 from matrix.catalog.known_errors import KnownError, recognise
 from matrix.catalog.releases import Catalog
-from matrix.catalog.suite import suite_sha256
+from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.notes import causes, notes
 from matrix.judge.verdicts import Answer, Judgement, Need, Question, Word
 from matrix.record import records, speed_records
 from matrix.record.records import EngineName, Error, Evidence, Host, Record, Status
-from matrix.record.speed_records import SpeedRun
-from matrix.report.speed_tables import DENSE, SPLIT, shown
-from matrix.speed.speed_stream import Direction
-
-
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Unknown keys are refused; keys without a value are left out."""
-
+from matrix.record.speed_records import Direction, SpeedRun
+from matrix.speed.comparisons import DENSE, SPLIT, shown
 
 NEVER_MADE = "never made on this host class"
 
 
-class HostEntry(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
+class HostEntry(Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
     """A machine that runs were made on."""
 
     host_class: str
@@ -40,7 +35,7 @@ class HostEntry(_Strict, frozen=True, kw_only=True, rename={"host_class": "class
     driver: str | None = None
 
 
-class RunEntry(_Strict, frozen=True, kw_only=True):
+class RunEntry(Strict, frozen=True, kw_only=True):
     """A run that the catalog plans on a host class, or that has a record there. Without an `engine` it was never made.
 
     `date` is the day (UTC) it started, `record` lies below reports/, `older_suite` says that the record was made by
@@ -64,7 +59,7 @@ class RunEntry(_Strict, frozen=True, kw_only=True):
     doubtful: list[str] = []
 
 
-class ErrorEntry(_Strict, frozen=True, kw_only=True):
+class ErrorEntry(Strict, frozen=True, kw_only=True):
     """An error text of TensorFlow's, how many observations gave it, and the runs they are of."""
 
     type: str
@@ -74,14 +69,14 @@ class ErrorEntry(_Strict, frozen=True, kw_only=True):
     known: str | None = None
 
 
-class Control(_Strict, frozen=True, kw_only=True):
+class Control(Strict, frozen=True, kw_only=True):
     """Pairs of the same thing timed twice, and how many of them were called different."""
 
     pairs: int
     false_alarms: int
 
 
-class Speed(_Strict, frozen=True, kw_only=True):
+class Speed(Strict, frozen=True, kw_only=True):
     """Time of a layer as a ratio to `against`, measured in the same process; `floor_fraction` of what was possible."""
 
     layer: str
@@ -95,7 +90,7 @@ class Speed(_Strict, frozen=True, kw_only=True):
     run: str
 
 
-class Verdict(_Strict, frozen=True, kw_only=True):
+class Verdict(Strict, frozen=True, kw_only=True):
     """What the table says. `deciding`: `run/approach/mode/check/case` of the observations that it rests on."""
 
     release: str
@@ -113,7 +108,7 @@ class Verdict(_Strict, frozen=True, kw_only=True):
     speed: list[Speed] = []
 
 
-class Support(_Strict, frozen=True, kw_only=True, tag_field="format", tag="support/1"):
+class Support(Strict, frozen=True, kw_only=True, tag_field="format", tag="support/1"):
     """Everything that is known, oldest release first."""
 
     hosts: list[HostEntry]

@@ -14,7 +14,6 @@ from functools import cache
 from typing import Literal, get_args
 
 from matrix.base import ids
-from matrix.catalog.suite import suite
 from matrix.record.records import (
     CellId,
     Check,
@@ -27,6 +26,7 @@ from matrix.record.records import (
     Outcome,
     Record,
 )
+from matrix.suite import catalog as suite
 
 Need = Literal["infer-eager", "infer-graph", "infer-jit", "train", "fused"]
 Answer = Literal["yes", "no", "some", "unknown"]
@@ -271,7 +271,7 @@ def ways_round(judgement: Judgement, need: Need, others: Iterable[Judgement]) ->
     return ways
 
 
-def _passes(judgement: Judgement, mode: Mode, check: Check) -> bool:
+def _passes(judgement: Judgement, mode: str, check: Check) -> bool:
     cells = _core(judgement.approach, check, (mode,))
     seen = [judgement.cells.get(cell) for cell in cells]
     return bool(seen) and all(one is not None and one.outcome == "pass" for one in seen)
@@ -293,7 +293,7 @@ def core_cells(approach: str, need: Need) -> tuple[CellId, ...]:
 
 
 @cache
-def _core(approach: str, check: Check, modes: tuple[Mode, ...]) -> tuple[CellId, ...]:
+def _core(approach: str, check: Check, modes: tuple[str, ...]) -> tuple[CellId, ...]:
     cases = {core_case(approach, epilogue) for epilogue in suite.CORE_EPILOGUES}
     return tuple(cell for cell in _cells(approach) if cell[1] in modes and cell[2] == check and cell[3] in cases)
 
@@ -302,7 +302,7 @@ def _core(approach: str, check: Check, modes: tuple[Mode, ...]) -> tuple[CellId,
 def _cells(approach: str, *, planned: bool = False) -> tuple[CellId, ...]:
     """All cells of the suite that count."""
     cells = suite.planned_cells() if planned else suite.cells()
-    return tuple(tuple(cell) for cell in cells if cell.approach == approach and counts(cell.case))
+    return tuple(cell for cell in cells if cell.approach == approach and counts(cell.case))
 
 
 @cache

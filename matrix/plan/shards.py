@@ -21,10 +21,11 @@ from msgspec import Meta
 
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.base.ids import Backend, How, Run, Target
-from matrix.catalog.suite import suite_sha256
-from matrix.plan.selection import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
+from matrix.base.structs import Strict
+from matrix.catalog.suite_hash import suite_sha256
+from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
+from matrix.plan.planned_run import Planned
 from matrix.record import records
-from matrix.run.runner import Planned
 
 # GitHub starts no more jobs for the matrix of one workflow run, and ends one on a runner of its own after 6 hours.
 MOST_JOBS = 256
@@ -34,11 +35,7 @@ MOST_BYTES = 16 * 2**20
 Seconds = Callable[[Run], float]
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class Shard(_Strict, frozen=True, kw_only=True):
+class Shard(Strict, frozen=True, kw_only=True):
     """`number` of `of`; its runs are of one backend. `seconds` of work for one core, environments included."""
 
     number: Annotated[int, Meta(ge=1, le=MOST_JOBS)]
@@ -52,7 +49,7 @@ class Shard(_Strict, frozen=True, kw_only=True):
         return f"{self.number}/{self.of}"
 
 
-class Plan(_Strict, frozen=True, kw_only=True, tag_field="format", tag="plan/1"):
+class Plan(Strict, frozen=True, kw_only=True, tag_field="format", tag="plan/1"):
     """What is to be made, and where: a job matrix for each backend. `suite_sha256`: by how a run is observed."""
 
     suite_sha256: dict[How, records.Sha256]

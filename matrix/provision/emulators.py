@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from matrix.base import ids, paths
 from matrix.base.errors import MachineError
+from matrix.base.structs import Strict
 from matrix.catalog import releases
 from matrix.provision import qemu
 from matrix.record import records
@@ -25,7 +25,7 @@ SLOWER = 30
 SECONDS_A_CELL, SILENCE, SECONDS = 600, 1800, 12 * 3600
 
 
-class Emulator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Emulator(Strict, frozen=True, kw_only=True):
     """A processor that runs a machine's programs, by QEMU. `midr`: what an Arm's main id register says, where
     TensorFlow asks for it.
     """

@@ -20,6 +20,7 @@ from msgspec import Meta
 from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
+from matrix.base.structs import Strict
 
 T = TypeVar("T")
 CellId = tuple[str, str, str, str]
@@ -49,7 +50,7 @@ Source = Literal[
     "profiler",
 ]
 
-Word = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,39}"))]
+Id = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,39}"))]
 # geometry / epilogue / dtype / layout
 CaseId = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,59}(?:/[a-z0-9][a-z0-9_]{0,19}){3}"))]
 RunId = Annotated[str, Meta(pattern=ids.exactly(ids.without_names(ids.RUN_ID)))]
@@ -67,26 +68,22 @@ Kernels = Annotated[
 Gpus = Annotated[list[Name], Meta(max_length=64)]
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Unknown keys are refused; keys without a value are left out."""
-
-
-class Error(_Strict, frozen=True, kw_only=True):
+class Error(Strict, frozen=True, kw_only=True):
     type: Annotated[str, Meta(max_length=100)]
     message: Line
 
 
-class Fusion(_Strict, frozen=True, kw_only=True):
+class Fusion(Strict, frozen=True, kw_only=True):
     kernel: Kernel
     epilogue: Epilogue
     ops: Annotated[dict[Name, Count], Meta(max_length=64)]
     source: Source
 
 
-class Observation(_Strict, frozen=True, kw_only=True):
+class Observation(Strict, frozen=True, kw_only=True):
     """The outcome of one check of approach x mode x case in a run. `rel_err` is relative Frobenius."""
 
-    approach: Word
+    approach: Id
     mode: Mode
     check: Check
     case: CaseId
@@ -103,10 +100,10 @@ class Observation(_Strict, frozen=True, kw_only=True):
         return (self.approach, self.mode, self.check, self.case)
 
 
-class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
+class Host(Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
     """The machine of a run. `cpu_flags`: only those that convolution kernels choose by."""
 
-    host_class: Word
+    host_class: Id
     cpu: Name
     cpu_flags: list[Annotated[str, Meta(pattern=ids.exactly("[a-z0-9_]{1,40}"))]]
     cores: Count
@@ -115,7 +112,7 @@ class Host(_Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
     driver: Name | None = None
 
 
-class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
+class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
     """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time.
 
     `loosened`: what of an engine's confinement could not be kept, or had to be given up for a device.
@@ -127,7 +124,7 @@ class Header(_Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"
     release: Name
     python: Name
     backend: ids.Backend
-    profile: Word
+    profile: Id
     engine: EngineName
     status: Status
     started: Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]

@@ -17,14 +17,20 @@ from msgspec import Meta
 
 from matrix.base import files, ids
 from matrix.base.errors import BadRecord
+from matrix.base.structs import Strict
 from matrix.record import records
-from matrix.record.records import Count, EngineName, Error, Host, Name, Sha256
-from matrix.record.records import Word as Id
-from matrix.speed.speed_stream import Amount, PointKey, Rate, Seconds, Small, Snake
+from matrix.record.records import Count, EngineName, Error, Host, Id, Mode, Name, Sha256
 
 MAX_FILE = 8 * 2**20
 ENDING = ".speed.json"
 
+# Of one call: from a nanosecond to an hour.
+Seconds = Annotated[float, Meta(gt=1e-9, lt=3600)]
+Rate = Annotated[float, Meta(gt=0, lt=1e18)]
+Amount = Annotated[int, Meta(gt=0, lt=10**18)]
+Small = Annotated[int, Meta(ge=0, le=100_000)]
+Direction = Literal["forward", "train"]
+Snake = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,19}$(?!\n)")]
 Depth = Literal["quick", "default", "full"]
 # What is said of a ratio; see `word` for when.
 Word = Literal["faster", "slower", "same", "cannot tell"]
@@ -49,18 +55,26 @@ def word(interval: Interval) -> Word:
     return "same" if low >= 1 / MATTERS and high <= MATTERS else "cannot tell"
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Unknown keys are refused; keys without a value are left out."""
+class PointKey(Strict, frozen=True, kw_only=True):
+    """What variants are compared on."""
+
+    layer: Id
+    batch: Annotated[int, Meta(ge=1, le=100_000)]
+    mode: Mode
+    direction: Direction
+    epilogue: Snake
+    dtype: Snake
+    layout: Snake
 
 
-class Doubt(_Strict, frozen=True, kw_only=True):
+class Doubt(Strict, frozen=True, kw_only=True):
     """Why a number is to be taken with care, and how much: a share, or a count. See speed_tables.py."""
 
     kind: DoubtKind
     value: Annotated[float, Meta(ge=0, lt=1e6)]
 
 
-class Variant(_Strict, frozen=True, kw_only=True):
+class Variant(Strict, frozen=True, kw_only=True):
     """Seconds of a call: the first, and the steady state over all processes (the median of their medians, and the
     interquartile range of all samples); or the failure. `of`: what a control repeats. `primitive`: oneDNN's own time.
     """
@@ -78,7 +92,7 @@ class Variant(_Strict, frozen=True, kw_only=True):
     doubts: Annotated[list[Doubt], Meta(max_length=10)] = []
 
 
-class Ratio(_Strict, frozen=True, kw_only=True):
+class Ratio(Strict, frozen=True, kw_only=True):
     """The time of `variant` over that of `against`, paired within each process: below 1 it is faster.
 
     `before`: the interval that the run before this one found, of the same inputs.
@@ -92,7 +106,7 @@ class Ratio(_Strict, frozen=True, kw_only=True):
     before: Interval | None = None
 
 
-class Floor(_Strict, frozen=True, kw_only=True):
+class Floor(Strict, frozen=True, kw_only=True):
     """The least that the core could take: the larger one of its operations over the peak and its bytes over the
     bandwidth, both measured in the same process.
     """
@@ -122,7 +136,7 @@ class Point(PointKey, frozen=True, kw_only=True):
         return next((one for one in self.ratios if (one.variant, one.against) == (variant, against)), None)
 
 
-class Control(_Strict, frozen=True, kw_only=True):
+class Control(Strict, frozen=True, kw_only=True):
     """`pairs` of the very same program timed twice: how many were called different, or neither that nor the same.
     `planted`: those where one of the two was made slower on purpose, and how many of these were detected.
     """
@@ -134,7 +148,7 @@ class Control(_Strict, frozen=True, kw_only=True):
     detected: Small
 
 
-class SpeedRun(_Strict, frozen=True, kw_only=True, tag_field="format", tag="speed/1"):
+class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed/1"):
     """A speed run: one target under one profile, or one peer, on one machine, in several fresh processes.
 
     `seconds`: what its processes took. `import_seconds`, `peak` and `bandwidth`: medians over the processes.

@@ -13,7 +13,6 @@ from matrix.answers import contributed, published
 from matrix.base.errors import BadData, BadRecord
 from matrix.base.files import write_whole
 from matrix.catalog import known_errors, releases
-from matrix.catalog.suite import suite
 from matrix.judge import landmarks
 from matrix.judge import statements as statements_json
 from matrix.judge import support as support_json
@@ -25,6 +24,8 @@ from matrix.record.records import Record
 from matrix.report import claim_table, executed_plans, speed_tables, statement_tables
 from matrix.report.markdown import render
 from matrix.report.support_table import WORDS, Headline, Short, headline, in_words, meanings, sections, shorts
+from matrix.speed import comparisons
+from matrix.suite import catalog as suite
 
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 
@@ -53,7 +54,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
     support = support_json.build(data, made, judgements, known, timed)
     told = headline(support, made, broken=len(faults))
     short = tuple(shorts(support, judgements, data))
-    places = speed_tables.places(timed, data)
+    places = comparisons.places(timed, data)
     context = {"headline": in_words(told), "shorts": short, **speed_tables.WORDS}
     tables, notes = sections(support)
     found = statements_json.build(data, judgements)
@@ -73,9 +74,9 @@ def report(reports: Path, readme: Path | None) -> Summary:
     return Summary(support=support, headline=told, shorts=short, faults=faults, marks=marks, written=written)
 
 
-def _fast(places: Sequence[speed_tables.Place], support: Support) -> list[speed_tables.Fast]:
+def _fast(places: Sequence[comparisons.Place], support: Support) -> list[comparisons.Fast]:
     defaults = {run.same_as or run.run for run in support.runs if run.profile == "default"}
-    return [told for place in places if (told := speed_tables.fast(place, defaults))]
+    return [told for place in places if (told := comparisons.fast(place, defaults))]
 
 
 def _of_statements(found: Statements) -> dict[str, bytes]:

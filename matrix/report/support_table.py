@@ -12,12 +12,12 @@ from packaging.version import Version
 from matrix.base.ids import BACKENDS, parse_run
 from matrix.catalog.known_errors import KnownError
 from matrix.catalog.releases import Catalog
-from matrix.catalog.suite import suite
 from matrix.judge.landmarks import WAYS
 from matrix.judge.support import ErrorEntry, RunEntry, Support, Verdict, question_of
 from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Question, Word, core_cells
 from matrix.record.host import is_emulated
 from matrix.record.records import Observation, Outcome, Record, Status
+from matrix.suite import catalog as suite
 
 WORDS: dict[Word, str] = {
     "fused": "works, and bias and ReLU are computed inside of the convolution's kernel",

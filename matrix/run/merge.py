@@ -18,7 +18,7 @@ from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.ids import Backend, How
 from matrix.base.text import plain
-from matrix.plan.selection import LASTING
+from matrix.plan.due import LASTING
 from matrix.plan.shards import Plan, Shard
 from matrix.record import records
 from matrix.record.records import EngineName, Header, Record

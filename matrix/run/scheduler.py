@@ -23,13 +23,14 @@ import psutil
 from matrix.base.errors import MachineError, NotBuilt
 from matrix.base.ids import Run, Target
 from matrix.catalog.releases import Catalog
+from matrix.plan.planned_run import Planned
 from matrix.plan.selection import Selection
 from matrix.provision import interpreters
 from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment
 from matrix.record.records import Record
 from matrix.run import runner
-from matrix.run.runner import Job, Planned
+from matrix.run.runner import Job
 
 Group = list[Planned]
 Pending = dict[Future[Environment | NotBuilt | list[Record]], Group]

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from matrix.base.errors import BadRecord
+from matrix.base.structs import Strict
 from matrix.record.records import (
     MAX_LINE,
     MAX_OBSERVATIONS,
@@ -39,16 +40,16 @@ MAX_STREAM = MAX_RECORD - 2**20
 MAX_LIES = 20
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Opening(Strict, frozen=True, kw_only=True):
     format: Literal["stream/1"]
     python: Name
 
 
-class NotImported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NotImported(Strict, frozen=True, kw_only=True):
     not_imported: Line
 
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Imported(Strict, frozen=True, kw_only=True):
     """The environment in TensorFlow's own words. `cells`: how many observations it is going to send."""
 
     tensorflow: Name
@@ -61,7 +62,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cells: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
 
 
-class Closing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Closing(Strict, frozen=True, kw_only=True):
     closing: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
     seconds: Annotated[dict[Name, float], Meta(max_length=20)]
 

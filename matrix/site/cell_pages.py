@@ -9,12 +9,12 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from matrix.catalog.suite import suite
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import FAILED, Judgement, Question, counts
 from matrix.record.records import CellId, Error, Fusion, Observation
 from matrix.site.content import Content
 from matrix.site.html import anchor, grid_cell
+from matrix.suite import catalog as suite
 
 NOTHING = Markup("<td></td>")
 

@@ -10,7 +10,6 @@ from functools import lru_cache
 import msgspec
 
 from matrix.base.text import plain
-from matrix.catalog.suite import suite
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import NEEDS
 from matrix.record import records
@@ -18,6 +17,7 @@ from matrix.record.records import Fusion, Observation, Record
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
 from matrix.site.html import run_path
+from matrix.suite import catalog as suite
 
 Value = str | int | float | None
 OBSERVED = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from matrix.catalog.suite import suite
 from matrix.judge.needs import Answer
 from matrix.judge.statements import Statement
 from matrix.judge.support import Verdict, question_of
 from matrix.judge.verdicts import Need
 from matrix.report.statement_tables import began
 from matrix.site.content import Content
+from matrix.suite import catalog as suite
 
 # The plainest way of writing it, and what it can be asked for without naming a mode.
 PLAINEST = "nn-conv2d"

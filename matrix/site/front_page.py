@@ -9,11 +9,11 @@ from itertools import groupby
 
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog.releases import Profile
-from matrix.catalog.suite import suite
 from matrix.judge.support import HostEntry, RunEntry, Verdict, question_of
 from matrix.judge.verdicts import NEEDS
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
+from matrix.suite import catalog as suite
 
 NEED_LETTERS = {"yes": "y", "no": "n", "some": "s", "unknown": "u"}
 

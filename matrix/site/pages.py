@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import groupby
 
-from matrix.catalog.suite import suite
 from matrix.judge.verdicts import NEEDS
 from matrix.report import claim_table, statement_tables
 from matrix.report.speed_tables import WORDS as WORDS_OF_SPEED
@@ -24,6 +23,7 @@ from matrix.site.cell_scripts import reproduction
 from matrix.site.content import Content
 from matrix.site.front_answer import answer
 from matrix.site.html import cell_path, render, run_path
+from matrix.suite import catalog as suite
 
 Told = Mapping[str, object]
 

@@ -13,7 +13,6 @@ from matrix.answers import speed_ranking
 from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, ORDER, WASTEFUL, Wish, answer
 from matrix.answers.lookup import SWITCHES_ITSELF
 from matrix.answers.snippets import CONVOLUTIONS, LAYERS, snippet
-from matrix.catalog.suite import suite
 from matrix.judge.support import RunEntry, question_of
 from matrix.judge.verdicts import INSIDE, NEEDS, REPRESENTATIVE, Answer, Judgement, Need
 from matrix.record import speed_records
@@ -24,6 +23,7 @@ from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
 from matrix.site.front_page import NEED_LETTERS
 from matrix.site.html import BACKEND_NAMES, LETTERS
+from matrix.suite import catalog as suite
 
 # What can be wished for, as `advise` is asked it.
 ASKED: Mapping[Need, tuple[Wish, Sequence[Mode]]] = {

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from matrix.record import speed_records
-from matrix.record.speed_records import Point, SpeedRun, Variant
-from matrix.report import speed_tables
+from matrix.record.speed_records import Direction, Point, PointKey, SpeedRun, Variant
 from matrix.report.speed_tables import DIRECTIONS, WORDS, next_in_words
 from matrix.site.content import Content
 from matrix.site.html import run_path
-from matrix.speed.speed_stream import Direction, PointKey
+from matrix.speed import comparisons
 
 Told = Mapping[str, object]
 
@@ -18,7 +17,7 @@ Told = Mapping[str, object]
 def told(content: Content) -> Told:
     return WORDS | {
         "direction_in_words": direction_in_words,
-        "places": speed_tables.places(content.timed, content.catalog),
+        "places": comparisons.places(content.timed, content.catalog),
         "point_anchor": point_anchor,
         "timed_path": timed_path,
     }

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from matrix.record.speed_records import Control, Doubt, Floor, Interval, Point, Ratio, Variant, Word, word
-from matrix.speed.speed_stream import PointKey, Stream, Surroundings, Timed
+from matrix.record.speed_records import Control, Doubt, Floor, Interval, Point, PointKey, Ratio, Variant, Word, word
+from matrix.speed.speed_stream import Stream, Surroundings, Timed
 
 Values = NDArray[np.float64]
 

@@ -20,26 +20,30 @@ import msgspec
 from packaging.version import Version
 from rich.console import Console
 
-from matrix import spine
 from matrix.base import paths
 from matrix.base.errors import BadRecord, BadUsage, MachineError, NotBuilt
 from matrix.base.files import write_whole
 from matrix.base.ids import Backend, Target
+from matrix.base.structs import Strict
 from matrix.catalog import releases as catalog
-from matrix.catalog.suite import PEERS as PEERS_FOLDER
-from matrix.catalog.suite import speed_layers, speed_sha256
+from matrix.catalog.suite_hash import PEERS as PEERS_FOLDER
+from matrix.catalog.suite_hash import speed_sha256
 from matrix.plan import selection as plan_
-from matrix.plan.selection import SECONDS_AN_ENVIRONMENT, Estimate, Selection
+from matrix.plan.due import SECONDS_AN_ENVIRONMENT, Estimate
+from matrix.plan.planned_run import THREADS, VARIABLES
+from matrix.plan.selection import Selection
 from matrix.provision import engines
 from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment, Limits, Process, Program
 from matrix.record import host, speed_records
+from matrix.record.folder import behind, holding
 from matrix.record.records import EngineName
 from matrix.record.speed_records import Depth, SpeedRun
 from matrix.run.progress import Plain, showing
-from matrix.run.runner import THREADS, VARIABLES, follow
+from matrix.run.runner import follow
 from matrix.speed import estimates
 from matrix.speed.speed_stream import MAX_STREAM, Stream
+from matrix.suite.speed import layers
 
 PEERS = ("torch", "onnxruntime", "jax")
 PEER_PYTHON = "3.11"
@@ -166,7 +170,7 @@ def select(selection: Selection, engine: EngineName) -> Iterator[Subject]:
 def carry_out(session: Session, reports: Path, console: Console) -> Outcome:
     """Each file is written as it comes; what cannot be measured is told and left out. The report is not renewed."""
     made, unpublished, failed = list[SpeedRun](), list[SpeedRun](), list[tuple[str, str]]()
-    with spine.holding(reports), showing(console, len(session.due)) as progress:
+    with holding(reports), showing(console, len(session.due)) as progress:
         for subject in session.due:
             try:
                 run = _make(subject, session.asked, progress)
@@ -222,7 +226,7 @@ def _make(subject: Subject, asked: Asked, progress: Plain) -> SpeedRun:
     if asked.again:
         making.forget()
     number = PROCESSES[asked.depth]
-    progress.timing(subject.run, number, len(speed_layers().rows(asked.depth)))
+    progress.timing(subject.run, number, len(layers.rows(asked.depth)))
     try:
         return _summary(making, [making.process(place) for place in range(number)])
     finally:
@@ -293,7 +297,7 @@ class _Making:
         return ENGINES[subject.engine].start(self.environment, subject.program, arguments, subject.variables, LIMITS)
 
 
-class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Head(Strict, frozen=True, kw_only=True):
     """The first line of what is kept of a process; the stream follows."""
 
     started: str
@@ -379,7 +383,7 @@ def _publish(made: SpeedRun, reports: Path) -> SpeedRun | None:
         if DEPTHS.index(before.depth) > DEPTHS.index(made.depth):
             return None
         made = with_before(made, before)
-    write_whole(spine.behind(reports), b"")
+    write_whole(behind(reports), b"")
     speed_records.write(reports, made)
     return made
 

@@ -14,50 +14,41 @@ import msgspec
 from msgspec import Meta
 
 from matrix.base.errors import BadRecord
-from matrix.record.records import Error, Line, Name, Word, decode_line
+from matrix.base.structs import Strict
+from matrix.record.records import Error, Id, Line, Name, decode_line
+from matrix.record.speed_records import Amount, PointKey, Rate, Seconds, Small, Snake
 
 MAX_LINE = 64 * 1024
 MAX_STREAM = 16 * 2**20
 MAX_LINES = 20_000
 
-# Of one call: from a nanosecond to an hour.
-Seconds = Annotated[float, Meta(gt=1e-9, lt=3600)]
-Rate = Annotated[float, Meta(gt=0, lt=1e18)]
-Amount = Annotated[int, Meta(gt=0, lt=10**18)]
+# Of the core, what others had of it meanwhile.
 Share = Annotated[float, Meta(ge=0, le=1000)]
-Small = Annotated[int, Meta(ge=0, le=100_000)]
-Mode = Literal["eager", "graph", "jit", "keras", "savedmodel", "tflite"]
-Direction = Literal["forward", "train"]
-Snake = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,19}$(?!\n)")]
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Unknown keys are refused; keys without a value are left out."""
-
-
-class Opening(_Strict, frozen=True, kw_only=True):
+class Opening(Strict, frozen=True, kw_only=True):
     format: Literal["speed-stream/1"]
     python: Name
 
 
-class NotImported(_Strict, frozen=True, kw_only=True):
+class NotImported(Strict, frozen=True, kw_only=True):
     not_imported: Line
 
 
-class Refused(_Strict, frozen=True, kw_only=True):
+class Refused(Strict, frozen=True, kw_only=True):
     """Why nothing can be measured there: too old a release."""
 
     refused: Line
 
 
-class Surroundings(_Strict, frozen=True, kw_only=True):
+class Surroundings(Strict, frozen=True, kw_only=True):
     """The library in its own words, and what the core could do in this process: `peak` in operations a second by dtype,
     `bandwidth` in bytes a second. `pinned`: the cores it was kept on; none where the system has no such call. `points`
     counts those to come.
     """
 
     tensorflow: Name | None = None
-    peer: Word | None = None
+    peer: Id | None = None
     packages: Annotated[dict[Name, Name], Meta(max_length=200)]
     onednn: bool | None = None
     threads: Annotated[int, Meta(ge=1, le=4096)]
@@ -69,18 +60,6 @@ class Surroundings(_Strict, frozen=True, kw_only=True):
     points: Annotated[int, Meta(ge=0, le=MAX_LINES)]
 
 
-class PointKey(_Strict, frozen=True, kw_only=True):
-    """What variants are compared on."""
-
-    layer: Word
-    batch: Annotated[int, Meta(ge=1, le=100_000)]
-    mode: Mode
-    direction: Direction
-    epilogue: Snake
-    dtype: Snake
-    layout: Snake
-
-
 class Timed(PointKey, frozen=True, kw_only=True):
     """A variant of a point: `first` and `samples` in seconds, or its `failure`.
 
@@ -88,14 +67,14 @@ class Timed(PointKey, frozen=True, kw_only=True):
     time in a call, by its own lines.
     """
 
-    variant: Word
+    variant: Id
     order: Small
     operations: Amount
     bytes: Amount
     first: Seconds | None = None
     samples: Annotated[list[Seconds], Meta(min_length=1, max_length=2000)] | None = None
     failure: Error | None = None
-    of: Word | None = None
+    of: Id | None = None
     load: Share | None = None
     primitive: Seconds | None = None
 
@@ -104,7 +83,7 @@ class Timed(PointKey, frozen=True, kw_only=True):
         return PointKey(**{name: getattr(self, name) for name in PointKey.__struct_fields__})
 
 
-class Closing(_Strict, frozen=True, kw_only=True):
+class Closing(Strict, frozen=True, kw_only=True):
     closing: Annotated[int, Meta(ge=0, le=MAX_LINES)]
 
 

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 from packaging.markers import default_environment
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
@@ -25,6 +24,7 @@ from packaging.version import Version
 from matrix.base import ids, paths
 from matrix.base.errors import BadData
 from matrix.base.ids import Backend, Machine
+from matrix.base.structs import Strict
 from matrix.catalog import locks
 from matrix.catalog import releases as catalog
 from matrix.provision import interpreters, qemu
@@ -47,7 +47,7 @@ ON_ARM = "tensorflow"
 Choice = tuple[Package, PackageWheel | PackageSdist]
 
 
-class Sdist(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Sdist(Strict, frozen=True, kw_only=True):
     """A package that has no wheel in the time of these releases (each a PEP 440 range) and is built from source."""
 
     name: Annotated[str, Meta(pattern=ids.exactly("[a-z0-9]+(-[a-z0-9]+)*"))]

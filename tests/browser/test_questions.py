@@ -15,12 +15,12 @@ from matrix.base import paths
 from matrix.catalog import known_errors
 from matrix.catalog import releases as catalog
 from matrix.catalog.known_errors import spoken
-from matrix.catalog.suite import suite
 from matrix.judge.notes import causes
 from matrix.judge.support import decode
 from matrix.record import records
 from matrix.report.claim_table import WORDS as CLAIMS
 from matrix.site.question_form import ASKED
+from matrix.suite import catalog as suite
 
 RELEASES = "rows => rows.map((row) => row.dataset.release)"
 # What the script ranks, before it is drawn.

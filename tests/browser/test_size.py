@@ -24,8 +24,8 @@ OBSERVATIONS = 100_000
 BUILD = """
 import sys
 from pathlib import Path
-from matrix.report import pages
-pages.build(*map(Path, sys.argv[1:]))
+from matrix.site import build
+build.build(*map(Path, sys.argv[1:]))
 print(Path("/proc/self/status").read_text())
 """
 

@@ -35,7 +35,7 @@ from matrix.record.records import Record
 from matrix.report import speed_tables as speed_in_words
 from matrix.report.markdown import escape
 from matrix.run.stream import Stream
-from matrix.speed import estimates
+from matrix.speed import comparisons, estimates
 from matrix.speed.speed_stream import Stream as SpeedStream
 from matrix.update import resolve
 
@@ -103,7 +103,7 @@ def _speed_file(data: bytes) -> object:
     made = speed_records.decode(data)
     assert speed_records.decode(speed_records.encode(made)) == made
     _inside(SCRATCH, speed_records.path(SCRATCH, *speed_records.place(made)))
-    return [list(speed_in_words.summary(made)), speed_in_words.places([made], _catalog())]
+    return [list(speed_in_words.summary(made)), comparisons.places([made], _catalog())]
 
 
 def _entries(name: str, load: Callable[[Path], object]) -> Callable[[bytes], object]:

@@ -11,10 +11,10 @@ from mini import cannot
 from matrix.base.ids import Run
 from matrix.catalog import releases
 from matrix.catalog.releases import Catalog, Release
+from matrix.plan.planned_run import Planned
 from matrix.provision import images, interpreters
 from matrix.provision.engines import docker, venv
 from matrix.provision.engines.protocol import Environment
-from matrix.run.runner import Planned
 
 SMALL = "2.8.4"
 

@@ -35,9 +35,10 @@ LEAVE_OUT = ("__pycache__", "ensurepip", "lib2to3", "tkinter", "turtle*", "pydoc
 IMPORT = """
 import sys, tempfile
 from pathlib import Path
-from matrix import backends, catalog, images
-from matrix.engines import docker
-target = catalog.load().releases[0].target("cpu")
+from matrix.catalog import backends, releases
+from matrix.provision import images
+from matrix.provision.engines import docker
+target = releases.load().releases[0].target("cpu")
 base, _, tag = backends.load()["cpu"].reference(target.python).rpartition(":")
 images.connect().api.import_image_from_file(sys.argv[1], repository=base, tag=tag)
 with tempfile.TemporaryDirectory() as folder:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from matrix.base import paths
+from matrix.plan import planned_run
 from matrix.run import runner
 from matrix.run.runner import Job
 
@@ -33,7 +34,7 @@ def _bare_pytest(environment: Path, patterns: tuple[str, ...]) -> dict[str, str]
     ended = subprocess.run(
         [environment / "bin" / "python", "-m", "pytest", "-v", "test_correctness.py", "-k", chosen],
         cwd=paths.SUITE,
-        env={"PATH": os.defpath, "HOME": tempfile.gettempdir(), **runner.VARIABLES},
+        env={"PATH": os.defpath, "HOME": tempfile.gettempdir(), **planned_run.VARIABLES},
         capture_output=True,
         text=True,
         check=False,

@@ -19,13 +19,14 @@ from test_fakes import GOLDEN, TELLING
 
 from matrix.base import paths
 from matrix.base.ids import Run
+from matrix.plan.planned_run import Planned
 from matrix.provision import bases, images
 from matrix.provision.engines import ENGINES, docker
 from matrix.provision.engines.protocol import Ended, Environment, Limits, Program
 from matrix.record import records
 from matrix.record.records import Record
 from matrix.run import runner
-from matrix.run.runner import Job, Planned
+from matrix.run.runner import Job
 
 HERE = Path(__file__).parent
 GREEDY = HERE / "greedy"

@@ -16,11 +16,12 @@ import psutil
 import pytest
 from mini import FAKES, fake_cells, mini_suite
 
+from matrix.plan.planned_run import Planned
 from matrix.provision.engines.protocol import Environment, Limits
 from matrix.record import records
 from matrix.record.records import Record
 from matrix.run import runner
-from matrix.run.runner import Job, Planned
+from matrix.run.runner import Job
 
 GOLDEN = Path(__file__).parent / "golden"
 # Of line 1, what a fault decides; the rest is of the machine and the day.

@@ -34,13 +34,12 @@ def cells():
         and cell.mode in {"eager", "graph"}
     )
 """
-# The command line as it is, but for where the suite lies.
+# The command line as it is, but for the suite: `matrix.suite` is looked for in the first folder before the project's.
 MATRIX = """
 import sys
-from pathlib import Path
-from matrix import paths
-paths.SUITE = Path(sys.argv.pop(1))
-from matrix.__main__ import main
+import matrix
+matrix.__path__.insert(0, sys.argv.pop(1))
+from matrix.cli.main import main
 sys.exit(main())
 """
 
@@ -54,7 +53,7 @@ class World:
     reports: Path
 
     def command(self, verb: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-c", MATRIX, str(self.suite), verb, f"--reports={self.reports}", *arguments]
+        return [sys.executable, "-c", MATRIX, str(self.suite.parent), verb, f"--reports={self.reports}", *arguments]
 
     def matrix(self, verb: str, *arguments: str) -> str:
         done = subprocess.run(

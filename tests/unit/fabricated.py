@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from matrix.catalog.suite import suite
 from matrix.judge.verdicts import core_case, is_control
 from matrix.record.records import CellId, Error, Fusion, Header, Host, Observation, Record
+from matrix.suite import catalog as suite
 
 Change = Callable[[CellId], dict]
 

@@ -5,9 +5,9 @@ from unit.fabricated import error, record, where
 
 from matrix.answers.claims import Against, Claim, decide, load
 from matrix.base import paths
-from matrix.catalog.suite import suite
 from matrix.record import records
 from matrix.record.records import Record
+from matrix.suite import catalog as suite
 
 
 def claim(**fields) -> Claim:

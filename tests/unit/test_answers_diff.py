@@ -6,14 +6,14 @@ import msgspec
 import pytest
 from unit.fabricated import error, header, record, where
 
-from matrix.answers.diff import diff, told
+from matrix.answers.diff import diff, markdown, told
 from matrix.base.errors import BadUsage
 from matrix.catalog import releases
-from matrix.catalog.suite import suite
 from matrix.judge import history
 from matrix.record import records
 from matrix.record.records import Record
 from matrix.report.report import report
+from matrix.suite import catalog as suite
 
 DATA = releases.load()
 CELL = "nn-conv2d/graph/forward/g4-k3/bias_relu/f32/nhwc"
@@ -75,6 +75,20 @@ def test_profiles_are_compared_within_a_release(tmp_path):
     on = record(REFUSED, profile="onednn-on", run="tf2.8.4-py310-cpu+onednn-on")
     (pair,) = diff(publish(tmp_path, record(), on), "onednn-off", "onednn-on", DATA).pairs
     assert CELL in {one.cell for one in pair.differences}
+
+
+def test_engines_are_compared_run_by_run(tmp_path):
+    crash = where("forward", "graph", of="bias_relu", outcome="crash", signal="SIGSEGV", reason="died")
+    found = diff(publish(tmp_path, record(engine="docker"), record(crash)), "docker", "venv", DATA)
+    (pair,) = found.pairs
+    assert (found.axis, pair.same_suite) == ("engine", True)
+    assert {(one.before.outcome, one.after.outcome) for one in pair.differences} == {("pass", "crash")}
+    assert any("pass -> crash (crash: SIGSEGV, died)" in line for line in told(found))
+    (item, *_) = markdown(found)
+    assert item.startswith("- tf2.8.4-py310-cpu") and "crash" in item
+    unbuilt = header(engine="docker", status="not_built", reason="no Python 3.14 here", observations=0)
+    with pytest.raises(BadUsage, match="no runs in common"):
+        diff(publish(tmp_path, Record(header=unbuilt)), "docker", "venv", DATA)
 
 
 def test_default_is_compared_as_what_it_comes_to(tmp_path):

@@ -21,11 +21,11 @@ from matrix.answers.show import lines, reproduction, show
 from matrix.answers.snippets import snippet
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.catalog import known_errors, releases
-from matrix.catalog.suite import suite
 from matrix.cli.main import cli
 from matrix.judge.notes import causes
 from matrix.judge.verdicts import REPRESENTATIVE, core_case, witnesses
 from matrix.record import records
+from matrix.suite import catalog as suite
 
 DATA = releases.load()
 CAUSE = causes(known_errors.load())

@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from matrix.base import ids, paths
-from matrix.catalog.suite import speed_sha256, suite, suite_parts, suite_sha256
+from matrix.catalog.suite_hash import speed_sha256, suite_parts, suite_sha256
+from matrix.suite import catalog as suite
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from matrix.base import paths
 from matrix.base.errors import BadUsage, MachineError
 from matrix.base.ids import Target
 from matrix.catalog import locks, releases
-from matrix.catalog.suite import suite
 from matrix.judge.needs import need_cells
 from matrix.judge.verdicts import NEEDS, is_control
 from matrix.plan.selection import Selection, plan
@@ -21,6 +20,7 @@ from matrix.provision.emulators import _version
 from matrix.provision.engines.protocol import Environment
 from matrix.provision.qemu import MIDR, with_midr
 from matrix.run.runner import Job, on_its_device
+from matrix.suite import catalog as suite
 
 HASWELL = Selection(releases=("2.9",), profiles=("default",), emulator="haswell")
 

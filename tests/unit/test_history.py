@@ -9,9 +9,10 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from unit.fabricated import error, record, where
 
+from matrix.answers import table_diff
 from matrix.base import paths
 from matrix.base.errors import BadRecord, BadUsage
-from matrix.cli import runs
+from matrix.cli import comparison, runs
 from matrix.judge import history
 from matrix.judge.support import Support
 from matrix.record import records
@@ -99,24 +100,24 @@ def test_a_table_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
 def test_a_verdict_that_is_another_is_a_change_and_names_its_needs(tmp_path):
     before = published(tmp_path / "1", record())
     after = published(tmp_path / "2", record(where(check="gradient", **error())))
-    (change,) = history.changes(before, after)
-    assert (change.before.verdict, change.after.verdict) == ("works", "partial")
+    (change,) = table_diff.changes(before, after)
+    assert change.verdict == ("works", "partial")
     assert change.needs == {"train": ("yes", "no")}
-    assert history.changes(before, before) == []
+    assert table_diff.changes(before, before) == []
 
 
 def test_a_need_can_change_and_the_word_stay(tmp_path):
     before = published(tmp_path / "1", record(where(check="gradient", **error())))
     after = published(tmp_path / "2", record(where(mode="eager", check="forward", **error())))
-    (change,) = history.changes(before, after)
-    assert change.before.verdict == change.after.verdict == "partial"
+    (change,) = table_diff.changes(before, after)
+    assert change.verdict == ("partial", "partial")
     assert change.needs == {"infer-eager": ("yes", "no"), "train": ("no", "yes")}
 
 
 def test_what_one_side_does_not_know_has_not_changed(tmp_path):
     before = published(tmp_path / "1", record())
     after = published(tmp_path / "2", record(lambda cell: None, status="not_run", reason="because"))
-    assert history.changes(before, after) == history.changes(after, before) == []
+    assert table_diff.changes(before, after) == table_diff.changes(after, before) == []
 
 
 def test_a_nightly_build_is_compared_with_the_one_before(tmp_path):
@@ -125,11 +126,11 @@ def test_a_nightly_build_is_compared_with_the_one_before(tmp_path):
         return record(change, release=release, run=f"tf{release}-py314-cpu+onednn-off")
 
     before = published(tmp_path / "1", nightly(1, where(check="forward", **error())), nightly(2))
-    assert history.changes(before, published(tmp_path / "2", nightly(3))) == []
+    assert table_diff.changes(before, published(tmp_path / "2", nightly(3))) == []
     worse = published(tmp_path / "3", nightly(3, where(check="forward", **error())))
-    (change,) = history.changes(before, worse)
-    assert change.before.release == "2.23.0.dev20260102"
-    assert "than 2.23.0.dev20260102" in history.told(change)
+    (change,) = table_diff.changes(before, worse)
+    assert change.than == "2.23.0.dev20260102"
+    assert "than 2.23.0.dev20260102" in table_diff.told(change)
 
 
 def test_the_verbs_keep_and_compare(tmp_path):
@@ -137,9 +138,11 @@ def test_the_verbs_keep_and_compare(tmp_path):
     run = CliRunner().invoke
     assert run(runs.cli, ["keep", f"--reports={tmp_path}"]).exit_code == 0
     published(tmp_path, record(where(check="gradient", **error()), started="2026-04-01T00:00:00Z"))
-    told = run(runs.cli, ["since", "2026-03", f"--reports={tmp_path}"])
-    assert told.exit_code == 0 and "1 verdicts are others than in 2026-03" in told.stderr
-    text = MarkdownIt().render(told.stdout)
+    told = run(comparison.cli, ["diff", "2026-03", f"{tmp_path}/support.json", f"--reports={tmp_path}"])
+    assert told.exit_code == 0 and "1 verdicts are others in" in told.stdout
+    listed = run(comparison.cli, ["diff", "2026-03", str(tmp_path), f"--reports={tmp_path}", "--markdown"])
+    text = MarkdownIt().render(listed.stdout)
     assert text.startswith("<ul>") and "nn-conv2d, 2.8.4 on cpu, onednn-off, x86-avx2" in text
     assert "works -&gt; partial; train yes -&gt; no; see tf2.8.4-py310-cpu+onednn-off/nn-conv2d" in text
-    assert run(runs.cli, ["since", str(tmp_path), f"--reports={tmp_path}"]).stdout == ""
+    same = [f"{tmp_path}/support.json"] * 2
+    assert run(comparison.cli, ["diff", *same, f"--reports={tmp_path}", "--markdown"]).stdout == ""

@@ -13,7 +13,7 @@ from unit.fabricated import header, observe
 
 from matrix.base import ids, paths
 from matrix.base.errors import BadRecord
-from matrix.catalog.suite import suite, suite_sha256
+from matrix.catalog.suite_hash import suite_sha256
 from matrix.cli import runs as commands
 from matrix.plan import shards
 from matrix.plan.shards import Plan, Shard
@@ -21,6 +21,7 @@ from matrix.record import records
 from matrix.record.records import Host, Record
 from matrix.run import merge
 from matrix.run.merge import Merged
+from matrix.suite import catalog as suite
 
 SUITES = {"executed": "a" * 64, "on_gpu": "c" * 64, "planned": "b" * 64}
 NEWER, OLDER = "2026-01-02T03:04:05Z", "2026-01-01T00:00:00Z"

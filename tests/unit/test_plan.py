@@ -13,14 +13,16 @@ from matrix.base.errors import BadUsage, NotBuilt
 from matrix.base.ids import Run, Target
 from matrix.catalog import releases
 from matrix.catalog.releases import Catalog, Profile, Release, Wheel
-from matrix.catalog.suite import suite, suite_parts
-from matrix.plan.selection import Selection, current, estimate, plan, select_releases, still_true
+from matrix.catalog.suite_hash import suite_parts
+from matrix.plan.due import current, estimate, still_true
+from matrix.plan.planned_run import Planned
+from matrix.plan.selection import Selection, plan, select_releases
 from matrix.provision import interpreters
 from matrix.provision.engines import venv
 from matrix.record import host, records
 from matrix.record.records import Record
 from matrix.run import runner
-from matrix.run.runner import Planned
+from matrix.suite import catalog as suite
 
 
 def release(version: str, landmark: str | None = None) -> Release:

@@ -14,9 +14,9 @@ from matrix.answers.explain import Explained, error_answers, explain
 from matrix.base import paths
 from matrix.base.ids import Backend
 from matrix.catalog import known_errors, releases
-from matrix.catalog.suite import suite
 from matrix.judge.notes import causes
 from matrix.record import records
+from matrix.suite import catalog as suite
 
 KNOWN, DATA = known_errors.load(), releases.load()
 MADE, _ = records.readable(paths.REPORTS)

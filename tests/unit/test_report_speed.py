@@ -14,12 +14,13 @@ from matrix.answers import terminal
 from matrix.answers.advise import MODES, Asked, advise
 from matrix.answers.lookup import load
 from matrix.catalog import known_errors, releases
-from matrix.catalog.suite import speed_sha256
+from matrix.catalog.suite_hash import speed_sha256
 from matrix.judge.notes import causes
 from matrix.record import records, speed_records
 from matrix.record.records import Record
 from matrix.report import speed_tables
 from matrix.report.report import report
+from matrix.speed import comparisons
 
 ON = record(profile="onednn-on", onednn=True)
 DEFAULT = Record(header=header("default", status="not_run", same_as=ON.header.run))
@@ -81,7 +82,7 @@ def test_every_table_of_speed_has_as_many_cells_as_heads(tmp_path, readme):
 
 
 def test_a_way_that_is_many_times_slower_is_named_with_how_many(tmp_path, readme):
-    (place,) = speed_tables.places([TIMED, of("2.9.3", {"keras-groups": 50 * USUAL["split-concat"]})], DATA)
+    (place,) = comparisons.places([TIMED, of("2.9.3", {"keras-groups": 50 * USUAL["split-concat"]})], DATA)
     assert {(one.run.release, one.approach) for one in place.traps} == {("2.9.3", "keras-groups")}
     (trap, *_), told = place.traps, speed_tables.trap_in_words(place.traps[0])
     assert trap.least == pytest.approx(50, rel=0.1)
@@ -94,22 +95,22 @@ def test_a_way_that_is_many_times_slower_is_named_with_how_many(tmp_path, readme
 
 def test_the_short_table_is_of_the_newest_release_timed_most_deeply():
     newest = of("2.9.3", {}, depth="quick")
-    (place,) = speed_tables.places([TIMED, newest], DATA)
-    told = speed_tables.fast(place, [TIMED.run, newest.run])
+    (place,) = comparisons.places([TIMED, newest], DATA)
+    told = comparisons.fast(place, [TIMED.run, newest.run])
     assert told is not None and told.run == TIMED
 
 
 def test_the_short_table_is_of_a_nightly_only_where_no_final_release_was_timed():
     nightly = of("2.23.0.dev20261026", {})
     for runs, wanted in [([nightly, TIMED], TIMED), ([nightly], nightly)]:
-        (place,) = speed_tables.places(runs, DATA)
-        told = speed_tables.fast(place, [])
+        (place,) = comparisons.places(runs, DATA)
+        told = comparisons.fast(place, [])
         assert told is not None and told.run == wanted
 
 
 def test_a_trap_in_a_mode_that_no_table_shows_is_named_too():
     jitted = [msgspec.structs.replace(point, mode="jit") for point in of("2.9.3", {"nn-conv2d": 4.0}).points]
-    traps = speed_tables.traps(msgspec.structs.replace(TIMED, points=jitted))
+    traps = comparisons.traps(msgspec.structs.replace(TIMED, points=jitted))
     assert {speed_tables.trap_in_words(one).partition(":")[0] for one in traps} == {
         "nn-conv2d, forward in jit",
         "nn-conv2d, forward and backward in jit",
@@ -158,29 +159,29 @@ def twice(made):
 
 def test_what_became_slower_is_found_and_needs_two_runs():
     old, new = of("2.8.4", {}), of("2.9.3", {"nn-conv2d": 1.5e-3})
-    found = list(speed_tables.changes([old, new]))
+    found = list(comparisons.changes([old, new]))
     assert {(one.approach, one.word, one.confirmed) for one in found} == {("nn-conv2d", "slower", False)}
     assert found[0].factor == pytest.approx(1.5, rel=0.1) and found[0].before == old
-    assert {one.confirmed for one in speed_tables.changes([old, twice(new)])} == {True}
-    assert not list(speed_tables.changes([old, msgspec.structs.replace(new, speed_sha256="4" * 64)]))
+    assert {one.confirmed for one in comparisons.changes([old, twice(new)])} == {True}
+    assert not list(comparisons.changes([old, msgspec.structs.replace(new, speed_sha256="4" * 64)]))
 
 
 def test_a_machine_that_became_slower_changes_nothing():
     assert (
-        list(speed_tables.changes([of("2.8.4", {}), of("2.9.3", {name: 3 * time for name, time in USUAL.items()})]))
+        list(comparisons.changes([of("2.8.4", {}), of("2.9.3", {name: 3 * time for name, time in USUAL.items()})]))
         == []
     )
 
 
 def test_other_processors_are_not_compared():
     new = of("2.9.3", {"nn-conv2d": 1.5e-3}, host=msgspec.structs.replace(TIMED.host, cpu="Another"))
-    assert list(speed_tables.changes([of("2.8.4", {}), new])) == []
+    assert list(comparisons.changes([of("2.8.4", {}), new])) == []
 
 
 def test_peers_stand_beside_the_releases_in_a_mode_of_their_own():
     peer = run(profile=None, run="peer-torch-py311-cpu", peer="torch", release="2.13.0")
     points = [msgspec.structs.replace(point, mode="eager") for point in peer.points]
-    (place,) = speed_tables.places([TIMED, msgspec.structs.replace(peer, points=points)], DATA)
+    (place,) = comparisons.places([TIMED, msgspec.structs.replace(peer, points=points)], DATA)
     assert [[row.run.run for row in layer.rows] for layer in place.layers] == [[TIMED.run, peer.run]] * 2
 
 

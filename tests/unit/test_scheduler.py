@@ -13,13 +13,13 @@ import pytest
 from matrix.base.errors import MachineError, NotBuilt
 from matrix.base.ids import Run, Target
 from matrix.catalog import releases
+from matrix.plan.planned_run import Planned
 from matrix.plan.selection import Selection
 from matrix.provision import images
 from matrix.provision.engines import ENGINES, docker
 from matrix.provision.engines.protocol import Environment
 from matrix.record.records import Record
 from matrix.run import runner, scheduler
-from matrix.run.runner import Planned
 
 DATA = releases.load()
 RELEASES = [release for release in DATA.releases if "cpu" in release.wheels][:12]

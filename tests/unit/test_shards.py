@@ -17,11 +17,12 @@ from matrix.base.ids import BACKENDS, Run, Target
 from matrix.catalog.releases import Catalog, Profile, Release, Wheel
 from matrix.cli import runs as commands
 from matrix.plan import shards
-from matrix.plan.selection import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT, Selection, plan
+from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
+from matrix.plan.planned_run import Planned
+from matrix.plan.selection import Selection, plan
 from matrix.plan.shards import Part
 from matrix.record import records
 from matrix.record.records import Record
-from matrix.run.runner import Planned
 
 PROFILES = tuple(Profile(name=name, environment={}, backends=list(BACKENDS), why="w") for name in ("default", "other"))
 

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from rich.console import Console
 from unit.timings import USUAL, Machine, encode, lines
 
-from matrix import spine
 from matrix.base import paths
 from matrix.base.errors import BadUsage, Busy
 from matrix.catalog import locks
@@ -21,7 +20,7 @@ from matrix.cli import main as command_line
 from matrix.plan.selection import Selection
 from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Ended, Environment
-from matrix.record import speed_records
+from matrix.record import folder, speed_records
 from matrix.speed import speed_runs
 from matrix.speed.speed_runs import Asked
 
@@ -115,7 +114,7 @@ def test_a_run_has_so_many_fresh_processes_and_one_file(engine, reports):
     assert outcome.made == (made,) and outcome.failed == ()
     assert (made.run, made.processes, made.depth, made.profile) == (RUN, 5, "default", "onednn-on")
     assert made.control.pairs == 1 and made.points[0].fastest == "nn-conv2d"
-    assert spine.behind(reports).exists(), "the report is to be renewed"
+    assert folder.behind(reports).exists(), "the report is to be renewed"
 
 
 def test_what_is_current_is_not_made_again(engine, reports):
@@ -260,7 +259,7 @@ def test_nothing_named_is_a_mistake(engine, reports):
 
 
 def test_it_runs_alone(engine, reports):
-    with spine.holding(reports), pytest.raises(Busy):
+    with folder.holding(reports), pytest.raises(Busy):
         make(reports)
 
 
@@ -283,5 +282,5 @@ def test_the_verb_says_before_what_is_due_and_after_what_was_found(engine, repor
     assert "resnext50-56 x1, forward (graph): nn-conv2d" in made.output
     assert "Control: of 1 pairs of the same program 0 were called different" in made.output
     assert json.loads((reports / "support.json").read_text())["control"] == {"pairs": 1, "false_alarms": 0}
-    assert not spine.behind(reports).exists()
+    assert not folder.behind(reports).exists()
     assert "due: 0, current: 1; nothing to do" in CliRunner().invoke(command_line.cli, arguments).output

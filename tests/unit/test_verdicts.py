@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from unit.fabricated import error, header, observe, record, where
 
 from matrix.catalog import known_errors
-from matrix.catalog.suite import suite
 from matrix.judge.notes import causes, notes
 from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, judge, ways_round
 from matrix.record.records import Error, Host, Record
+from matrix.suite import catalog as suite
 
 FUSED_REFUSAL = Error(
     type="UnimplementedError", message="Fused conv implementation does not support grouped convolutions"

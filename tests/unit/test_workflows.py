@@ -274,7 +274,7 @@ def before(checkout: Path, workflow: str, command: str) -> None:
         shutil.copytree(checkout / "reports", checkout / "published" / "reports")
         for name in ("README.md", "SHA256SUMS"):
             shutil.copy(checkout / name, checkout / "published" / name)
-    elif workflow == "nightly" and "-s since" in command:
+    elif workflow == "nightly" and "-s ask -- diff" in command:
         shutil.copytree(checkout / "reports", checkout / "nightly", dirs_exist_ok=True)
 
 
@@ -303,7 +303,7 @@ def after(checkout: Path, workflow: str, command: str, done: subprocess.Complete
         assert told in done.stdout.replace("\n", " ")
     elif session == "site":
         assert (checkout / "site" / "index.html").is_file()
-    elif session == "since":
+    elif session == "ask":
         assert (checkout / "nightly" / "changes.md").read_text() == ""
     else:
         assert session in {"lint", "tests", "update", "requirements"}, f"say here how {command!r} is tested"

@@ -1,38 +1,17 @@
-"""The suite's own catalog, read where it lies: the one list of approaches, modes, checks and cases."""
+"""Hashes of the suite: they say whether a record was made by the suite of today."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import re
-import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 from matrix.base import paths
 from matrix.base.ids import How
-
-
-def _load(name: str, file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-suite = _load("suite_catalog", paths.SUITE / "catalog.py")
-
-
-@cache
-def speed_layers() -> ModuleType:
-    """What is timed: the points, the variants, the depths."""
-    return _load("suite_speed_layers", paths.SUITE / "speed" / "layers.py")
-
+from matrix.suite import catalog as suite
 
 # The modules that decide something of one kind of run alone: a change of them makes no record of another old.
 OWN: dict[str, tuple[str, ...]] = {
