@@ -18,7 +18,8 @@ from matrix.plan.shards import Part
 from matrix.provision import engines
 from matrix.record import records
 from matrix.record.folder import behind, holding, readme
-from matrix.record.records import EngineName, Record
+from matrix.record.records import Record
+from matrix.record.store import EngineName
 from matrix.report.report import Summary, report
 from matrix.run.progress import showing
 from matrix.run.scheduler import execute, slots

@@ -17,6 +17,7 @@ from matrix.answers.lookup import Machine, Recorded, default_profile
 from matrix.answers.snippets import snippet
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
+from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause
 from matrix.judge.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
@@ -29,10 +30,6 @@ WISHES: tuple[Wish, ...] = get_args(Wish)
 # what is judged for a wish: training needs the forward pass too
 CHECKS: dict[Wish, tuple[Check, ...]] = {"infer": ("forward",), "train": ("forward", "gradient")}
 MODES: dict[Wish, tuple[Mode, ...]] = {"infer": JUDGED["infer-graph"][1], "train": JUDGED["train"][1]}
-# what people write, the shortest first; `fused-kernel` is a question put to TensorFlow, no way to write a program
-ORDER = ("keras-groups", "nn-conv2d", "split-concat", "slice-loop", "masked-dense", "patches-einsum")
-# more arithmetic, or more memory, than the convolution itself needs
-WASTEFUL = ("masked-dense", "patches-einsum")
 # what is timed of a wish
 DIRECTIONS: dict[Wish, Direction] = {"infer": "forward", "train": "train"}
 FUSED: dict[Answer, int] = {"yes": 0, "some": 1, "no": 2, "unknown": 2}
@@ -95,7 +92,7 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
     for release in recorded.found.releases:
         default = default_profile(recorded, release, catalog, machine)
         for witness in recorded.of(release):
-            for approach in ORDER:
+            for approach in INTERCHANGEABLE:
                 choice = _choice(weigh(witness, approach), asked, catalog, cause, default=default)
                 alike[choice.approach, choice.profile].append(choice)
     profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
@@ -123,7 +120,7 @@ def _with_speed(choices: Iterable[Choice], recorded: Recorded, asked: Asked) -> 
     """What was measured on the very release of the choice; nothing is borrowed from a neighbour."""
     modes = asked.modes if asked.dtype == speed_ranking.DTYPE else []
     by_release = {
-        release: speed_ranking.scores(runs, DIRECTIONS[asked.wish], ORDER, modes)
+        release: speed_ranking.scores(runs, DIRECTIONS[asked.wish], INTERCHANGEABLE, modes)
         for release, runs in recorded.timed.items()
     }
     for choice in choices:
@@ -157,14 +154,14 @@ def _rank(choice: Choice) -> tuple[object, ...]:
     """What was measured, the fastest first. Of the rest what does not waste, then what is one kernel, then what needs
     nothing set, then what people write. Equals stay in the catalog's order of profiles, the usual ones first.
     """
-    wastes = choice.approach in WASTEFUL
+    wastes = APPROACHES[choice.approach].wasteful
     return (
         -(choice.reached or 0.0),
         wastes,
         FUSED[choice.fused],
         not choice.nothing_to_set,
         not choice.groups_seen,
-        ORDER.index(choice.approach),
+        INTERCHANGEABLE.index(choice.approach),
     )
 
 
@@ -194,7 +191,7 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
 
 def _cells(judgement: Judgement, asked: Asked) -> Iterator[Observation]:
     """Of the base geometry, and of the number of groups that is asked for."""
-    base = suite.APPROACHES[judgement.approach].base
+    base = APPROACHES[judgement.approach].base
     for one in judgement.cells.values():
         geometry, _, dtype, layout = one.case.split("/")
         fits = one.mode in asked.modes and one.check in CHECKS[asked.wish]
@@ -220,7 +217,7 @@ def answer(cells: Sequence[Observation]) -> Answer:
 
 def _fused(witness: Witness, approach: str, asked: Asked) -> Answer:
     """Whether bias and ReLU were seen inside of the kernel at that dtype, in graph mode."""
-    case = f"{suite.APPROACHES[approach].base}/{REPRESENTATIVE}/{asked.dtype}/nhwc"
+    case = f"{APPROACHES[approach].base}/{REPRESENTATIVE}/{asked.dtype}/nhwc"
     seen = witness.cells.get(approach, {}).get((approach, "graph", "fusion", case))
     if not seen or not seen.fusion:
         return "unknown"

@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from matrix.base import paths
 from matrix.base.structs import Strict
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Text, load_entries
 from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, Witness, core_case, is_control, weigh, witnesses
 from matrix.record.records import CellId, Mode, Record
@@ -192,14 +193,14 @@ def _core_cells(claim: Claim, check: str) -> Iterator[CellId]:
     for approach in claim.approaches:
         for mode in claim.modes:
             for epilogue in claim.epilogues or suite.EPILOGUES:
-                if mode in suite.APPROACHES[approach].modes:
+                if mode in APPROACHES[approach].modes:
                     yield approach, mode, check, core_case(approach, epilogue)
 
 
 def _other(cell: CellId, against: Against) -> CellId:
     approach, mode, check, case = cell
     _, *rest = case.split("/")
-    base = suite.APPROACHES[against.approach or approach].base
+    base = APPROACHES[against.approach or approach].base
     return against.approach or approach, against.mode or mode, check, "/".join([against.geometry or base, *rest])
 
 

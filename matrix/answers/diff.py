@@ -25,7 +25,8 @@ from matrix.catalog.known_errors import spoken
 from matrix.catalog.releases import Catalog
 from matrix.judge.verdicts import FAILED
 from matrix.record import records
-from matrix.record.records import CellId, EngineName, Header, Observation, Record
+from matrix.record.records import CellId, Header, Observation, Record
+from matrix.record.store import EngineName
 
 Axis = Literal["release", "profile", "engine", "folder", "table"]
 What = Literal["appeared", "disappeared", "changed", "one side only"]

@@ -30,6 +30,7 @@ from matrix.answers.nearest_release import Found, find
 from matrix.answers.workarounds import Way, measure
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError, found_in, recognise, searched, spoken
 from matrix.judge.verdicts import FAILED, Witness, core_case, is_control, witnesses
 from matrix.record.records import Check, Header, Mode, Observation, Record, Status
@@ -317,7 +318,7 @@ def _where(seen: Iterable[_Seen], beside: _Beside) -> list[Where]:
 def _order(where: Where) -> tuple[object, ...]:
     """What needs are judged on comes first, then as the suite has it."""
     core = variant(core_case(where.approach)) in where.variants and where.modes[0] not in EXPORTS
-    return (not core, list(suite.APPROACHES).index(where.approach), list(suite.CHECKS).index(where.check))
+    return (not core, list(APPROACHES).index(where.approach), list(suite.CHECKS).index(where.check))
 
 
 def _over_variants(wheres: Iterable[Where]) -> Iterator[Where]:

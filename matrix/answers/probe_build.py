@@ -14,10 +14,12 @@ import msgspec
 from matrix.base import paths
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.verdicts import REPRESENTATIVE, core_case, witnesses
 from matrix.record import host, records
-from matrix.record.records import CellId, Observation, Record
+from matrix.record.letters import WORDS, letter
+from matrix.record.records import CellId, Record
 from matrix.suite import catalog as suite
 
 MAIN = Path(__file__).parent / "probe" / "__main__.py"
@@ -32,10 +34,7 @@ TABLE = (
     ("graph", "forward"), ("graph", "fusion"), ("eager", "forward"), ("graph", "gradient"), ("jit", "forward"),
     ("keras", "forward"), ("keras", "gradient"),
 )  # fmt: skip
-FIRST = ("nn-conv2d", "keras-groups", "split-concat", "depthwise")
-LETTERS = {"pass": "p", "wrong": "w", "error": "e", "crash": "c", "timeout": "t", "oom": "o", "absent": "a"}
-OF_FUSION = {"fused": "F", "partly": "P", "separate": "S", "none": "N"}
-WORDS = {letter: word for word, letter in LETTERS.items()} | {letter: word for word, letter in OF_FUSION.items()}
+FIRST = [name for name, approach in APPROACHES.items() if approach.common]
 
 
 class Built(Strict, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ def cells() -> list[CellId]:
     """Of the core, in the order in which the probe observes them until its time is over: what its table shows comes
     first, what is quick before what is slow, the ways that people write before others.
     """
-    wanted = {core_case(approach, epilogue) for approach in suite.APPROACHES for epilogue in EPILOGUES}
+    wanted = {core_case(approach, epilogue) for approach in APPROACHES for epilogue in EPILOGUES}
     core = [cell for cell in suite.cells() if cell.case in wanted and cell.mode in suite.CORE_MODES]
     return sorted(core, key=_turn)
 
@@ -105,21 +104,13 @@ def published(made: Sequence[Record]) -> Rows:
     for witness in witnesses(made):
         asked = witness.asked
         if asked.backend == "cpu" and not asked.same_as and asked.observations:
-            outcomes = "".join(_letter(witness.cells.get(cell[0], {}).get(cell)) for cell in names)
+            outcomes = "".join(letter(witness.cells.get(cell[0], {}).get(cell)) for cell in names)
             row = {"host_class": asked.host.host_class, "outcomes": outcomes}
             rows.setdefault(asked.release, {})[asked.profile] = row
     return {
         "cells": ["/".join(cell) for cell in names],
         "classes": [list(pair) for pair in host.CLASSES],
-        "letters": WORDS | {"?": "not observed"},
+        "letters": WORDS,
         "rows": rows,
         "suite_sha256": suite_sha256(),
     }
-
-
-def _letter(observation: Observation | None) -> str:
-    if observation is None:
-        return "?"
-    if observation.outcome == "pass" and observation.fusion:
-        return OF_FUSION[observation.fusion.epilogue]
-    return LETTERS.get(observation.outcome, "?")

@@ -14,9 +14,10 @@ from typing import Any
 
 from packaging.version import Version
 
-from matrix.answers.snippets import CONV2D, CONVOLUTIONS, LAYERS, REFERENCE, REFERENCE_STEPS, STEPS, uses_conv2d
+from matrix.answers.snippets import REFERENCE, REFERENCE_STEPS, STEPS, conv2d
 from matrix.base.errors import BadUsage
 from matrix.base.text import plain
+from matrix.catalog.approaches import APPROACHES, Approach
 from matrix.catalog.releases import Profile
 from matrix.record.records import CellId
 from matrix.suite import catalog as suite
@@ -45,7 +46,11 @@ class Reproduction:
 
     @property
     def keras_layer(self) -> bool:
-        return self.cell[0] in LAYERS
+        return bool(self.approach.layers)
+
+    @property
+    def approach(self) -> Approach:
+        return APPROACHES[self.cell[0]]
 
 
 def script(wanted: Reproduction) -> str:
@@ -58,7 +63,7 @@ def script(wanted: Reproduction) -> str:
 def _demand_possible(wanted: Reproduction) -> None:
     approach, mode, check, _ = wanted.cell
     case = wanted.case
-    short = approach in CONVOLUTIONS or approach in LAYERS
+    short = wanted.approach.function or wanted.approach.layers
     known = mode in (TENSORFLOW_1 if wanted.v1 else (*TENSORFLOW_1, "jit", "keras"))
     plain = case.layout == "nhwc" and not case.misuse and set(case.steps) <= set(STEPS) and case.dtype != "bf16"
     dilated = case.dilation > 1 and approach in {"depthwise", "separable"}
@@ -93,7 +98,7 @@ def _inert(told: str) -> str:
 
 
 def _numbers(wanted: Reproduction) -> str:
-    case, approach = wanted.case, suite.APPROACHES[wanted.cell[0]]
+    case, approach = wanted.case, wanted.approach
     dtype, spatial = DTYPES[case.dtype], _extents(approach.rank, case.h, case.w)
     draws = [f"x = draw(({case.n}, {', '.join(map(str, spatial))}, {case.cin}))"]
     draws.append(f"filters = [{', '.join(f'draw({shape})' for shape in _filter_shapes(wanted))}]")
@@ -129,7 +134,7 @@ def _outputs(case: Any, spatial: tuple[int, ...]) -> list[int]:
 
 
 def _filter_shapes(wanted: Reproduction) -> list[tuple[int, ...]]:
-    case, approach = wanted.case, suite.APPROACHES[wanted.cell[0]]
+    case, approach = wanted.case, wanted.approach
     kernel = _extents(approach.rank, *case.kernel)
     return {
         "grouped": [(*kernel, case.cin // case.groups, case.cout)],
@@ -144,19 +149,19 @@ def _program(wanted: Reproduction) -> str:
     if wanted.keras_layer:
         return f"{_layers(wanted)}\n\n\n{epilogue}\n\n\n{_layer_forward()}"
     dilations = ", dilations=[1, DILATION, DILATION, 1]" if wanted.case.dilation > 1 else ""
-    convolution = dedent(CONVOLUTIONS[wanted.cell[0]]).strip()
-    helper = f"{CONV2D.format(dilations=dilations).strip()}\n\n\n" if uses_conv2d(wanted.cell[0]) else ""
+    convolution = dedent(wanted.approach.function).strip()
+    helper = conv2d(wanted.approach, dilations)
     forward = "def forward(x, *weights):\n    return epilogue(convolution(x, *weights))"
     return f"{helper}{convolution}\n\n\n{epilogue}\n\n\n{forward}"
 
 
 def _layers(wanted: Reproduction) -> str:
-    case, rank = wanted.case, suite.APPROACHES[wanted.cell[0]].rank
+    case, rank = wanted.case, wanted.approach.rank
     options = f', padding="{case.padding.lower()}", dtype=DTYPE'
     options += f", strides={case.stride}" if case.stride > 1 else ""
     options += f", dilation_rate={case.dilation}" if case.dilation > 1 else ""
     kernel = _extents(rank, *case.kernel)
-    made = LAYERS[wanted.cell[0]].format(cout=case.cout, kernel=kernel, bias="bias" in case.steps, options=options)
+    made = wanted.approach.layers.format(cout=case.cout, kernel=kernel, bias="bias" in case.steps, options=options)
     biases = "[bias]" if "bias" in case.steps else "[]"
     return f"""
 layers = {made}
@@ -172,7 +177,7 @@ def _layer_forward() -> str:
 
 
 def _reference(wanted: Reproduction) -> str:
-    form = suite.APPROACHES[wanted.cell[0]].form
+    form = wanted.approach.form
     same = wanted.case.padding == "SAME"
     moved = f"{wanted.case.stride}, {wanted.case.dilation}, {same}"
     first = "w[0].reshape(w[0].shape[:-2] + (1, -1))" if form != "grouped" else "w[0]"
@@ -189,7 +194,7 @@ def _run(wanted: Reproduction) -> str:
 
 def _specs(wanted: Reproduction) -> str:
     case = wanted.case
-    rank = suite.APPROACHES[wanted.cell[0]].rank
+    rank = wanted.approach.rank
     batch = "None" if case.dynamic_batch else str(case.n)
     spatial = ["None" if case.dynamic_hw else str(size) for size in _extents(rank, case.h, case.w)]
     return f"tf.TensorSpec(({batch}, {', '.join(spatial)}, {case.cin}), DTYPE)"

@@ -1,12 +1,10 @@
-"""The approaches as TensorFlow code for people, and the same computed in plain NumPy.
-
-The suite's own code is not shown: it carries what old releases and all cases need. That both do the same is tested by
-running scripts made of this against what the records say (tests/unit/test_answers_scripts.py).
-"""
+"""The approaches as TensorFlow code for people, and the same computed in plain NumPy."""
 
 from __future__ import annotations
 
 from textwrap import dedent
+
+from matrix.catalog.approaches import APPROACHES, Approach
 
 CONV2D = """
 def conv2d(x, w):
@@ -19,57 +17,6 @@ CONSTANTS = {
     "PADDING": '"SAME"',
     "DATA_FORMAT": '"NHWC"',
     "CHANNELS": "3",
-}
-CONVOLUTIONS = {
-    "nn-conv2d": """
-        def convolution(x, w):
-            return conv2d(x, w)
-        """,
-    "split-concat": """
-        def convolution(x, w):
-            inputs, filters = tf.split(x, GROUPS, axis=CHANNELS), tf.split(w, GROUPS, axis=3)
-            return tf.concat([conv2d(one, f) for one, f in zip(inputs, filters)], axis=CHANNELS)
-        """,
-    "slice-loop": """
-        def convolution(x, w):
-            size, outputs = int(x.shape[CHANNELS]) // GROUPS, int(w.shape[3]) // GROUPS
-            parts = []
-            for group in range(GROUPS):
-                part = x[..., group * size : (group + 1) * size]
-                parts.append(conv2d(part, w[..., group * outputs : (group + 1) * outputs]))
-            return tf.concat(parts, axis=CHANNELS)
-        """,
-    "masked-dense": """
-        def convolution(x, w):
-            size, outputs = int(w.shape[2]), int(w.shape[3]) // GROUPS
-            mask = np.kron(np.eye(GROUPS), np.ones((size, outputs)))
-            return conv2d(x, tf.tile(w, [1, 1, GROUPS, 1]) * tf.cast(tf.constant(mask), w.dtype))
-        """,
-    "patches-einsum": """
-        def convolution(x, w):
-            height, width, size, outputs = [int(n) for n in w.shape]
-            extract = tf.image.extract_patches if hasattr(tf.image, "extract_patches") else tf.extract_image_patches
-            patches = extract(x, [1, height, width, 1], STRIDES, [1, DILATION, DILATION, 1], PADDING)
-            n, h, wide = tf.shape(patches)[0], tf.shape(patches)[1], tf.shape(patches)[2]
-            patches = tf.reshape(patches, [n, h, wide, height * width, GROUPS, size])
-            w = tf.reshape(w, [height * width, size, GROUPS, outputs // GROUPS])
-            return tf.reshape(tf.einsum("nhwkgi,kigo->nhwgo", patches, w), [n, h, wide, outputs])
-        """,
-    "depthwise": """
-        def convolution(x, w):
-            return tf.nn.depthwise_conv2d(x, w, STRIDES, PADDING, data_format=DATA_FORMAT)
-        """,
-    "separable": """
-        def convolution(x, w, pointwise):
-            return tf.nn.separable_conv2d(x, w, pointwise, STRIDES, PADDING)
-        """,
-}
-LAYERS = {
-    "keras-groups": "[tf.keras.layers.Conv2D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
-    "keras-groups-1d": "[tf.keras.layers.Conv1D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
-    "keras-groups-3d": "[tf.keras.layers.Conv3D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
-    "depthwise-pointwise": "[tf.keras.layers.DepthwiseConv2D({kernel}, use_bias=False{options}),\n"
-    "          tf.keras.layers.Conv2D({cout}, 1, use_bias={bias})]",
 }
 STEPS = {
     "bias": "tf.nn.bias_add(y, tf.constant(bias, y.dtype), data_format=DATA_FORMAT)",
@@ -106,17 +53,22 @@ def convolve(x, w, groups, stride, dilation, same):
 '''
 
 
-def snippet(approach: str) -> str:
-    """The approach as code to paste, f32 and channels last."""
-    if approach in LAYERS:
-        layer = LAYERS[approach].format(cout="filters", kernel=3, bias=True, options=', padding="same"').strip("[]")
+def snippet(name: str) -> str:
+    """The approach as code to paste, f32 and channels last. Raise KeyError where there is none."""
+    approach = APPROACHES[name]
+    if approach.layers:
+        layer = approach.layers.format(cout="filters", kernel=3, bias=True, options=', padding="same"').strip("[]")
         return f"import tensorflow as tf\n\nGROUPS = 4\ny = {layer}(x)"
-    code = dedent(CONVOLUTIONS[approach]).strip()
-    code = f"{CONV2D.format(dilations='').strip()}\n\n\n{code}" if uses_conv2d(approach) else code
+    if not approach.function:
+        raise KeyError(name)
+    code = f"{conv2d(approach)}{dedent(approach.function).strip()}"
     imports = ["import numpy as np"] * ("np." in code) + ["import tensorflow as tf", ""]
-    constants = [f"{name} = {value}" for name, value in CONSTANTS.items() if name in code]
+    constants = [f"{constant} = {value}" for constant, value in CONSTANTS.items() if constant in code]
     return "\n".join([*imports, *constants, "", "", code])
 
 
-def uses_conv2d(approach: str) -> bool:
-    return any(f"{before}conv2d(" in CONVOLUTIONS[approach] for before in (" ", "[", "("))
+def conv2d(approach: Approach, dilations: str = "") -> str:
+    """The definition of `conv2d` that an approach's function calls; empty where it calls none."""
+    if any(f"{before}conv2d(" in approach.function for before in (" ", "[", "(")):
+        return f"{CONV2D.format(dilations=dilations).strip()}\n\n\n"
+    return ""

@@ -12,8 +12,8 @@ from matrix.answers.explain import ErrorAnswer, Explained, Explanation, Place, S
 from matrix.answers.workarounds import Way
 from matrix.base import ids
 from matrix.base.text import plain
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog
-from matrix.suite import catalog as suite
 
 SHOWN_WAYS = 6
 SHOWN_PLACES = 4
@@ -44,7 +44,7 @@ def way_in_words(way: Way, release: str, catalog: Catalog) -> str:
     return {
         "profile": lambda: profile_in_words(way.name, catalog),
         "mode": lambda: mode_in_words(way.name, release),
-        "approach": lambda: f"write it as {way.name}: {suite.APPROACHES[way.name].summary}",
+        "approach": lambda: f"write it as {way.name}: {APPROACHES[way.name].summary}",
         "release": lambda: f"TensorFlow {way.name}{_under(way.run, catalog)}",
     }[way.kind]()
 

@@ -12,9 +12,9 @@ from typing import Literal, get_args
 from packaging.version import Version
 
 from matrix.base.structs import Strict
+from matrix.catalog.approaches import APPROACHES
 from matrix.judge.verdicts import FAILED, Answer, Witness, replaces
 from matrix.record.records import CellId, Observation
-from matrix.suite import catalog as suite
 
 Kind = Literal["profile", "mode", "approach", "release"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -70,7 +70,7 @@ def _candidates(failing: Sequence[Observation], witness: Witness, others: Iterab
     for mode in OTHER_MODES if modes <= {*OTHER_MODES, "keras"} else ():
         if mode not in modes:
             yield "mode", mode, witness, list(dict.fromkeys((approach, mode, check, cell[3]) for cell in cells))
-    for other_approach in suite.APPROACHES:
+    for other_approach in APPROACHES:
         if other_approach != approach and replaces(other_approach, approach, modes):
             yield "approach", other_approach, witness, [(other_approach, *cell[1:]) for cell in cells]
     yield from _later(cells, witness, others)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 
 def plain(text: str, limit: int = 300) -> str:
@@ -12,3 +13,9 @@ def plain(text: str, limit: int = 300) -> str:
     shown = "".join(character if unicodedata.category(character)[0] not in "CZ" else " " for character in text)
     line = " ".join(shown.split())
     return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
+
+
+def listed_below(head: str, lines: Sequence[str], most: int = 20) -> str:
+    """`head`, and below it the first lines, each made plain and indented."""
+    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return "\n  ".join([head, *map(plain, lines[:most]), *more])

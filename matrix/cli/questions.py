@@ -21,6 +21,7 @@ from matrix.base import paths
 from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import known_errors, releases
+from matrix.catalog.approaches import APPROACHES
 from matrix.judge.notes import causes
 from matrix.record.records import Mode
 from matrix.suite import catalog as suite
@@ -90,7 +91,7 @@ def advise(
 
 @cli.command()
 @release_option
-@click.option("--approach", required=True, type=click.Choice(list(suite.APPROACHES)))
+@click.option("--approach", required=True, type=click.Choice(list(APPROACHES)))
 @backend_option
 @click.option("--profile", help="Of matrix/data/profiles.toml; all, by default.")
 @click.option("--cell", default="*", help="Only mode/check/case like this: 'graph/forward/g4-k3/bias_relu/*'.")

@@ -20,6 +20,7 @@ from matrix.base.errors import BadRecord, MachineError, Prevented
 from matrix.base.ids import BACKENDS, Backend
 from matrix.base.text import plain
 from matrix.catalog import releases as catalog
+from matrix.catalog.approaches import APPROACHES
 from matrix.judge import history
 from matrix.judge.verdicts import NEEDS, core_case
 from matrix.plan import selection as plan_
@@ -31,7 +32,8 @@ from matrix.provision import doctor as doctor_
 from matrix.provision import engines
 from matrix.record import folder
 from matrix.record import seal as sealed
-from matrix.record.records import EngineName, Record
+from matrix.record.records import Record
+from matrix.record.store import EngineName
 from matrix.report import support_table
 from matrix.report.report import Summary
 from matrix.run import merge as merge_
@@ -66,7 +68,7 @@ def cli() -> None:
 
 @cli.command()
 @_chosen
-@click.option("--approach", "approaches", multiple=True, type=click.Choice(list(suite.APPROACHES)), help=LOOK)
+@click.option("--approach", "approaches", multiple=True, type=click.Choice(list(APPROACHES)), help=LOOK)
 @click.option("--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="Likewise.")
 @click.option("--check", "checks", multiple=True, type=click.Choice(list(suite.CHECKS)), help="Likewise.")
 @click.option("--engine", type=click.Choice(sorted(engines.ENGINES)), help="The first that answers, by default.")
@@ -173,7 +175,7 @@ def merge(folders: tuple[Path, ...], file: Path | None, reports: Path) -> None:
     with folder.holding(reports):
         timed = speed_merge.choose(folders, reports)
         merged = merge_.merge(folders, reports, planned)
-        speed_merge.write(timed.better, reports)
+        speed_merge.write(timed, reports)
     _tell_merged(merged)
     _say(f"{timed.found} speed files, {len(timed.better)} of them new or better than before")
     _tell_summary(spine.refresh(reports), reports)
@@ -245,7 +247,7 @@ def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
 
 
 @cli.command()
-@click.option("--approach", required=True, type=click.Choice(list(suite.APPROACHES)))
+@click.option("--approach", required=True, type=click.Choice(list(APPROACHES)))
 @click.option("--check", required=True, type=click.Choice(list(suite.CHECKS)))
 @click.option("--mode", type=click.Choice(list(suite.MODES)), default="graph", show_default=True)
 @click.option("--profile", default="default", show_default=True, help="Of matrix/data/profiles.toml.")
@@ -316,7 +318,7 @@ def _tell_shards(made: shards.Plan) -> None:
 def _tell_merged(merged: merge_.Merged) -> None:
     _say(f"{merged.found} records in {merged.folders} folders, {len(merged.written)} of them new or better than before")
     for one in merged.absent:
-        _say(f"  not run: {one.header.run}: {one.header.reason}")
+        _say(f"  not run: {one.made.header.run}: {one.made.header.reason}")
     for shard in merged.unplaced:
         _say(f"  shard {shard.name}: no record of {shard.backend} came; its {len(shard.runs)} runs stay as they are")
 

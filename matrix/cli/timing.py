@@ -16,8 +16,8 @@ from matrix.base.text import plain
 from matrix.plan.selection import SETS, Selection
 from matrix.provision import engines
 from matrix.record import folder
-from matrix.record.records import EngineName
 from matrix.record.speed_records import Depth
+from matrix.record.store import EngineName
 from matrix.report.speed_tables import summary
 from matrix.speed import speed_runs
 from matrix.speed.speed_runs import DEPTHS, PEERS, Asked, Outcome, Session

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 
 from packaging.version import Version
 
+from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.releases import Catalog
 from matrix.judge.statements import Span, Statement
 
 # The ways that the README's table compares: what people write, and what they fall back to.
-WAYS = ("nn-conv2d", "keras-groups", "split-concat")
+COMPARED = tuple(name for name in INTERCHANGEABLE if APPROACHES[name].common)
 NEEDS = ("infer-graph", "train", "fused")
 
 
@@ -24,7 +25,7 @@ def contradictions(catalog: Catalog, statements: Iterable[Statement]) -> list[st
     """One sentence each, with the mend, oldest release first; none where the marks are right."""
     executed = [one for one in statements if one.evidence == "executed"]
     changes = _changes(executed)
-    must = _changes(one for one in executed if one.approach in WAYS and one.need in NEEDS)
+    must = _changes(one for one in executed if one.approach in COMPARED and one.need in NEEDS)
     marked = {release.version for release in catalog.releases if release.landmark}
     observed = {release for release in marked if any(_is_between_answers(release, one) for one in executed)}
     stale = observed - {end for pair in changes for end in pair} - _newest(catalog)

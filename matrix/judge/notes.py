@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from matrix.base.text import plain
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError, recognise, spoken
 from matrix.judge.verdicts import (
     FAILED,
@@ -182,7 +183,7 @@ def _of_plans(judgement: Judgement) -> Iterator[str]:
 
 
 def _not_there(judgement: Judgement) -> Iterator[str]:
-    approach = suite.APPROACHES[judgement.approach]
+    approach = APPROACHES[judgement.approach]
     if judgement.word == "absent":
         reasons = dict.fromkeys(
             one.reason for one in judgement.cells.values() if one.outcome == "absent" and one.reason

@@ -23,12 +23,12 @@ from packaging.version import Version
 from matrix.base import files
 from matrix.base.ids import BACKENDS, Backend
 from matrix.base.structs import Strict
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog
 from matrix.judge.changes import Change, changes
 from matrix.judge.needs import Answer, answer_of, answer_of_cell, need_cells
 from matrix.judge.verdicts import NEEDS, Judgement, Need
 from matrix.record.records import Evidence
-from matrix.suite import catalog as suite
 
 Answers = Sequence[tuple[str, Answer]]
 
@@ -149,7 +149,7 @@ def _lines(judgements: Iterable[Judgement], catalog: Catalog) -> list[Line]:
         if evidence:
             found[asked.backend, asked.host.host_class, asked.profile, evidence, judgement.approach].append(judgement)
     profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
-    approaches = list(suite.APPROACHES)
+    approaches = list(APPROACHES)
     lines = [
         Line(backend=backend, host_class=host_class, profile=profile, evidence=evidence, approach=approach,
              judgements=tuple(group), askable=_askable(catalog, backend, profile))

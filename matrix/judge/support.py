@@ -13,15 +13,17 @@ from packaging.version import Version
 from matrix.base import files
 from matrix.base.ids import BACKENDS, Backend, Run
 from matrix.base.structs import Strict
+from matrix.catalog.approaches import SPLIT
 from matrix.catalog.known_errors import KnownError, recognise
 from matrix.catalog.releases import Catalog
 from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.notes import causes, notes
 from matrix.judge.verdicts import Answer, Judgement, Need, Question, Word
 from matrix.record import records, speed_records
-from matrix.record.records import EngineName, Error, Evidence, Host, Record, Status
+from matrix.record.records import Error, Evidence, Host, Record, Status
 from matrix.record.speed_records import Direction, SpeedRun
-from matrix.speed.comparisons import DENSE, SPLIT, shown
+from matrix.record.store import EngineName
+from matrix.speed.comparisons import DENSE, shown
 
 NEVER_MADE = "never made on this host class"
 

@@ -14,18 +14,9 @@ from functools import cache
 from typing import Literal, get_args
 
 from matrix.base import ids
-from matrix.record.records import (
-    CellId,
-    Check,
-    EngineName,
-    Epilogue,
-    Evidence,
-    Header,
-    Mode,
-    Observation,
-    Outcome,
-    Record,
-)
+from matrix.catalog.approaches import APPROACHES
+from matrix.record.records import CellId, Check, Epilogue, Evidence, Header, Mode, Observation, Outcome, Record
+from matrix.record.store import EngineName
 from matrix.suite import catalog as suite
 
 Need = Literal["infer-eager", "infer-graph", "infer-jit", "train", "fused"]
@@ -132,7 +123,7 @@ def judge(records: Iterable[Record]) -> list[Judgement]:
     return [
         weigh(witness, approach)
         for witness in witnesses(records)
-        for approach in suite.APPROACHES
+        for approach in APPROACHES
         if approach in witness.cells or witness.answers.status != "complete"  # a profile may ask only for some
     ]
 
@@ -279,12 +270,12 @@ def _passes(judgement: Judgement, mode: str, check: Check) -> bool:
 
 def replaces(one: str, other: str, modes: Iterable[str]) -> bool:
     """Whether an approach computes the same as another, and can be used in all of these modes."""
-    this, that = suite.APPROACHES[one], suite.APPROACHES[other]
-    return (this.form, this.rank) == (that.form, that.rank) and set(modes) <= set(this.modes)
+    this, that = APPROACHES[one], APPROACHES[other]
+    return this.computes == that.computes and set(modes) <= set(this.modes)
 
 
 def core_case(approach: str, epilogue: str = REPRESENTATIVE) -> str:
-    return f"{suite.APPROACHES[approach].base}/{epilogue}/f32/nhwc"
+    return f"{APPROACHES[approach].base}/{epilogue}/f32/nhwc"
 
 
 def core_cells(approach: str, need: Need) -> tuple[CellId, ...]:

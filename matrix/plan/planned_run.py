@@ -10,10 +10,12 @@ from functools import cache
 
 from matrix.base.ids import How, Run
 from matrix.catalog import backends
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Profile, Release
 from matrix.provision.emulators import Emulator
 from matrix.record import host
-from matrix.record.records import CellId, EngineName, Host, Record
+from matrix.record.records import CellId, Host, Record
+from matrix.record.store import EngineName
 from matrix.suite import catalog as suite
 
 THREADS = 1
@@ -60,7 +62,7 @@ class Planned:
     def cells(self) -> tuple[CellId, ...]:
         """All that the suite has for it, of the approaches that its profile can matter to; emulated the core alone."""
         cells = suite.planned_cells() if self.virtual_device else suite.cells()
-        asked = self.profile.approaches or suite.APPROACHES
+        asked = self.profile.approaches or APPROACHES
         chosen = (cell for cell in cells if cell.approach in asked)
         return tuple(cell for cell in chosen if not self.emulator or cell in _core())
 
@@ -73,16 +75,14 @@ def core_patterns(approaches: Iterable[str]) -> tuple[str, ...]:
         f"{approach}/{mode}/*/{geometry}/*/f32/nhwc"
         for approach in approaches
         for mode in suite.CORE_MODES
-        for geometry in dict.fromkeys((suite.APPROACHES[approach].base, CONTROL))
+        for geometry in dict.fromkeys((APPROACHES[approach].base, CONTROL))
     )
 
 
 @cache
 def _core() -> frozenset[CellId]:
     cells = {cell.id: cell for cell in suite.cells()}
-    return frozenset(
-        cells[id_] for pattern in core_patterns(suite.APPROACHES) for id_ in fnmatch.filter(cells, pattern)
-    )
+    return frozenset(cells[id_] for pattern in core_patterns(APPROACHES) for id_ in fnmatch.filter(cells, pattern))
 
 
 def recipe_sha256(planned: Planned, built: str) -> str:

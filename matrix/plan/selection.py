@@ -12,13 +12,14 @@ from packaging.version import Version
 from matrix.base.errors import BadUsage
 from matrix.base.ids import Backend, Run, Target
 from matrix.catalog import locks
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog, Profile, Release
 from matrix.plan.planned_run import Planned, core_patterns
 from matrix.provision import emulators, qemu
 from matrix.provision.emulators import Emulator
-from matrix.record import host, records
+from matrix.record import host
 from matrix.record.records import CellId
-from matrix.suite import catalog as suite
+from matrix.record.store import EngineName
 
 RECENT = 5
 SETS: dict[str, Callable[[Sequence[Release]], Sequence[Release]]] = {
@@ -58,7 +59,7 @@ class Selection:
     def patterns(self, planned: Planned) -> tuple[str, ...]:
         """The same for `python -m suite`, as shell patterns; none means all."""
         if planned.emulator and self.is_whole and not planned.kept:
-            return core_patterns(planned.profile.approaches or suite.APPROACHES)
+            return core_patterns(planned.profile.approaches or APPROACHES)
         if planned.kept or planned.emulator:
             return tuple("/".join(cell) for cell in self.cells(planned)) or ("--describe",)
         of_profile = tuple(planned.profile.approaches)
@@ -74,7 +75,7 @@ def _due_cells(planned: Planned) -> tuple[CellId, ...]:
     return tuple(cell for cell in planned.cells if cell not in kept)
 
 
-def plan(catalog: Catalog, selection: Selection, engine: records.EngineName) -> tuple[Planned, ...]:
+def plan(catalog: Catalog, selection: Selection, engine: EngineName) -> tuple[Planned, ...]:
     """The runs that a selection names, oldest release first. Raise BadUsage for a selector that names nothing."""
     emulator = _select_emulator(selection.emulator, engine) if selection.emulator else None
     profiles = select_profiles(catalog, selection.profiles)
@@ -120,7 +121,7 @@ def select_profiles(catalog: Catalog, names: Collection[str]) -> list[Profile]:
     return [profile for profile in catalog.profiles if profile.name in names or not (names or profile.by_name)]
 
 
-def _select_emulator(name: str, engine: records.EngineName) -> Emulator:
+def _select_emulator(name: str, engine: EngineName) -> Emulator:
     if name not in emulators.load():
         raise _unknown("emulator", name, list(emulators.load()))
     if engine != "venv":

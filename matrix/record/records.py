@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,8 @@ from msgspec import Meta
 
 from matrix.base import ids
 from matrix.base.errors import BadRecord
-from matrix.base.files import write_whole
 from matrix.base.structs import Strict
+from matrix.record.store import EngineName, Kind, begin
 
 T = TypeVar("T")
 CellId = tuple[str, str, str, str]
@@ -30,7 +29,6 @@ MAX_RECORD = 4 * 1024 * 1024
 MAX_OBSERVATIONS = 5_000
 
 Status = Literal["complete", "partial", "not_built", "not_imported", "not_run"]
-EngineName = Literal["docker", "venv"]
 Outcome = Literal["pass", "wrong", "error", "crash", "timeout", "oom", "absent", "skipped"]
 Check = Literal["forward", "gradient", "fusion"]
 Mode = Literal["eager", "graph", "jit", "keras", "savedmodel", "tflite"]
@@ -165,64 +163,10 @@ class Record:
     observations: tuple[Observation, ...] = ()
 
 
-def path(reports: Path, host_class: str, engine: EngineName, run: str) -> Path:
-    return reports / "runs" / host_class / engine / f"{run}.jsonl"
-
-
-def write(reports: Path, record: Record) -> Path:
-    """Write a record whole or not at all; what does not satisfy the contract is refused before it is written.
-
-    What stood in its place and cannot be read (a newer format, perhaps) is kept beside it.
-    """
-    data = encode(record)
-    decode(data)
-    header = record.header
-    target = path(reports, header.host.host_class, header.engine, header.run)
-    if target.is_symlink() or (target.exists() and not _is_readable(target)):
-        target.replace(target.with_name(f"{target.name}.unreadable"))
-    write_whole(target, data)
-    return target
-
-
-def _is_readable(file: Path) -> bool:
-    try:
-        read(file)
-    except BadRecord:
-        return False
-    return True
-
-
-def read(file: Path) -> Record:
-    """Raise BadRecord where the file is too large, truncated, foreign, newer, or lies about its place."""
-    try:
-        record = decode(begin(file, MAX_RECORD + 1))
-    except BadRecord as fault:
-        raise BadRecord(f"{file}: {fault}") from None
-    place = (record.header.host.host_class, record.header.engine, f"{record.header.run}.jsonl")
-    if file.parts[-3:] != place:
-        raise BadRecord(f"{file}: says that it belongs at {'/'.join(place)}")
-    return record
-
-
-def files(reports: Path) -> list[Path]:
-    return sorted((reports / "runs").glob("*/*/*.jsonl"))
-
-
 def read_all(reports: Path) -> Iterator[Record]:
     """Every record under `reports`, in the order of their paths."""
     for file in files(reports):
         yield read(file)
-
-
-def readable(reports: Path) -> tuple[list[Record], tuple[BadRecord, ...]]:
-    """The records that can be read, and why the others cannot."""
-    made, faults = [], []
-    for file in files(reports):
-        try:
-            made.append(read(file))
-        except BadRecord as fault:
-            faults.append(fault)
-    return made, tuple(faults)
 
 
 def headers(reports: Path) -> Iterator[Header]:
@@ -230,17 +174,6 @@ def headers(reports: Path) -> Iterator[Header]:
     for file in files(reports):
         with contextlib.suppress(BadRecord):
             yield decode_line(_header_decoder, begin(file, MAX_LINE).partition(b"\n")[0])
-
-
-def begin(file: Path, size: int) -> bytes:
-    """Of a plain file: a link could lead anywhere, and a pipe has no end. Raise FileNotFoundError without one."""
-    if not stat.S_ISREG(file.lstat().st_mode):
-        raise BadRecord("is not a plain file")
-    try:
-        with file.open("rb") as stream:
-            return stream.read(size)
-    except OSError as fault:
-        raise BadRecord(f"cannot be read: {fault.strerror}") from fault
 
 
 def encode(record: Record) -> bytes:
@@ -304,3 +237,12 @@ def _check(header: Header, observations: tuple[Observation, ...]) -> None:
 _encoder = msgspec.json.Encoder(order="sorted")
 _header_decoder = msgspec.json.Decoder(Header)
 _observation_decoder = msgspec.json.Decoder(Observation)
+
+RUNS = Kind[Record](
+    ending=".jsonl",
+    most_bytes=MAX_RECORD,
+    encode=encode,
+    decode=decode,
+    place=lambda record: (record.header.host.host_class, record.header.engine, record.header.run),
+)
+path, files, read, readable, write = RUNS.path, RUNS.files, RUNS.read, RUNS.readable, RUNS.write

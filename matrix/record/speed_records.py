@@ -18,8 +18,8 @@ from msgspec import Meta
 from matrix.base import files, ids
 from matrix.base.errors import BadRecord
 from matrix.base.structs import Strict
-from matrix.record import records
-from matrix.record.records import Count, EngineName, Error, Host, Id, Mode, Name, Sha256
+from matrix.record.records import Count, Error, Host, Id, Mode, Name, Sha256
+from matrix.record.store import EngineName, Kind, Place
 
 MAX_FILE = 8 * 2**20
 ENDING = ".speed.json"
@@ -181,21 +181,8 @@ class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed
     points: Annotated[list[Point], Meta(max_length=2000)]
 
 
-def path(reports: Path, host_class: str, engine: EngineName, run: str) -> Path:
-    return reports / "runs" / host_class / engine / f"{run}{ENDING}"
-
-
-def place(made: SpeedRun) -> tuple[str, EngineName, str]:
+def place(made: SpeedRun) -> Place:
     return (made.host.host_class, made.engine, made.run)
-
-
-def write(reports: Path, made: SpeedRun) -> Path:
-    """Whole or not at all; what does not satisfy the contract is refused before it is written."""
-    data = encode(made)
-    decode(data)
-    target = path(reports, *place(made))
-    files.write_whole(target, data)
-    return target
 
 
 def encode(made: SpeedRun) -> bytes:
@@ -212,33 +199,6 @@ def decode(data: bytes) -> SpeedRun:
         raise BadRecord(str(fault)) from None
     _check(made)
     return made
-
-
-def read(file: Path) -> SpeedRun:
-    """Raise BadRecord where the file is too large, foreign, newer, or lies about its place."""
-    try:
-        made = decode(records.begin(file, MAX_FILE + 1))
-    except BadRecord as fault:
-        raise BadRecord(f"{file}: {fault}") from None
-    host_class, engine, run = place(made)
-    if file.parts[-3:] != (host_class, engine, f"{run}{ENDING}"):
-        raise BadRecord(f"{file}: says that it belongs at {host_class}/{engine}/{run}{ENDING}")
-    return made
-
-
-def paths(reports: Path) -> list[Path]:
-    return sorted((reports / "runs").glob(f"*/*/*{ENDING}"))
-
-
-def readable(reports: Path) -> tuple[list[SpeedRun], tuple[BadRecord, ...]]:
-    """Those that can be read, in the order of their paths, and why the others cannot."""
-    made, faults = [], []
-    for file in paths(reports):
-        try:
-            made.append(read(file))
-        except BadRecord as fault:
-            faults.append(fault)
-    return made, tuple(faults)
 
 
 def of_release(reports: Path, host_class: str, release: str, backend: str) -> list[SpeedRun]:
@@ -291,3 +251,6 @@ def _faults(made: SpeedRun) -> Iterator[str]:
 
 
 _decoder = msgspec.json.Decoder(SpeedRun)
+
+SPEED = Kind[SpeedRun](ending=ENDING, most_bytes=MAX_FILE, encode=encode, decode=decode, place=place)
+path, read, readable, write = SPEED.path, SPEED.read, SPEED.readable, SPEED.write

@@ -12,20 +12,19 @@ from pathlib import Path
 from matrix.answers import contributed, published
 from matrix.base.errors import BadData, BadRecord
 from matrix.base.files import write_whole
-from matrix.catalog import known_errors, releases
+from matrix.catalog.approaches import APPROACHES
 from matrix.judge import landmarks
 from matrix.judge import statements as statements_json
 from matrix.judge import support as support_json
+from matrix.judge.judged import load
 from matrix.judge.statements import Statements
 from matrix.judge.support import Support
-from matrix.judge.verdicts import judge, witnesses
-from matrix.record import records, speed_records
+from matrix.judge.verdicts import witnesses
 from matrix.record.records import Record
 from matrix.report import claim_table, executed_plans, speed_tables, statement_tables
 from matrix.report.markdown import render
 from matrix.report.support_table import WORDS, Headline, Short, headline, in_words, meanings, sections, shorts
 from matrix.speed import comparisons
-from matrix.suite import catalog as suite
 
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 
@@ -46,32 +45,27 @@ class Summary:
 
 def report(reports: Path, readme: Path | None) -> Summary:
     """Raise BadData where the README has no place for the table, or data/ is faulty. A broken record is left out."""
-    data, known = releases.load(), known_errors.load()
-    made, faults = records.readable(reports)
-    timed, untimely = speed_records.readable(reports)
-    faults += untimely
-    judgements = judge(made)
-    support = support_json.build(data, made, judgements, known, timed)
-    told = headline(support, made, broken=len(faults))
-    short = tuple(shorts(support, judgements, data))
-    places = comparisons.places(timed, data)
+    judged = load(reports)
+    support, found = judged.support, judged.statements
+    told = headline(support, judged.records, broken=len(judged.faults))
+    short = tuple(shorts(support, judged.judgements, judged.catalog))
+    places = comparisons.places(judged.timed, judged.catalog)
     context = {"headline": in_words(told), "shorts": short, **speed_tables.WORDS}
     tables, notes = sections(support)
-    found = statements_json.build(data, judgements)
-    answers = published.build(reports, made)
-    whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=suite.APPROACHES, support=support,
-                   words=WORDS, profiles=data.profiles, errors=meanings(support, known),
+    answers = published.build(reports, judged.records)
+    whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=APPROACHES, support=support,
+                   words=WORDS, profiles=judged.catalog.profiles, errors=meanings(support, judged.known),
                    since=statement_tables.since(found.statements), evidence=statement_tables.EVIDENCE,
-                   claims=claim_table.told(answers.claims), contributed=_contributed(reports, made),
-                   executed=list(executed_plans.executed(made)), speed=places, **context)  # fmt: skip
+                   claims=claim_table.told(answers.claims), contributed=_contributed(reports, judged.records),
+                   executed=list(executed_plans.executed(judged.records)), speed=places, **context)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
     files |= {reports / name: content for name, content in _of_statements(found).items()}
     files[reports / published.NAME] = published.encode(answers)
     if readme:
         files[readme] = _with_block(readme, render("README.md.jinja", speed=_fast(places, support), **context))
     written = tuple(path for path, content in files.items() if _write(path, content))
-    marks = tuple(landmarks.contradictions(data, found.statements))
-    return Summary(support=support, headline=told, shorts=short, faults=faults, marks=marks, written=written)
+    marks = tuple(landmarks.contradictions(judged.catalog, found.statements))
+    return Summary(support=support, headline=told, shorts=short, faults=judged.faults, marks=marks, written=written)
 
 
 def _fast(places: Sequence[comparisons.Place], support: Support) -> list[comparisons.Fast]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from matrix.catalog.approaches import SPLIT
 from matrix.catalog.suite_hash import speed_sha256
 from matrix.record import speed_records
 from matrix.record.speed_records import (
@@ -16,7 +17,7 @@ from matrix.record.speed_records import (
     Ratio,
     SpeedRun,
 )
-from matrix.speed.comparisons import MANY_TIMES, SPLIT, Best, Place, Trap, best, control
+from matrix.speed.comparisons import MANY_TIMES, Best, Place, Trap, best, control
 from matrix.suite.speed import layers
 
 DIRECTIONS = {"forward": "forward", "train": "forward and backward"}

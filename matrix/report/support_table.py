@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from matrix.base.ids import BACKENDS, parse_run
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError
 from matrix.catalog.releases import Catalog
-from matrix.judge.landmarks import WAYS
+from matrix.judge.landmarks import COMPARED
 from matrix.judge.support import ErrorEntry, RunEntry, Support, Verdict, question_of
 from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Question, Word, core_cells
 from matrix.record.host import is_emulated
@@ -126,7 +127,7 @@ class Short:
 def headline(support: Support, made: Sequence[Record], broken: int) -> Headline:
     runs = {question_of(run): run for run in support.runs}
     unknown = Counter(why_unknown(runs[question_of(one)]) for one in support.verdicts if one.verdict == "unknown")
-    unknown[UNKNOWN["not_run"]] += sum(run.engine is None for run in support.runs) * len(suite.APPROACHES)
+    unknown[UNKNOWN["not_run"]] += sum(run.engine is None for run in support.runs) * len(APPROACHES)
     return Headline(
         records=len(made),
         broken=broken,
@@ -233,7 +234,7 @@ def _in_short(judgement: Judgement) -> str:
 def _belongs(judgement: Judgement, backend: str, host_class: str) -> bool:
     asked = judgement.witness.asked
     same = asked.backend == backend and asked.host.host_class == host_class
-    return same and not asked.same_as and judgement.approach in WAYS
+    return same and not asked.same_as and judgement.approach in COMPARED
 
 
 def _short_rows(judgements: Iterable[Judgement], support: Support, catalog: Catalog) -> Iterator[ShortRow]:
@@ -255,7 +256,7 @@ def _short_rows(judgements: Iterable[Judgement], support: Support, catalog: Cata
     for seen_in in alike.values():
         seen_in.sort(key=lambda seen: Version(seen.release))
     versions = sorted({seen.release for seen_in in alike.values() for seen in seen_in}, key=Version)
-    order = sorted(alike, key=lambda key: (WAYS.index(key[0]), key[1], Version(alike[key][0].release)))
+    order = sorted(alike, key=lambda key: (list(APPROACHES).index(key[0]), key[1], Version(alike[key][0].release)))
     for approach, onednn, answers in order:
         by_need = dict(zip(NEEDS, answers, strict=True))
         spans = _spans(alike[approach, onednn, answers], versions)

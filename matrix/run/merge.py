@@ -7,53 +7,20 @@ comparable. The same folders always give the same result.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from matrix.base import ids
 from matrix.base.errors import BadRecord
-from matrix.base.files import write_whole
-from matrix.base.ids import Backend, How
-from matrix.base.text import plain
+from matrix.base.ids import How
+from matrix.base.text import listed_below
 from matrix.plan.due import LASTING
 from matrix.plan.shards import Plan, Shard
-from matrix.record import records
-from matrix.record.records import EngineName, Header, Record
-
-MOST_RECORDS = 20_000
-# Each file is flushed to the disk before it gets its name: waiting for that is all that the threads do.
-WRITERS = 8
-
-# Host class, engine, run: where a record belongs.
-Place = tuple[str, EngineName, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """A record that somebody made, as the contract has it written. `file`: where it was found."""
-
-    file: Path
-    header: Header
-    data: bytes
-
-    @property
-    def place(self) -> Place:
-        return (self.header.host.host_class, self.header.engine, self.header.run)
-
-    @property
-    def says(self) -> int:
-        """How much of the release: all (2), or only until it was cut short (1), or nothing (0)."""
-        if self.header.status in LASTING or self.header.same_as:
-            return 2
-        return 1 if self.header.status == "partial" else 0
-
-    @property
-    def worth(self) -> tuple[int, str]:
-        """What says more goes first; of two that say as much, the newer."""
-        return (self.says, self.header.started)
+from matrix.record import attempts, records
+from matrix.record.attempts import Attempt
+from matrix.record.records import RUNS, Header, Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +32,8 @@ class Merged:
 
     folders: int
     found: int
-    written: tuple[Attempt, ...]
-    absent: tuple[Attempt, ...]
+    written: tuple[Attempt[Record], ...]
+    absent: tuple[Attempt[Record], ...]
     unplaced: tuple[Shard, ...]
     faults: tuple[BadRecord, ...]
 
@@ -76,15 +43,13 @@ def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
 
     Raise BadRecord, and write nothing, where records are not comparable or where it is open which of two is newer.
     """
-    shards = [shard for folder in folders for shard in shards_in(folder)]
-    found, faults = _read([file for shard in shards for file in records.files(shard)])
+    shards = [shard for folder in folders for shard in attempts.shards_in(folder)]
+    found, faults = attempts.read([file for shard in shards for file in RUNS.files(shard)], RUNS)
     _check_comparable(found, plan)
-    absent, unplaced = _absent(plan, found) if plan else ([], [])
-    standing = _standing([*found, *absent], reports)
-    stands = {attempt.place: attempt.data for attempt in standing}
-    written = [best for best in _best([*standing, *found, *absent]) if best.data != stands.get(best.place)]
-    _write(written, reports)
-    lacking = {one.place for one in absent}
+    absent, unplaced = _absent(plan, [attempt.made.header for attempt in found]) if plan else ([], [])
+    written = attempts.better([*found, *absent], reports, RUNS, _worth)
+    attempts.write(written, reports, RUNS)
+    lacking = {attempt.place for attempt in absent}
     return Merged(
         folders=len(shards),
         found=len(found),
@@ -95,131 +60,84 @@ def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
     )
 
 
-def shards_in(folder: Path) -> list[Path]:
-    """The folder itself, or those in it: GitHub puts each artifact into one of its own."""
-    if (folder / "runs").is_dir():
-        return [folder]
-    return sorted(child for child in folder.iterdir() if (child / "runs").is_dir())
+def _worth(record: Record, _rivals: Sequence[Record]) -> tuple[int, str, bytes]:
+    """What says more goes first; of two that say as much, the newer. Of those that say nothing any will do."""
+    header = record.header
+    if header.status in LASTING or header.same_as:
+        return 2, header.started, b""
+    if header.status == "partial":
+        return 1, header.started, b""
+    return 0, header.started, records.encode(record)
 
 
-def _read(files: Sequence[Path]) -> tuple[list[Attempt], tuple[BadRecord, ...]]:
-    """Everything that is a valid record, and why the rest is not."""
-    if len(files) > MOST_RECORDS:
-        raise BadRecord(f"{len(files)} records are more than the {MOST_RECORDS} that are merged at once")
-    attempts, faults = [], []
-    for file in files:
-        try:
-            record = records.read(file)
-        except BadRecord as fault:
-            faults.append(fault)
-        else:
-            attempts.append(Attempt(file=file, header=record.header, data=records.encode(record)))
-    return attempts, tuple(faults)
+def _check_comparable(found: Sequence[Attempt[Record]], plan: Plan | None) -> None:
+    """One suite for each way of observing, one lock a target, and nothing that was not planned.
 
-
-def _standing(found: Iterable[Attempt], reports: Path) -> list[Attempt]:
-    """What is published where a record was found; one that is broken makes room."""
-    files = (_path(reports, place) for place in sorted({attempt.place for attempt in found}))
-    standing, _ = _read([file for file in files if file.exists()])
-    return standing
-
-
-def _best(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """One for each place. Raise BadRecord where two are worth the same and say different things."""
-    places: dict[Place, list[Attempt]] = defaultdict(list)
-    for attempt in attempts:
-        places[attempt.place].append(attempt)
-    best, ties = [], []
-    for _, rivals in sorted(places.items()):
-        first, *others = sorted(rivals, key=lambda attempt: attempt.worth, reverse=True)
-        best.append(first)
-        ties += [
-            (first, other) for other in others if other.worth == first.worth and other.data != first.data and first.says
-        ]
-    if ties:
-        told = [f"{one.header.run}, started {one.header.started}: {one.file} and {other.file}" for one, other in ties]
-        raise BadRecord(_listed("which of these is the newer is open:", told), "keep one of the two, remove the other")
-    return best
-
-
-def _check_comparable(found: Sequence[Attempt], plan: Plan | None) -> None:
-    """One suite, one lock a target, and nothing that was not planned."""
-    told = [*_suites(found, plan), *_locks(found), *_unplanned(found, plan)]
+    Without a GPU its libraries are left out of the environment, and out of the lock's hash.
+    """
+    told: list[str] = []
+    for how in get_args(How):
+        wanted = plan.suite_sha256[how] if plan else None
+        suites = _by_hash([one for one in found if one.made.header.how == how], "suite_sha256")
+        if len(suites) > 1 or (wanted and suites.keys() - {wanted}):
+            told += [f"suite {_several(group, suite)}" for suite, group in suites.items() if suite != wanted]
+    targets: dict[tuple[str, bool], list[Attempt[Record]]] = defaultdict(list)
+    for one in found:
+        targets[_target(one), one.made.header.planned_for is None].append(one)
+    for (target, _), group in targets.items():
+        locks = _by_hash(group, "lock_sha256")
+        if len(locks) > 1:
+            told += [f"{target}: lock {_several(locked, lock)}" for lock, locked in locks.items()]
+    if plan:
+        # Of a planned target a run may come that was not asked for: the one that `default` is another name of.
+        planned = {run.partition("+")[0] for shard in plan.every() for run in shard.runs}
+        told += [f"not planned: {one.file}" for one in found if _target(one) not in planned]
     if told:
         raise BadRecord(
-            _listed("these records are not comparable, and none was written:", told),
+            listed_below("these records are not comparable, and none was written:", told),
             "make them again from one checkout, or merge those that belong together",
         )
 
 
-def _suites(found: Iterable[Attempt], plan: Plan | None) -> Iterator[str]:
-    """What is executed, on a GPU or not, and what is planned is observed by different modules of the suite."""
-    for how in get_args(How):
-        wanted = plan.suite_sha256[how] if plan else None
-        of_kind = [attempt for attempt in found if attempt.header.how == how]
-        by_suite = _grouped(of_kind, lambda header: header.suite_sha256)
-        if len(by_suite) > 1 or (wanted and by_suite.keys() - {wanted}):
-            yield from (f"suite {_several(group, suite)}" for suite, group in by_suite.items() if suite != wanted)
+def _target(attempt: Attempt[Record]) -> str:
+    return attempt.made.header.run.partition("+")[0]
 
 
-def _locks(found: Iterable[Attempt]) -> Iterator[str]:
-    """Without a GPU its libraries are left out of the environment, and out of the lock's hash."""
-    targets: dict[tuple[str, bool], list[Attempt]] = defaultdict(list)
+def _by_hash(found: Iterable[Attempt[Record]], field: str) -> dict[str, list[Attempt[Record]]]:
+    groups: dict[str, list[Attempt[Record]]] = defaultdict(list)
     for attempt in found:
-        targets[attempt.header.run.partition("+")[0], attempt.header.planned_for is None].append(attempt)
-    for (target, _), group in targets.items():
-        by_lock = _grouped(group, lambda header: header.lock_sha256)
-        if len(by_lock) > 1:
-            yield from (f"{target}: lock {_several(locked, lock)}" for lock, locked in by_lock.items())
-
-
-def _unplanned(found: Iterable[Attempt], plan: Plan | None) -> Iterator[str]:
-    """Of a planned target a run may come that was not asked for: the one that `default` is another name of."""
-    if plan:
-        targets = {run.partition("+")[0] for shard in plan.every() for run in shard.runs}
-        yield from (f"not planned: {one.file}" for one in found if one.header.run.partition("+")[0] not in targets)
-
-
-def _grouped(found: Iterable[Attempt], key: Callable[[Header], str | None]) -> dict[str, list[Attempt]]:
-    groups: dict[str, list[Attempt]] = defaultdict(list)
-    for attempt in found:
-        if value := key(attempt.header):
+        if value := getattr(attempt.made.header, field):
             groups[value].append(attempt)
     return groups
 
 
-def _several(group: Sequence[Attempt], sha256: str) -> str:
+def _several(group: Sequence[Attempt[Record]], sha256: str) -> str:
     return f"{sha256[:12]}: {len(group)} records, such as {group[0].file}"
 
 
-def _absent(plan: Plan, found: Sequence[Attempt]) -> tuple[list[Attempt], list[Shard]]:
+def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Attempt[Record]], list[Shard]]:
     """`not_run` for each planned run that nobody brought, and the shards for which no host class is known."""
-    brought = {attempt.header.run: attempt.header for attempt in found}
-    beside: dict[Backend, list[Header]] = defaultdict(list)
-    for attempt in found:
-        beside[attempt.header.backend].append(attempt.header)
+    by_run = {header.run: header for header in brought}
     absent, unplaced = [], []
     for shard in plan.every():
-        lacking = [run for run in shard.runs if run not in brought]
-        own = [brought[run] for run in shard.runs if run in brought]
+        own = [by_run[run] for run in shard.runs if run in by_run]
+        beside = [header for header in brought if header.backend == shard.backend]
         if own:
-            absent += [_not_run(run, own[-1], f"shard {shard.name} ended before it") for run in lacking]
-        elif others := beside[shard.backend]:
+            like, reason = own[-1], f"shard {shard.name} ended before it"
+        elif beside:
+            # It would most likely have run where most of the others did.
+            counts = Counter((header.host.host_class, header.engine) for header in beside)
+            most = max(counts, key=lambda place: (counts[place], place))
+            like = next(header for header in beside if (header.host.host_class, header.engine) == most)
             reason = f"shard {shard.name} brought nothing; the host class is that of most other shards"
-            absent += [_not_run(run, _usual(others), reason) for run in lacking]
         else:
             unplaced.append(shard)
+            continue
+        absent += [_not_run(run, like, reason) for run in shard.runs if run not in by_run]
     return absent, unplaced
 
 
-def _usual(headers: Sequence[Header]) -> Header:
-    """One of the host class and engine that most have: where a missing shard would most likely have run."""
-    counts = Counter((header.host.host_class, header.engine) for header in headers)
-    most = max(counts, key=lambda place: (counts[place], place))
-    return next(header for header in headers if (header.host.host_class, header.engine) == most)
-
-
-def _not_run(run: str, like: Header, reason: str) -> Attempt:
+def _not_run(run: str, like: Header, reason: str) -> Attempt[Record]:
     parsed = ids.parse_run(run)
     header = Header(
         run=run,
@@ -234,20 +152,5 @@ def _not_run(run: str, like: Header, reason: str) -> Attempt:
         host=like.host,
         observations=0,
     )
-    return Attempt(file=Path(), header=header, data=records.encode(Record(header=header)))
-
-
-def _write(attempts: Iterable[Attempt], reports: Path) -> None:
-    with ThreadPoolExecutor(WRITERS) as writers:
-        for done in [writers.submit(write_whole, _path(reports, one.place), one.data) for one in attempts]:
-            done.result()
-
-
-def _path(reports: Path, place: Place) -> Path:
-    return records.path(reports, *place)
-
-
-def _listed(head: str, lines: Sequence[str], most: int = 20) -> str:
-    shown = [plain(line) for line in lines[:most]]
-    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
-    return "\n  ".join([head, *shown, *more])
+    record = Record(header=header)
+    return Attempt(file=Path(), made=record, data=records.encode(record), place=RUNS.place(record))

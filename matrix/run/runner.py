@@ -65,8 +65,8 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
     status and reason. Its seconds are those of all runs that it took.
     """
     started, began = _now(), time.monotonic()
-    stream = Stream(wanted)
-    end = _follow(job, stream, (*_planned(job.planned), *job.arguments), observed)
+    stream = Stream(wanted, observed)
+    end = _follow(job, stream, (*_planned(job.planned), *job.arguments))
     if job.planned.emulator and stream.imported is None:
         end = replace(end, machine=True)  # QEMU has hung here where a processor never did
     status = _status(stream)
@@ -111,7 +111,7 @@ def describe(job: Job) -> Imported | None:
     Raise MachineError where this machine ended it.
     """
     stream = Stream(())
-    end = _follow(job, stream, ("--describe",), lambda _: None)
+    end = _follow(job, stream, ("--describe",))
     if stream.imported is None and end.machine:
         raise MachineError(f"asked what it is, {end.reason}")
     return stream.imported
@@ -158,16 +158,11 @@ class End:
     machine: bool | None = None
 
 
-def _follow(job: Job, stream: Stream, arguments: Sequence[str], observed: Observed) -> End:
+def _follow(job: Job, stream: Stream, arguments: Sequence[str]) -> End:
     """Feed the stream until the target ends, lies or passes a limit. Raise MachineError where the engine fails."""
-
-    def take(data: bytes) -> None:
-        for observation in stream.feed(data):
-            observed(observation)
-
     program = Program(suite=job.suite, part="on_gpu" if job.planned.how == "on_gpu" else "")
     process = ENGINES[job.planned.engine].start(job.environment, program, arguments, job.planned.variables, job.limits)
-    end = follow(process, take, job.limits, job.planned.run.id, job.stop)
+    end = follow(process, stream.feed, job.limits, job.planned.run.id, job.stop)
     if stream.closing:
         write_whole(paths.LOGS / f"{job.planned.run.id}.seconds.json", msgspec.json.encode(stream.closing.seconds))
     return end

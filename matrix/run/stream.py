@@ -13,7 +13,7 @@ be known.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Annotated, Literal
 
 import msgspec
@@ -38,6 +38,7 @@ from matrix.record.records import (
 MAX_STREAM = MAX_RECORD - 2**20
 # A stream with more is not one with a bad cell in it.
 MAX_LIES = 20
+MAX_LINES = 20_000
 
 
 class Opening(Strict, frozen=True, kw_only=True):
@@ -63,95 +64,112 @@ class Imported(Strict, frozen=True, kw_only=True):
 
 
 class Closing(Strict, frozen=True, kw_only=True):
-    closing: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
-    seconds: Annotated[dict[Name, float], Meta(max_length=20)]
+    """How many lines there were, and where the time went."""
+
+    closing: Annotated[int, Meta(ge=0, le=MAX_LINES)]
+    seconds: Annotated[dict[Name, float], Meta(max_length=20)] = {}
 
 
-class Stream:
-    """The stream of one run. `wanted`: the cells that were asked for; any other, or one twice, is a lie."""
+class LineStream:
+    """What a target says on its reserved descriptor, cut into lines; a subclass says in `_take` what a line may be.
 
-    def __init__(self, wanted: Collection[CellId]) -> None:
-        self.opening: Opening | None = None
-        self.not_imported: str | None = None
-        self.imported: Imported | None = None
-        self.observations: dict[CellId, Observation] = {}
+    Raises BadRecord for more than `most` bytes in all or MAX_LINE in a line.
+    """
+
+    most: int = MAX_STREAM
+
+    def __init__(self) -> None:
         self.closing: Closing | None = None
-        self.lies: list[str] = []
-        self._doubtful: set[CellId] = set()
-        self._wanted = frozenset(wanted)
         self._buffer = b""
         self._size = 0
 
-    @property
-    def is_whole(self) -> bool:
-        if self.closing is None or self._buffer or self.lies:
-            return False
-        return self.closing.closing == len(self.observations) == len(self._wanted)
+    def _take(self, line: bytes) -> None:
+        raise NotImplementedError
 
-    def feed(self, data: bytes) -> Iterator[Observation]:
-        """Yield the observations that `data` completes. Raise BadRecord at the first word out of order; even a stream
-        that had been closed is not whole then.
+    def feed(self, data: bytes) -> None:
+        """Take the lines that `data` completes. Raise BadRecord at the first line out of order; even a stream that had
+        been closed is not whole then.
         """
+        self._size += len(data)
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
         try:
-            yield from self._feed(data)
+            if self._size > self.most:
+                raise BadRecord(f"the target sent more than {self.most // 2**20} MiB")
+            for line in lines:
+                if self.closing is not None:
+                    raise BadRecord("the target went on after its closing line")
+                self._take(line)
+            if len(self._buffer) > MAX_LINE:
+                raise BadRecord(f"the target sent a line of more than {MAX_LINE // 1024} KiB")
         except BadRecord:
             self.closing = None
             raise
 
-    def _feed(self, data: bytes) -> Iterator[Observation]:
-        self._size += len(data)
-        if self._size > MAX_STREAM:
-            raise BadRecord(f"the target sent more than {MAX_STREAM // 2**20} MiB")
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            if (observation := self._take(line)) is not None:
-                yield observation
-        if len(self._buffer) > MAX_LINE:
-            raise BadRecord(f"the target sent a line of more than {MAX_LINE // 1024} KiB")
+    @property
+    def is_closed(self) -> bool:
+        """Whether the closing line has come, and nothing after it."""
+        return self.closing is not None and not self._buffer
 
-    def _take(self, line: bytes) -> Observation | None:
-        if self.closing is not None:
-            raise BadRecord("the target went on after its closing line")
+
+class Stream(LineStream):
+    """The stream of one run. `wanted`: the cells that were asked for; any other, or one twice, is a lie. `observed` is
+    told each observation as it comes.
+    """
+
+    def __init__(self, wanted: Collection[CellId], observed: Callable[[Observation], None] = lambda _: None) -> None:
+        super().__init__()
+        self.opening: Opening | None = None
+        self.not_imported: str | None = None
+        self.imported: Imported | None = None
+        self.observations: dict[CellId, Observation] = {}
+        self.lies: list[str] = []
+        self._told_twice: set[CellId] = set()
+        self._wanted = frozenset(wanted)
+        self._observed = observed
+
+    @property
+    def is_whole(self) -> bool:
+        if not self.is_closed or self.lies:
+            return False
+        assert self.closing
+        return self.closing.closing == len(self.observations) == len(self._wanted)
+
+    def _take(self, line: bytes) -> None:
         if self.opening is None:
             self.opening = decode_line(_opening, line)
         elif self.imported is None:
-            self._take_import(line)
+            if line.startswith(b'{"not_imported"'):
+                self.not_imported = decode_line(not_imported, line).not_imported
+            else:
+                self.imported = decode_line(_imported, line)
         elif line.startswith(b'{"closing"'):
-            self.closing = decode_line(_closing, line)
+            self.closing = decode_line(closing, line)
         else:
-            return self._take_observation(line)
-        return None
+            self._take_observation(line)
 
-    def _take_import(self, line: bytes) -> None:
-        if line.startswith(b'{"not_imported"'):
-            self.not_imported = decode_line(_not_imported, line).not_imported
-        else:
-            self.imported = decode_line(_imported, line)
-
-    def _take_observation(self, line: bytes) -> Observation | None:
+    def _take_observation(self, line: bytes) -> None:
         try:
             observation = decode_line(_observation, line)
         except BadRecord as fault:
             if not _is_an_object(line):
                 raise
             self._note_lie(str(fault))
-            return None
-        if observation.cell not in self._wanted:
-            self._note_lie(f"{'/'.join(observation.cell)}, which nobody asked for")
-            return None
-        if observation.cell in self.observations or observation.cell in self._doubtful:
-            # which of the two is of that cell cannot be known
-            self.observations.pop(observation.cell, None)
-            self._doubtful.add(observation.cell)
-            self._note_lie(f"{'/'.join(observation.cell)}, twice")
-            return None
-        self.observations[observation.cell] = observation
-        return observation
+            return
+        cell = observation.cell
+        if cell not in self._wanted:
+            self._note_lie(f"{'/'.join(cell)}, which nobody asked for")
+        elif cell in self.observations or cell in self._told_twice:
+            self.observations.pop(cell, None)  # which of the two is right cannot be known
+            self._told_twice.add(cell)
+            self._note_lie(f"{'/'.join(cell)}, twice")
+        else:
+            self.observations[cell] = observation
+            self._observed(observation)
 
     def _note_lie(self, what: str) -> None:
         self.lies.append(what)
         if len(self.lies) > MAX_LIES:
-            raise BadRecord(f"more than {MAX_LIES} are too many")
+            raise BadRecord(f"more than {MAX_LIES} invalid lines; reading stopped")
 
     def lies_in_words(self) -> str:
         return f"the target lied about {len(self.lies)} of its cells, first: {self.lies[0]}" if self.lies else ""
@@ -165,7 +183,7 @@ def _is_an_object(line: bytes) -> bool:
 
 
 _opening = msgspec.json.Decoder(Opening)
-_not_imported = msgspec.json.Decoder(NotImported)
+not_imported = msgspec.json.Decoder(NotImported)
 _imported = msgspec.json.Decoder(Imported)
-_closing = msgspec.json.Decoder(Closing)
+closing = msgspec.json.Decoder(Closing)
 _observation = msgspec.json.Decoder(Observation)

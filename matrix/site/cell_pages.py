@@ -9,6 +9,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from matrix.catalog.approaches import APPROACHES
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import FAILED, Judgement, Question, counts
 from matrix.record.records import CellId, Error, Fusion, Observation
@@ -116,7 +117,7 @@ def pages(content: Content) -> Iterator[Page]:
     series = dict(_series(content))
     for release in content.releases:
         asked = [(question, ways) for question, ways in content.verdicts.items() if question[0] == release]
-        for approach in suite.APPROACHES:
+        for approach in APPROACHES:
             sections = tuple(
                 _section(content, ways[approach], series[*question[1:], approach])
                 for question, ways in asked

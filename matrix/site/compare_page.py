@@ -9,22 +9,9 @@ from packaging.version import Version
 
 from matrix.base.ids import BACKENDS
 from matrix.judge.verdicts import question
-from matrix.record.records import CellId, Epilogue, Header, Observation, Outcome, Record
+from matrix.record.letters import UNOBSERVED, WORDS, letter
+from matrix.record.records import CellId, Header, Observation, Record
 from matrix.site.content import Content
-
-OUTCOMES: dict[Outcome, str] = {
-    "pass": "p",
-    "wrong": "x",
-    "error": "e",
-    "crash": "c",
-    "timeout": "t",
-    "oom": "m",
-    "absent": "a",
-    "skipped": "s",
-}
-# For the check of fusion: where the epilogue ran.
-EPILOGUES: dict[Epilogue, str] = {"fused": "F", "partly": "H", "separate": "S", "none": "N"}
-UNOBSERVED = "-"
 
 
 def script(content: Content) -> bytes:
@@ -33,8 +20,7 @@ def script(content: Content) -> bytes:
     cells = list(dict.fromkeys(one.cell for record in made for one in record.observations))
     places = {cell: number for number, cell in enumerate(cells)}
     told = {
-        "words": {letter: word for words in (OUTCOMES, EPILOGUES) for word, letter in words.items()}
-        | {UNOBSERVED: "not observed"},
+        "words": WORDS,
         "cells": ["/".join(cell) for cell in cells],
         "runs": [
             _about(record.header)
@@ -66,5 +52,5 @@ def _about(header: Header) -> dict[str, object]:
 def _letters(observations: Iterable[Observation], places: dict[CellId, int]) -> str:
     letters = [UNOBSERVED] * len(places)
     for one in observations:
-        letters[places[one.cell]] = EPILOGUES[one.fusion.epilogue] if one.fusion else OUTCOMES[one.outcome]
+        letters[places[one.cell]] = letter(one)
     return "".join(letters)

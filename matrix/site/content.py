@@ -11,34 +11,19 @@ from packaging.version import Version
 
 from matrix.answers import published
 from matrix.answers.published import Index
-from matrix.base.errors import BadRecord
-from matrix.catalog import known_errors
-from matrix.catalog import releases as catalog
-from matrix.catalog.known_errors import KnownError
-from matrix.catalog.releases import Catalog
-from matrix.judge import statements
-from matrix.judge import support as support_json
-from matrix.judge.statements import Statements
-from matrix.judge.support import RunEntry, Support, Verdict, question_of
-from matrix.judge.verdicts import Judgement, Question, judge, question
-from matrix.record import records, speed_records
-from matrix.record.records import Header, Observation, Record
-from matrix.record.speed_records import SpeedRun
+from matrix.judge import judged as judged_reports
+from matrix.judge.judged import Judged
+from matrix.judge.support import RunEntry, Verdict, question_of
+from matrix.judge.verdicts import Judgement, Question, question
+from matrix.record.records import Header, Observation
 from matrix.site.html import anchor, cell_path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
-    """`faults` are the records that could not be read; they are on no page, and the front page says how many."""
+class Content(Judged):
+    """`faults` are on no page; the front page says how many there are."""
 
-    catalog: Catalog
-    known: tuple[KnownError, ...]
-    records: tuple[Record, ...]
-    faults: tuple[BadRecord, ...]
-    judgements: tuple[Judgement, ...]
-    support: Support
     index: Index
-    timed: tuple[SpeedRun, ...] = ()
 
     @cached_property
     def runs(self) -> dict[Question, RunEntry]:
@@ -93,10 +78,6 @@ class Content:
         """On the first host class that has it."""
         return {run.run: run for run in reversed(self.support.runs) if run.engine}
 
-    @cached_property
-    def statements(self) -> Statements:
-        return statements.build(self.catalog, self.judgements)
-
     @property
     def observations(self) -> int:
         return sum(len(record.observations) for record in self.records)
@@ -108,21 +89,9 @@ class Content:
 
 
 def load(reports: Path) -> Content:
-    """Raise BadData where data/ is faulty."""
-    data, known = catalog.load(), known_errors.load()
-    made, faults = records.readable(reports)
-    timed, untimely = speed_records.readable(reports)
-    judgements = judge(made)
-    return Content(
-        catalog=data,
-        known=known,
-        records=tuple(made),
-        faults=faults + untimely,
-        timed=tuple(timed),
-        judgements=tuple(judgements),
-        support=support_json.build(data, made, judgements, known, timed),
-        index=published.build(reports, made),
-    )
+    """Raise BadData where a file of matrix/data/ is faulty."""
+    judged = judged_reports.load(reports)
+    return Content(**vars(judged), index=published.build(reports, judged.records))
 
 
 def _record(header: Header) -> tuple[str, str, str]:

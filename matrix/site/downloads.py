@@ -10,6 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from matrix.base.text import plain
+from matrix.catalog.approaches import APPROACHES
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import NEEDS
 from matrix.record import records
@@ -17,7 +18,6 @@ from matrix.record.records import Fusion, Observation, Record
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
 from matrix.site.html import run_path
-from matrix.suite import catalog as suite
 
 Value = str | int | float | None
 OBSERVED = (
@@ -91,7 +91,7 @@ def _verdict(one: Verdict) -> tuple[Value, ...]:
 def unknown_cells(content: Content, run: RunEntry) -> int:
     """How many approaches of the table are unknown in a run; all of them where it was never made."""
     if run.engine is None:
-        return len(suite.APPROACHES)
+        return len(APPROACHES)
     return sum(one.verdict == "unknown" for one in content.ways(question_of(run)).values())
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
+from matrix.catalog.approaches import APPROACHES, PLAINEST
 from matrix.judge.needs import Answer
 from matrix.judge.statements import Statement
 from matrix.judge.support import Verdict, question_of
 from matrix.judge.verdicts import Need
 from matrix.report.statement_tables import began
 from matrix.site.content import Content
-from matrix.suite import catalog as suite
 
-# The plainest way of writing it, and what it can be asked for without naming a mode.
-PLAINEST = "nn-conv2d"
+# What the plainest approach can be asked for without naming a mode.
 DOES: dict[Need, str] = {
     "infer-graph": "infers in a graph",
     "train": "trains",
@@ -80,13 +79,12 @@ def _surest(here: list[Verdict]) -> str:
         one.approach
         for one in here
         if one.needs["infer-graph"] == one.needs["train"] == "yes"
-        and suite.APPROACHES[one.approach].form == suite.APPROACHES[PLAINEST].form
-        and suite.APPROACHES[one.approach].rank == suite.APPROACHES[PLAINEST].rank
+        and APPROACHES[one.approach].computes == APPROACHES[PLAINEST].computes
     )
     if not counts:
         return f"Nothing that computes the same both infers in a graph and trains in any of {runs} runs."
     best = max(counts.values())
-    names = [name for name in suite.APPROACHES if counts[name] == best]
+    names = [name for name in APPROACHES if counts[name] == best]
     whole = "every one" if best == runs else f"{best}"
     verb, each = ("is", "it") if len(names) == 1 else ("are", "each")
     return f"The surest {verb} {_listed(names)}: {each} infers in a graph and trains in {whole} of {runs} runs."

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from matrix.base.ids import BACKENDS, Backend
+from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Profile
 from matrix.judge.support import HostEntry, RunEntry, Verdict, question_of
 from matrix.judge.verdicts import NEEDS
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
-from matrix.suite import catalog as suite
 
 NEED_LETTERS = {"yes": "y", "no": "n", "some": "s", "unknown": "u"}
 
@@ -135,5 +135,5 @@ def _ranges(rows: Iterator[Row]) -> Iterator[Range]:
 def _row(content: Content, run: RunEntry) -> Row:
     ways = content.ways(question_of(run))
     if run.engine and any(one.verdict != "unknown" for one in ways.values()):
-        return Row(run=run, cells=tuple(ways.get(approach) for approach in suite.APPROACHES))
+        return Row(run=run, cells=tuple(ways.get(approach) for approach in APPROACHES))
     return Row(run=run, why=why_unknown(run))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import groupby
 
+from matrix.catalog.approaches import APPROACHES
 from matrix.judge.verdicts import NEEDS
 from matrix.report import claim_table, statement_tables
 from matrix.report.speed_tables import WORDS as WORDS_OF_SPEED
@@ -23,7 +24,6 @@ from matrix.site.cell_scripts import reproduction
 from matrix.site.content import Content
 from matrix.site.front_answer import answer
 from matrix.site.html import cell_path, render, run_path
-from matrix.suite import catalog as suite
 
 Told = Mapping[str, object]
 
@@ -37,7 +37,7 @@ def compose(content: Content) -> Iterator[tuple[str, str]]:
         alike = list(group)
         ways = [page.approach for page in alike]
         for page in alike:
-            about = suite.APPROACHES[page.approach]
+            about = APPROACHES[page.approach]
             told: Told = {"page": page, "approach": about, "ways": ways, "reproduction": draw, **WORDS_OF_SPEED}
             yield (path := cell_path(release, page.approach)), _render("cell.html", path, told)
     for one in run_pages.pages(content):
@@ -48,7 +48,7 @@ def compose(content: Content) -> Iterator[tuple[str, str]]:
 
 
 def _render(template: str, path: str, told: Told) -> str:
-    common = {"pages": tuple(PAGES), "approaches": suite.APPROACHES, "needs": NEEDS}
+    common = {"pages": tuple(PAGES), "approaches": APPROACHES, "needs": NEEDS}
     return render(f"{template}.jinja", path, **common, **told)
 
 

@@ -10,9 +10,10 @@ import msgspec
 from packaging.version import Version
 
 from matrix.answers import speed_ranking
-from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, ORDER, WASTEFUL, Wish, answer
+from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Wish, answer
 from matrix.answers.lookup import SWITCHES_ITSELF
-from matrix.answers.snippets import CONVOLUTIONS, LAYERS, snippet
+from matrix.answers.snippets import snippet
+from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.judge.support import RunEntry, question_of
 from matrix.judge.verdicts import INSIDE, NEEDS, REPRESENTATIVE, Answer, Judgement, Need
 from matrix.record import speed_records
@@ -50,15 +51,12 @@ FORMS = {
 }
 
 
-def form_of(approach: str) -> str:
-    """What an approach computes: only ways of the same can replace each other."""
-    about = suite.APPROACHES[approach]
-    return f"{about.form}-{about.rank}d"
-
-
 def forms() -> dict[str, str]:
     """In the suite's order, in words where there are any."""
-    return {form_of(name): FORMS.get((about.form, about.rank), form_of(name)) for name, about in _offered()}
+    return {
+        APPROACHES[name].computes: FORMS.get((about.form, about.rank), APPROACHES[name].computes)
+        for name, about in _offered()
+    }
 
 
 def choices(content: Content) -> dict[str, object]:
@@ -76,8 +74,12 @@ def choices(content: Content) -> dict[str, object]:
 
 def _offered() -> list[tuple[str, Any]]:
     """The approaches that a program can be written with, in the order of `advise`, then in that of the suite."""
-    names = [name for name in suite.APPROACHES if name in ORDER or form_of(name) != form_of(ORDER[0])]
-    return [(name, suite.APPROACHES[name]) for name in sorted(names, key=[*ORDER, *suite.APPROACHES].index)]
+    names = [
+        name
+        for name in APPROACHES
+        if name in INTERCHANGEABLE or APPROACHES[name].computes != APPROACHES[INTERCHANGEABLE[0]].computes
+    ]
+    return [(name, APPROACHES[name]) for name in sorted(names, key=[*INTERCHANGEABLE, *APPROACHES].index)]
 
 
 def script(content: Content) -> bytes:
@@ -97,9 +99,9 @@ def script(content: Content) -> bytes:
         "onednn": {str(profile.onednn).lower(): profile.name for profile in content.catalog.profiles},
         "profiles": profiles,
         "releases": _releases(content),
-        "code": {name: snippet(name) for name in (*CONVOLUTIONS, *LAYERS)},
+        "code": {name: snippet(name) for name, about in APPROACHES.items() if about.function or about.layers},
         "approaches": [
-            {"id": name, "summary": about.summary, "form": form_of(name), "wasteful": name in WASTEFUL}
+            {"id": name, "summary": about.summary, "form": APPROACHES[name].computes, "wasteful": about.wasteful}
             for name, about in _offered()
         ],
         "timed": dict.fromkeys(ASKED, speed_ranking.DTYPE),
@@ -127,7 +129,7 @@ def _reached(content: Content) -> Reached:
     found: Reached = defaultdict(dict)
     for place, runs in places.items():
         for need, (wish, modes) in ASKED.items():
-            for key, score in speed_ranking.scores(runs, DIRECTIONS[wish], ORDER, modes).items():
+            for key, score in speed_ranking.scores(runs, DIRECTIONS[wish], INTERCHANGEABLE, modes).items():
                 found[*place, *key][need] = score
     return found
 
@@ -159,7 +161,7 @@ def _run(content: Content, run: RunEntry, reached: Reached) -> dict[str, object]
 def _answers(judgement: Judgement) -> str:
     """A letter for each dtype and wish, over the base geometry as `advise` takes it."""
     by_dtype: dict[str, list[Observation]] = {dtype: [] for dtype in suite.DTYPES}
-    base = suite.APPROACHES[judgement.approach].base
+    base = APPROACHES[judgement.approach].base
     for one in judgement.cells.values():
         geometry, _, dtype, layout = one.case.split("/")
         if geometry == base and layout == "nhwc" and dtype in by_dtype:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from packaging.version import Version
 
+from matrix.catalog.approaches import APPROACHES, SPLIT
 from matrix.catalog.releases import Catalog
 from matrix.record.speed_records import (
     Control,
@@ -24,11 +25,10 @@ from matrix.record.speed_records import (
     Word,
     word,
 )  # fmt: skip
-from matrix.speed.estimates import NO_WAY
 from matrix.suite.speed import layers
 
 # What times are compared with: the convolution without groups, and the way that works everywhere.
-DENSE, SPLIT = "dense", "split-concat"
+DENSE = "dense"
 # Of the default depth; peers have one mode each.
 USUAL_MODE = "graph"
 # Who takes this many times as long as by split-concat did not know it: that has to be said wherever speed is.
@@ -80,7 +80,7 @@ def best(run: SpeedRun, point: Point) -> Best | None:
 
 def _ways() -> tuple[str, ...]:
     """What people can write."""
-    return tuple(way for way in layers.APPROACHES if way not in NO_WAY)
+    return tuple(way for way in layers.APPROACHES if APPROACHES[way].program)
 
 
 @dataclass(frozen=True, kw_only=True)

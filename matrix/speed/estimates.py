@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from matrix.catalog.approaches import APPROACHES, SPLIT
 from matrix.record.speed_records import Control, Doubt, Floor, Interval, Point, PointKey, Ratio, Variant, Word, word
 from matrix.speed.speed_stream import Stream, Surroundings, Timed
 
@@ -35,10 +36,6 @@ FEW_SAMPLES, FEW_PROCESSES = 10, 3
 # The words of the stream for what is no way of writing it: see tests/suite/speed/layers.py.
 DENSE, AGAIN, PLANTED = "dense", "again", "planted"
 REFERENCES = (DENSE, AGAIN, PLANTED)
-# What everything is compared with: the way that works everywhere, and the convolution without groups.
-SPLIT = "split-concat"
-# No way to write a program, but a question put to TensorFlow.
-NO_WAY = ("fused-kernel",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +110,7 @@ def _point(key: PointKey, variants: Mapping[str, Series], surroundings: Mapping[
     some = next(iter(next(iter(variants.values())).timed.values()))
     floors = {number: floor for number, around in surroundings.items() if (floor := _floor(some, around)) is not None}
     working = {name: series for name, series in variants.items() if series.sampled}
-    ways = [name for name in working if name not in (*REFERENCES, *NO_WAY)]
+    ways = [name for name in working if name not in REFERENCES and APPROACHES[name].program]
     fastest = min(ways, key=lambda name: working[name].median, default=None)
     return Point(
         **{name: getattr(key, name) for name in PointKey.__struct_fields__},

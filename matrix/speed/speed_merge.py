@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 from matrix.base.errors import BadRecord
-from matrix.base.files import write_whole
-from matrix.record import speed_records
-from matrix.record.speed_records import Depth, SpeedRun
-from matrix.run.merge import shards_in
-
-DEPTHS: tuple[Depth, ...] = get_args(Depth)
+from matrix.record import attempts
+from matrix.record.attempts import Attempt
+from matrix.record.speed_records import SPEED, Depth, SpeedRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,39 +18,22 @@ class Chosen:
     """`found` in all; `better` than what is published, or new; `faults`: why a file was left out."""
 
     found: int
-    better: tuple[SpeedRun, ...]
+    better: tuple[Attempt[SpeedRun], ...]
     faults: tuple[BadRecord, ...]
 
 
 def choose(folders: Iterable[Path], reports: Path) -> Chosen:
     """Write nothing. Raise BadRecord where two files of a run began in the same second and say different things."""
-    read = [speed_records.readable(shard) for folder in folders for shard in shards_in(folder)]
-    found = [made for some, _ in read for made in some]
-    best = {speed_records.place(made): made for made in speed_records.readable(reports)[0]}
-    standing = dict(best)
-    for made in sorted(found, key=lambda made: made.started):
-        place = speed_records.place(made)
-        best[place] = _better(made, best.get(place))
-    better = tuple(made for place, made in best.items() if made != standing.get(place))
-    return Chosen(found=len(found), better=better, faults=tuple(fault for _, faults in read for fault in faults))
+    shards = [shard for folder in folders for shard in attempts.shards_in(folder)]
+    found, faults = attempts.read([file for shard in shards for file in SPEED.files(shard)], SPEED)
+    return Chosen(found=len(found), better=tuple(attempts.better(found, reports, SPEED, _worth)), faults=faults)
 
 
-def write(better: Sequence[SpeedRun], reports: Path) -> None:
-    for made in better:
-        write_whole(speed_records.path(reports, *speed_records.place(made)), speed_records.encode(made))
+def write(chosen: Chosen, reports: Path) -> None:
+    attempts.write(chosen.better, reports, SPEED)
 
 
-def _better(made: SpeedRun, other: SpeedRun | None) -> SpeedRun:
-    if other is None or made == other:
-        return made
-    if made.started == other.started:
-        told = f"{made.run} on {made.host.host_class} was timed twice at {made.started}, with different results"
-        raise BadRecord(told, "keep one of the two files, remove the other")
-    if made.started < other.started or _says_less(made, other):
-        return other
-    return made
-
-
-def _says_less(made: SpeedRun, other: SpeedRun) -> bool:
-    same = (made.recipe_sha256, made.speed_sha256) == (other.recipe_sha256, other.speed_sha256)
-    return same and DEPTHS.index(made.depth) < DEPTHS.index(other.depth)
+def _worth(made: SpeedRun, rivals: Sequence[SpeedRun]) -> tuple[bool, int, str]:
+    newest = max(rivals, key=lambda rival: rival.started)
+    comparable = (made.recipe_sha256, made.speed_sha256) == (newest.recipe_sha256, newest.speed_sha256)
+    return comparable, get_args(Depth).index(made.depth), made.started

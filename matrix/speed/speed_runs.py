@@ -37,8 +37,8 @@ from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment, Limits, Process, Program
 from matrix.record import host, speed_records
 from matrix.record.folder import behind, holding
-from matrix.record.records import EngineName
 from matrix.record.speed_records import Depth, SpeedRun
+from matrix.record.store import EngineName
 from matrix.run.progress import Plain, showing
 from matrix.run.runner import follow
 from matrix.speed import estimates
@@ -277,7 +277,9 @@ class _Making:
         stream, said, started, began = Stream(), list[bytes](), _now(), time.monotonic()
 
         def take(data: bytes) -> None:
-            for _ in range(stream.feed(data)):
+            before = len(stream.timed)
+            stream.feed(data)
+            for _ in range(len(stream.timed) - before):
                 self.progress.observed(self.subject.run)
             said.append(data)
 

@@ -17,10 +17,9 @@ from matrix.base.errors import BadRecord
 from matrix.base.structs import Strict
 from matrix.record.records import Error, Id, Line, Name, decode_line
 from matrix.record.speed_records import Amount, PointKey, Rate, Seconds, Small, Snake
+from matrix.run.stream import MAX_LINES, LineStream, closing, not_imported
 
-MAX_LINE = 64 * 1024
 MAX_STREAM = 16 * 2**20
-MAX_LINES = 20_000
 
 # Of the core, what others had of it meanwhile.
 Share = Annotated[float, Meta(ge=0, le=1000)]
@@ -29,10 +28,6 @@ Share = Annotated[float, Meta(ge=0, le=1000)]
 class Opening(Strict, frozen=True, kw_only=True):
     format: Literal["speed-stream/1"]
     python: Name
-
-
-class NotImported(Strict, frozen=True, kw_only=True):
-    not_imported: Line
 
 
 class Refused(Strict, frozen=True, kw_only=True):
@@ -83,64 +78,46 @@ class Timed(PointKey, frozen=True, kw_only=True):
         return PointKey(**{name: getattr(self, name) for name in PointKey.__struct_fields__})
 
 
-class Closing(Strict, frozen=True, kw_only=True):
-    closing: Annotated[int, Meta(ge=0, le=MAX_LINES)]
-
-
-class Stream:
+class Stream(LineStream):
     """The stream of one process of a run."""
 
+    most = MAX_STREAM
+
     def __init__(self) -> None:
+        super().__init__()
         self.opening: Opening | None = None
         self.not_imported: str | None = None
         self.refused: str | None = None
         self.surroundings: Surroundings | None = None
         self.timed: dict[tuple[PointKey, str], Timed] = {}
-        self.closing: Closing | None = None
-        self._buffer = b""
-        self._size = 0
 
     @property
     def is_whole(self) -> bool:
-        return self.closing is not None and not self._buffer and self.closing.closing == len(self.timed)
-
-    def feed(self, data: bytes) -> int:
-        """How many variants `data` completes. Raise BadRecord at the first word out of order; even a stream that had
-        been closed is not whole then.
-        """
-        before = len(self.timed)
-        try:
-            self._feed(data)
-        except BadRecord:
-            self.closing = None
-            raise
-        return len(self.timed) - before
-
-    def _feed(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > MAX_STREAM:
-            raise BadRecord(f"the target sent more than {MAX_STREAM // 2**20} MiB")
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(self._buffer) > MAX_LINE:
-            raise BadRecord(f"the target sent a line of more than {MAX_LINE // 1024} KiB")
+        return self.is_closed and self.closing is not None and self.closing.closing == len(self.timed)
 
     def _take(self, line: bytes) -> None:
-        if self.closing is not None or self.not_imported is not None or self.refused is not None:
+        if self.not_imported is not None or self.refused is not None:
             raise BadRecord("the target went on after its closing line")
         if self.opening is None:
             self.opening = decode_line(_opening, line)
         elif self.surroundings is None:
             self._take_import(line)
         elif line.startswith(b'{"closing"'):
-            self.closing = decode_line(_closing, line)
+            self.closing = decode_line(closing, line)
         else:
-            self._take_timed(decode_line(_timed, line))
+            timed = decode_line(_timed, line)
+            key = (timed.point, timed.variant)
+            if (timed.samples is None or timed.first is None) == (timed.failure is None):
+                raise BadRecord(
+                    f"the target says of {timed.layer} {timed.variant} neither a time nor a failure, or both"
+                )
+            if key in self.timed:
+                raise BadRecord(f"the target timed {timed.layer} {timed.variant} twice")
+            self.timed[key] = timed
 
     def _take_import(self, line: bytes) -> None:
         if line.startswith(b'{"not_imported"'):
-            self.not_imported = decode_line(_not_imported, line).not_imported
+            self.not_imported = decode_line(not_imported, line).not_imported
         elif line.startswith(b'{"refused"'):
             self.refused = decode_line(_refused, line).refused
         else:
@@ -148,18 +125,8 @@ class Stream:
             if (self.surroundings.tensorflow is None) == (self.surroundings.peer is None):
                 raise BadRecord("the target says neither that it is TensorFlow nor that it is a peer, or both")
 
-    def _take_timed(self, timed: Timed) -> None:
-        key = (timed.point, timed.variant)
-        if (timed.samples is None or timed.first is None) == (timed.failure is None):
-            raise BadRecord(f"the target says of {timed.layer} {timed.variant} neither a time nor a failure, or both")
-        if key in self.timed:
-            raise BadRecord(f"the target timed {timed.layer} {timed.variant} twice")
-        self.timed[key] = timed
-
 
 _opening = msgspec.json.Decoder(Opening)
-_not_imported = msgspec.json.Decoder(NotImported)
 _refused = msgspec.json.Decoder(Refused)
 _surroundings = msgspec.json.Decoder(Surroundings)
 _timed = msgspec.json.Decoder(Timed)
-_closing = msgspec.json.Decoder(Closing)

@@ -222,7 +222,7 @@ def checkout(tmp_path_factory) -> Path:
         shutil.copytree(paths.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("noxfile.py", "README.md"):
         shutil.copy(paths.ROOT / name, folder / name)
-    for file in [*records.files(paths.REPORTS), *speed_records.paths(paths.REPORTS)]:
+    for file in [*records.files(paths.REPORTS), *speed_records.SPEED.files(paths.REPORTS)]:
         if file.name.startswith(("tf2.8.4-py310-cpu", "tf2.9.3-py310-cpu")):
             target = folder / "reports" / file.relative_to(paths.REPORTS)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -298,8 +298,10 @@ def _against(published, about, observations):
     wanted = {True: "onednn-on", False: "onednn-off"}.get(about.get("onednn"))
     profile = wanted if wanted in rows else "default" if "default" in rows else min(rows)
     row = dict(zip(published["cells"], rows[profile]["outcomes"]))
-    seen = {_cell(one): _letter(one) for one in observations}
-    other = sorted(cell for cell, letter in seen.items() if row.get(cell, "?") not in ("?", letter))
+    letters = {word: letter for letter, word in published["letters"].items()}
+    seen = {_cell(one): letters[_outcome(one)] for one in observations if one["outcome"] != "skipped"}
+    unknown = (letters["not observed"], letters["skipped"])
+    other = sorted(cell for cell, letter in seen.items() if row.get(cell, unknown[0]) not in unknown + (letter,))
     return {
         "release": near,
         "profile": profile,
@@ -334,12 +336,10 @@ def _cell(observation):
     return "/".join(observation[name] for name in ("approach", "mode", "check", "case"))
 
 
-def _letter(observation):
+def _outcome(observation):
     """What is compared of an observation: its outcome, and of evidence where the epilogue ran."""
-    if observation["outcome"] == "pass" and "fusion" in observation:
-        return {"fused": "F", "partly": "P", "separate": "S", "none": "N"}[observation["fusion"]["epilogue"]]
-    letters = {"pass": "p", "wrong": "w", "error": "e", "crash": "c", "timeout": "t", "oom": "o", "absent": "a"}
-    return letters.get(observation["outcome"], "?")
+    has_fusion = observation["outcome"] == "pass" and "fusion" in observation
+    return observation["fusion"]["epilogue"] if has_fusion else observation["outcome"]
 
 
 def _write_record(output, published, found, about, observations):

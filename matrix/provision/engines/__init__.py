@@ -5,7 +5,7 @@ from __future__ import annotations
 from matrix.base.errors import MachineError
 from matrix.provision.engines import docker, venv
 from matrix.provision.engines.protocol import Engine
-from matrix.record.records import EngineName
+from matrix.record.store import EngineName
 
 # In the order of preference: the first without trouble is taken where none is named.
 ENGINES: dict[EngineName, Engine] = {"docker": docker, "venv": venv}

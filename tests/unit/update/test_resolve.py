@@ -11,7 +11,7 @@ import zipfile
 
 import msgspec
 import pytest
-from package_index import serving
+from unit.package_index import serving
 
 from matrix.base.errors import BadData
 from matrix.catalog.releases import Release

@@ -21,7 +21,7 @@ from matrix.suite import catalog as suite
 KNOWN, DATA = known_errors.load(), releases.load()
 MADE, _ = records.readable(paths.REPORTS)
 PUBLISHED = error_answers(MADE, KNOWN)
-REPORTS = tomllib.loads((Path(__file__).parent / "data" / "public_reports.toml").read_text())["report"]
+REPORTS = tomllib.loads((Path(__file__).parents[1] / "data" / "public_reports.toml").read_text())["report"]
 ASKED = sorted({(one["release"], one["backend"]) for one in REPORTS})
 # What the records say, by host class, run and cell, without any of the code that answers.
 OUTCOMES = {

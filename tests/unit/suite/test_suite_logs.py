@@ -135,7 +135,7 @@ def test_what_is_printed_is_taken_and_standard_error_goes_on(capfd) -> None:
 
 def test_cudnn_plan_of_a_graph_with_bias_and_relu_on_a_gpu() -> None:
     """One call, and its status."""
-    text = (Path(__file__).parent / "data" / "cudnn" / "2.21.0-graph-bias_relu-f32-nhwc.txt").read_text()
+    text = (Path(__file__).parents[1] / "data" / "cudnn" / "2.21.0-graph-bias_relu-f32-nhwc.txt").read_text()
     (primitive,) = cudnn_plans.parse(text)
     assert primitive == Primitive("cuDNN", "cudnnBackendExecute", 4, 16, ("relu_fwd",))
     fusion = from_graphs([Node("_FusedConv2D", ("BiasAdd", "Relu"), 4)], BASE, [primitive])

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from package_index import serving
 from packaging.version import Version
+from unit.package_index import serving
 
 from matrix.base.errors import BadData, BadUsage, MachineError
 from matrix.catalog.releases import Release, load_entries
 from matrix.update import package_index, refresh, resolve
 
-ANSWERS = Path(__file__).parent / "data" / "index"
+ANSWERS = Path(__file__).parents[1] / "data" / "index"
 SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 
 EXPECTED = """\

@@ -5,9 +5,9 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import fabricated
 import msgspec
 import pytest
+from unit import fabricated
 
 from matrix.base.errors import BadUsage, NotBuilt
 from matrix.base.ids import Run, Target

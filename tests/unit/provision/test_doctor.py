@@ -3,11 +3,11 @@ from __future__ import annotations
 import subprocess
 from types import SimpleNamespace
 
-import fabricated
 import msgspec
 import psutil
 import pytest
 from click.testing import CliRunner
+from unit import fabricated
 
 from matrix.base.errors import MachineError
 from matrix.cli import runs

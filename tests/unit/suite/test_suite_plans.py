@@ -11,7 +11,7 @@ import pytest
 from suite.catalog import Cell, parse_case
 from suite.evidence.rules import Asked, Node, from_graphs
 
-PLANS = Path(__file__).parent / "data" / "plans"
+PLANS = Path(__file__).parents[1] / "data" / "plans"
 BASE = "g4-k3/bias_relu/f32/nhwc"
 
 

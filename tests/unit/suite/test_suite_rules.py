@@ -8,7 +8,7 @@ import pytest
 from suite.evidence import hlo
 from suite.evidence.rules import Asked, Node, from_graphs, from_hlo
 
-HLO = Path(__file__).parent / "data" / "hlo"
+HLO = Path(__file__).parents[1] / "data" / "hlo"
 BIAS_RELU = ("bias", "relu")
 BASE = Asked(groups=4, cin=16, taps=9, steps=BIAS_RELU)
 DEPTHWISE = Asked(groups=16, cin=16, taps=9, steps=BIAS_RELU)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from fabricated import header, record
+from unit.fabricated import header, record
 
 from matrix.answers import lookup
 from matrix.answers.lookup import Machine

@@ -104,7 +104,7 @@ def due(reports: Path, **asked) -> list[str]:
 
 
 def file_of(reports: Path) -> Path:
-    return next(iter(speed_records.paths(reports)))
+    return next(iter(speed_records.SPEED.files(reports)))
 
 
 def test_a_run_has_so_many_fresh_processes_and_one_file(engine, reports):
@@ -150,7 +150,7 @@ def test_an_interrupt_loses_nothing_that_was_whole(engine, reports):
     engine.says = interrupted
     with pytest.raises(KeyboardInterrupt):
         make(reports)
-    assert speed_records.paths(reports) == []
+    assert speed_records.SPEED.files(reports) == []
     engine.says = engine.usual
     make(reports)
     assert engine.started == {0: 1, 1: 1, 2: 1, 3: 2, 4: 1}
@@ -221,7 +221,7 @@ Fake = FakeEngine()
 def test_what_does_not_end_well_is_told_and_not_published(engine, reports, says, why):
     engine.says = says
     outcome = make(reports)
-    assert outcome.made == () and speed_records.paths(reports) == []
+    assert outcome.made == () and speed_records.SPEED.files(reports) == []
     assert [run for run, _ in outcome.failed] == [RUN] and why in outcome.failed[0][1]
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import msgspec
-from fabricated import header, record, where
+from unit.fabricated import header, record, where
 
 from matrix.record.records import Host, Record
 from matrix.report.executed_plans import executed

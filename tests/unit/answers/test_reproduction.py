@@ -14,13 +14,14 @@ from click.testing import CliRunner
 from unit.fabricated import error, observe, record
 
 from matrix.answers import contributed, probe_build, terminal
-from matrix.answers.advise import MODES, ORDER, Asked, advise
+from matrix.answers.advise import MODES, Asked, advise
 from matrix.answers.lookup import Machine, load
 from matrix.answers.reproduction import Reproduction, script
 from matrix.answers.show import lines, reproduction, show
 from matrix.answers.snippets import snippet
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.catalog import known_errors, releases
+from matrix.catalog.approaches import INTERCHANGEABLE
 from matrix.cli.main import cli
 from matrix.judge.notes import causes
 from matrix.judge.verdicts import REPRESENTATIVE, core_case, witnesses
@@ -83,7 +84,7 @@ def test_a_script_sets_what_the_profile_sets_before_tensorflow_is_imported():
     assert 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"' in before
 
 
-@pytest.mark.parametrize("approach", ORDER)
+@pytest.mark.parametrize("approach", INTERCHANGEABLE)
 def test_a_snippet_is_code(approach):
     ast.parse(snippet(approach))
 

@@ -41,8 +41,8 @@ def test_what_a_release_says_that_found_no_gpu_is_no_observation_of_one(job, mon
     imported = {"tensorflow": "2.21.0", "packages": {}, "build_info": None, "cells": 1, "onednn": None, "gpus": gpus}
     lines = [{"format": "stream/1", "python": "3.13.0"}, imported, OBSERVATION, {"closing": 1, "seconds": {}}]
 
-    def follow(job, stream, arguments, observed):
-        list(stream.feed("".join(json.dumps(line) + "\n" for line in lines).encode()))
+    def follow(job, stream, arguments):
+        stream.feed("".join(json.dumps(line) + "\n" for line in lines).encode())
         return End(reason="it ended")
 
     monkeypatch.setattr(runner, "_follow", follow)

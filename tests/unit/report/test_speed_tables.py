@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 from unit.fabricated import header, record
-from unit.test_report import HOSTILE, publish
+from unit.report.test_report import HOSTILE, publish
 from unit.timings import USUAL, run
 
 from matrix.answers import terminal
@@ -124,7 +124,7 @@ def test_no_speed_no_word_of_it(tmp_path):
 
 
 def test_a_broken_file_is_left_out_and_told(tmp_path, readme):
-    file = speed_records.paths(tmp_path)[0]
+    file = speed_records.SPEED.files(tmp_path)[0]
     file.write_bytes(file.read_bytes()[:-40])
     summary = report(tmp_path, readme)
     assert [str(fault).partition(": ")[0] for fault in summary.faults] == [str(file)]

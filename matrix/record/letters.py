@@ -1,0 +1,32 @@
+"""One letter for each outcome and each place of an epilogue; rows of cells are written with them."""
+
+from __future__ import annotations
+
+from matrix.record.records import Epilogue, Observation, Outcome
+
+OUTCOMES: dict[Outcome, str] = {
+    "pass": "p",
+    "wrong": "x",
+    "error": "e",
+    "crash": "c",
+    "timeout": "t",
+    "oom": "m",
+    "absent": "a",
+    "skipped": "s",
+}
+# For the check of fusion: where the epilogue ran.
+EPILOGUES: dict[Epilogue, str] = {"fused": "F", "partly": "H", "separate": "S", "none": "N"}
+UNOBSERVED = "-"
+WORDS: dict[str, str] = {
+    **{letter: word for word, letter in OUTCOMES.items()},
+    **{letter: word for word, letter in EPILOGUES.items()},
+    UNOBSERVED: "not observed",
+}
+
+
+def letter(observation: Observation | None) -> str:
+    if observation is None:
+        return UNOBSERVED
+    if observation.fusion and observation.outcome == "pass":
+        return EPILOGUES[observation.fusion.epilogue]
+    return OUTCOMES[observation.outcome]
