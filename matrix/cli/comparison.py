@@ -1,22 +1,26 @@
-"""The verb `diff`, in a module of its own: it reads tables as well, by all that writes them."""
+"""The verbs that tell what changed: `diff` and `bisect`."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 
+from matrix.answers import bisect as bisect_
 from matrix.answers import diff as diff_
+from matrix.base.text import plain
 from matrix.catalog import releases
-from matrix.cli.questions import give, json_option, reports_option
+from matrix.catalog.approaches import APPROACHES
+from matrix.cli.options import give, json_option, reports_option
+from matrix.cli.terminal import say
+from matrix.judge.verdicts import core_case
+from matrix.plan import selection as plan_
+from matrix.suite import catalog as suite
 
 
-@click.group()
-def cli() -> None:
-    """Holds the verb; `matrix/cli/main.py` is the command line."""
-
-
-@cli.command()
+@click.command()
 @click.argument("before")
 @click.argument("after")
 @click.option("--only", multiple=True, help="Keep to this release, backend, profile, host class or engine; repeatable.")
@@ -31,3 +35,41 @@ def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json:
     """
     found = diff_.diff(reports, before, after, releases.load(), only)
     give(found, as_json=as_json, lines=diff_.markdown(found) if as_markdown else diff_.told(found))
+
+
+@click.command()
+@click.option("--approach", required=True, type=click.Choice(list(APPROACHES)))
+@click.option("--check", required=True, type=click.Choice(list(suite.CHECKS)))
+@click.option("--mode", type=click.Choice(list(suite.MODES)), default="graph", show_default=True)
+@click.option("--profile", default="default", show_default=True, help="Of matrix/data/profiles.toml.")
+@click.option("--case", help="The approach's base with bias and ReLU, by default.")
+@click.option("--no-runs", is_flag=True, help="By the records alone.")
+@reports_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON; what is being tried goes to standard error.")
+@click.argument("good")
+@click.argument("bad")
+def bisect(
+    approach: str,
+    check: str,
+    mode: str,
+    profile: str,
+    case: str | None,
+    no_runs: bool,
+    reports: Path,
+    as_json: bool,
+    good: str,
+    bad: str,
+) -> None:
+    """Between which two builds from GOOD to BAD a cell changed: by the records, then by trying what lies between."""
+    chosen = plan_.select_profiles(releases.load(), [profile])[0]
+    question = bisect_.Question(cell=(approach, mode, check, case or core_case(approach)), profile=chosen)
+    found = bisect_.by_records(question, good, bad, reports)
+    tell = partial(click.echo, err=True) if as_json else say
+    for line in bisect_.told(question, found):
+        tell(plain(line, limit=500))
+    narrowed = None if no_runs else bisect_.Trial(question=question, found=found, say=tell).narrowed()
+    for line in bisect_.told(question, narrowed) if narrowed else ():
+        tell(plain(line, limit=500))
+    if as_json:
+        answer = bisect_.Answer(cell="/".join(question.cell), profile=profile, by_records=found, narrowed=narrowed)
+        click.echo(msgspec.json.format(msgspec.json.encode(answer)))

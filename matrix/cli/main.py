@@ -12,32 +12,28 @@ from matrix.base.errors import MatrixError, Terminated
 
 INTERRUPTED, TERMINATED = 130, 143
 GOES_ON = "what was recorded stays; the same command goes on where this one stopped"
-# Modules that hold verbs in a group `cli`. Questions are answered at once because the other module, which takes a
-# second to import for all that it can do, is imported only for its own verbs.
-ANSWERS = ("explain", "advise", "show", "claims", "probe", "contribute")
-HOLDERS = (
-    "matrix.cli.questions",
-    "matrix.cli.comparison",
-    "matrix.cli.publication",
-    "matrix.cli.timing",
-    "matrix.cli.runs",
-)
-HELD = dict.fromkeys(ANSWERS, HOLDERS[0]) | dict(zip(("diff", "site", "speed"), HOLDERS[1:], strict=False))
+# Each module is imported only when one of its verbs is asked for: a question is answered at once, and does not wait for
+# what measures and publishes.
+VERBS = {
+    "questions": ("explain", "advise", "show", "claims", "probe", "contribute"),
+    "comparison": ("diff", "bisect"),
+    "runs": ("run", "plan", "merge"),
+    "timing": ("speed",),
+    "publication": ("report", "site", "keep", "seal", "verify"),
+    "upkeep": ("doctor", "update", "bases", "clean"),
+}
 
 
 class _Verbs(click.Group):
-    """The verbs of all holders, each imported when one of its verbs is asked for."""
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [verb for verbs in VERBS.values() for verb in verbs]
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for holder in HOLDERS for name in _held(holder).list_commands(ctx)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _held(HELD.get(cmd_name, HOLDERS[-1])).get_command(ctx, cmd_name)
-
-
-def _held(holder: str) -> click.Group:
-    group: click.Group = import_module(holder).cli
-    return group
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = next((name for name, verbs in VERBS.items() if cmd_name in verbs), None)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(f"matrix.cli.{module}"), cmd_name)
+        return command
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -1,4 +1,4 @@
-"""The verb that writes the pages."""
+"""The verbs that write, keep and seal what is published."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from pathlib import Path
 
 import click
 
+from matrix import spine
 from matrix.base import paths
 from matrix.base.errors import BadRecord
 from matrix.base.text import plain
+from matrix.cli.options import reports_option
+from matrix.cli.terminal import say, tell_summary
+from matrix.judge import history
+from matrix.record import folder
+from matrix.record import seal as sealed
 from matrix.site import build
 
 
-@click.group()
-def cli() -> None:
-    """Holds the verb; `matrix/cli/main.py` is the command line."""
-
-
-@cli.command()
-@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept.")
+@click.command()
+@reports_option
 @click.option("--output", type=click.Path(path_type=Path), default=paths.SITE, help="The folder that is replaced.")
 def site(reports: Path, output: Path) -> None:
     """Write the pages from the records: static files, for any web server or to be opened from disk."""
@@ -27,3 +28,35 @@ def site(reports: Path, output: Path) -> None:
     if written.left_out:
         faults = "\n".join(plain(fault) for fault in written.left_out)
         raise BadRecord(f"these records are left out:\n{faults}", "remove them, and run the matrix again")
+
+
+@click.command()
+@reports_option
+def report(reports: Path) -> None:
+    """Judge the records anew: support.json, SUPPORT.md and the README's table."""
+    tell_summary(spine.refresh(reports), reports)
+
+
+@click.command()
+@reports_option
+def keep(reports: Path) -> None:
+    """Keep this month's table, so that `diff` can compare it with a later one."""
+    say(f"kept: {history.keep(reports)}; there are {', '.join(history.months(reports))}")
+
+
+@click.command()
+@reports_option
+def seal(reports: Path) -> None:
+    """Write SHA256SUMS of everything that is published, to be attested; `sha256sum --check` reads it too."""
+    say(f"sealed: {sealed.seal(reports, folder.readme(reports))}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--repository", metavar="OWNER/NAME", help="Ask GitHub as well whether its workflow published them.",
+              envvar="MATRIX_REPOSITORY", show_envvar=True)  # fmt: skip
+def verify(file: Path, repository: str | None) -> None:
+    """Check published files against their SHA256SUMS, and that against GitHub's attestation of it."""
+    say(f"{sealed.check(file)} files are those of {file}")
+    if repository:
+        say(f"attested {sealed.attested(file, repository)} times by {sealed.WORKFLOW} of {repository}")

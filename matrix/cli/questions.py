@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -17,31 +16,22 @@ from matrix.answers.advise import advise as advise_
 from matrix.answers.explain import explain as explain_
 from matrix.answers.lookup import Machine
 from matrix.answers.reproduction import script
-from matrix.base import paths
 from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import APPROACHES
+from matrix.cli.options import give, json_option, reports_option
 from matrix.judge.notes import causes
 from matrix.record.records import Mode
 from matrix.suite import catalog as suite
 
 MAX_TEXT = 1_000_000
 
-reports_option = click.option(
-    "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
-)
 release_option = click.option("--release", required=True, help="A TensorFlow, as 2.8 or 2.8.4.")
 backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
-json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, with everything that the answer rests on.")
 
 
-@click.group()
-def cli() -> None:
-    """Holds the verbs; `matrix/cli/main.py` is the command line."""
-
-
-@cli.command()
+@click.command()
 @click.argument("text", required=False)
 @click.option("--release", help="The TensorFlow that gave it, as 2.8 or 2.8.4.")
 @click.option("--backend", type=click.Choice(BACKENDS))
@@ -56,7 +46,7 @@ def explain(text: str | None, release: str | None, backend: Backend | None, repo
     give(explanation, as_json=as_json, lines=terminal.explained(explanation, releases.load()))
 
 
-@cli.command()
+@click.command()
 @release_option
 @backend_option
 @click.option("--need", "wish", required=True, type=click.Choice(WISHES))
@@ -89,7 +79,7 @@ def advise(
     give(advice, as_json=as_json, lines=terminal.advised(advice, data))
 
 
-@cli.command()
+@click.command()
 @release_option
 @click.option("--approach", required=True, type=click.Choice(list(APPROACHES)))
 @backend_option
@@ -118,7 +108,7 @@ def show(
     give(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
 
 
-@cli.command()
+@click.command()
 @reports_option
 @json_option
 def claims(reports: Path, as_json: bool) -> None:
@@ -127,7 +117,7 @@ def claims(reports: Path, as_json: bool) -> None:
     give(published.claims, as_json=as_json, lines=terminal.claimed(published.claims))
 
 
-@cli.command()
+@click.command()
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("probe.pyz"), show_default=True)
 @reports_option
 @json_option
@@ -137,7 +127,7 @@ def probe(output: Path, reports: Path, as_json: bool) -> None:
     give(built, as_json=as_json, lines=[f"run it where your TensorFlow is: python {output}"])
 
 
-@cli.command()
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--take", is_flag=True, help="Put it below reports/contributed/, if it is sound.")
 @reports_option
@@ -158,11 +148,3 @@ def _published(reports: Path) -> index.Index:
     if not current:
         click.echo(f"{index.NAME} is not of these records: computed anew; `nox -s report` renews it", err=True)
     return published
-
-
-def give(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
-        return
-    for line in lines:
-        click.echo(line)

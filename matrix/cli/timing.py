@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from matrix import spine
 from matrix.base import paths
 from matrix.base.errors import MachineError
 from matrix.base.ids import BACKENDS, Backend
 from matrix.base.text import plain
-from matrix.plan.selection import SETS, Selection
+from matrix.cli.options import reports_option
+from matrix.cli.terminal import RELEASES, console, say
+from matrix.plan.selection import Selection
 from matrix.provision import engines
 from matrix.record import folder
 from matrix.record.speed_records import Depth
@@ -22,25 +23,17 @@ from matrix.report.speed_tables import summary
 from matrix.speed import speed_runs
 from matrix.speed.speed_runs import DEPTHS, PEERS, Asked, Outcome, Session
 
-console = Console(soft_wrap=True)
-
-RELEASES = f"A release: 2.15.1, a minor: 2.15, a range: 2.5..2.9, or {', '.join(SETS)}. May be repeated."
 DEPTH = "quick: 3 points, a minute; default: 14, about 5 minutes; full: all layers and modes."
 
 
-@click.group()
-def cli() -> None:
-    """Holds the verb; `matrix/cli/main.py` is the command line."""
-
-
-@cli.command()
+@click.command()
 @click.option("--release", "releases", multiple=True, help=RELEASES)
 @click.option("--profile", "profiles", multiple=True, help="By default oneDNN on and off, where it can be switched.")
 @click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
 @click.option("--peer", "peers", multiple=True, type=click.Choice(PEERS), help="Another library. May be repeated.")
 @click.option("--depth", type=click.Choice(DEPTHS), default="default", show_default=True, help=DEPTH)
 @click.option("--engine", type=click.Choice(sorted(engines.ENGINES)), help="The first that answers, by default.")
-@click.option("--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the files are kept.")
+@reports_option
 @click.option(
     "--again", is_flag=True, help="Measure also what is current: that something became slower needs two runs."
 )
@@ -60,7 +53,7 @@ def speed(
     selection = Selection(releases=releases, backends=(backend,), profiles=profiles)
     asked = Asked(selection=selection, peers=peers, depth=depth, engine=engine, again=again)
     session = speed_runs.prepare(asked, reports)
-    _say(*_planned(session))
+    say(*_planned(session))
     if only_plan or not (session.due or folder.behind(reports).exists()):
         return
     outcome = speed_runs.carry_out(session, reports, console)
@@ -82,14 +75,9 @@ def _planned(session: Session) -> Iterator[str]:
 
 def _tell(outcome: Outcome, reports: Path) -> None:
     for made in (*outcome.made, *outcome.unpublished):
-        _say("", *summary(made))
-    _say("", *(f"{made.run}: not published, since what stands there is deeper" for made in outcome.unpublished))
-    _say(f"the whole of it: {reports / 'SUPPORT.md'}; the samples: {speed_runs.WORK}")
+        say("", *summary(made))
+    say("", *(f"{made.run}: not published, since what stands there is deeper" for made in outcome.unpublished))
+    say(f"the whole of it: {reports / 'SUPPORT.md'}; the samples: {speed_runs.WORK}")
     if outcome.failed:
         told = "\n  ".join(plain(f"{run}: {why}", limit=500) for run, why in outcome.failed)
         raise MachineError(f"these were not measured:\n  {told}", f"what they said: {paths.LOGS}")
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        console.print(line, markup=False, highlight=False)

@@ -346,7 +346,7 @@ def _command_lines() -> list[bytes]:
     typed = (
         "run --plan --release 2.8 --backend cpu --profile onednn-off", "run --release landmarks --engine venv --again",
         "run --approach nn-conv2d --mode graph --check forward --reports reports", "report --reports reports", "doctor",
-        "update 2.8.4 2.9.3", "bases --release all --backend cuda", "compare-engines --reports reports", "clean",
+        "update 2.8.4 2.9.3", "bases --release all --backend cuda", "clean", "diff reports/support.json reports/support.json --markdown",
         "explain No\u00a0algorithm --release 2.8 --backend cuda --json", "claims --json",
         "show --release 2.8 --approach separable",
         "advise --release 2.8 --need train --mode keras --dtype f16 --groups 32 --cpu-flags avx2,fma --json",

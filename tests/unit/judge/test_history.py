@@ -12,7 +12,7 @@ from unit.fabricated import error, record, where
 from matrix.answers import table_diff
 from matrix.base import paths
 from matrix.base.errors import BadRecord, BadUsage
-from matrix.cli import comparison, runs
+from matrix.cli.main import cli
 from matrix.judge import history
 from matrix.judge.support import Support
 from matrix.record import records
@@ -136,13 +136,13 @@ def test_a_nightly_build_is_compared_with_the_one_before(tmp_path):
 def test_the_verbs_keep_and_compare(tmp_path):
     published(tmp_path, record(started="2026-03-01T00:00:00Z"))
     run = CliRunner().invoke
-    assert run(runs.cli, ["keep", f"--reports={tmp_path}"]).exit_code == 0
+    assert run(cli, ["keep", f"--reports={tmp_path}"]).exit_code == 0
     published(tmp_path, record(where(check="gradient", **error()), started="2026-04-01T00:00:00Z"))
-    told = run(comparison.cli, ["diff", "2026-03", f"{tmp_path}/support.json", f"--reports={tmp_path}"])
+    told = run(cli, ["diff", "2026-03", f"{tmp_path}/support.json", f"--reports={tmp_path}"])
     assert told.exit_code == 0 and "1 verdicts are others in" in told.stdout
-    listed = run(comparison.cli, ["diff", "2026-03", str(tmp_path), f"--reports={tmp_path}", "--markdown"])
+    listed = run(cli, ["diff", "2026-03", str(tmp_path), f"--reports={tmp_path}", "--markdown"])
     text = MarkdownIt().render(listed.stdout)
     assert text.startswith("<ul>") and "nn-conv2d, 2.8.4 on cpu, onednn-off, x86-avx2" in text
     assert "works -&gt; partial; train yes -&gt; no; see tf2.8.4-py310-cpu+onednn-off/nn-conv2d" in text
     same = [f"{tmp_path}/support.json"] * 2
-    assert run(comparison.cli, ["diff", *same, f"--reports={tmp_path}", "--markdown"]).stdout == ""
+    assert run(cli, ["diff", *same, f"--reports={tmp_path}", "--markdown"]).stdout == ""

@@ -15,7 +15,7 @@ from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.base.ids import BACKENDS, Run, Target
 from matrix.catalog.releases import Catalog, Profile, Release, Wheel
-from matrix.cli import runs as commands
+from matrix.cli.main import cli
 from matrix.plan import shards
 from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
 from matrix.plan.planned_run import Planned
@@ -168,7 +168,7 @@ def test_what_is_no_plan_is_refused(tmp_path, text):
 
 def test_the_verb_writes_a_job_matrix_for_each_backend_and_the_step_output(tmp_path):
     outputs, release = tmp_path / "outputs", ["--release", "2.8", "--backend", "cpu", "--backend", "cuda"]
-    told = CliRunner().invoke(commands.cli, ["plan", *release, "--shards=2", "--json", f"--github-output={outputs}"])
+    told = CliRunner().invoke(cli, ["plan", *release, "--shards=2", "--json", f"--github-output={outputs}"])
     assert told.exit_code == 0
     document = json.loads(told.stdout)
     assert document["format"] == "plan/1" and set(document["shards"]) == {"cpu", "cuda"}
@@ -179,6 +179,6 @@ def test_the_verb_writes_a_job_matrix_for_each_backend_and_the_step_output(tmp_p
 
 def test_the_selection_can_come_from_the_environment():
     words = {"MATRIX_RELEASES": "2.8 2.9", "MATRIX_BACKENDS": "cuda cpu", "MATRIX_SHARDS": "2"}
-    told = CliRunner().invoke(commands.cli, ["plan", "--json"], env=words)
+    told = CliRunner().invoke(cli, ["plan", "--json"], env=words)
     runs = [run for beside in json.loads(told.stdout)["shards"].values() for shard in beside for run in shard["runs"]]
     assert {run.partition("-")[0] for run in runs} == {"tf2.8.4", "tf2.9.3"}

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from unit import fabricated
 
 from matrix.base.errors import MachineError
-from matrix.cli import runs
+from matrix.cli.main import cli
 from matrix.provision import doctor, images
 from matrix.record import host
 
@@ -129,8 +129,8 @@ def test_who_uses_an_amd_gpu_is_the_kernels_word(tmp_path):
 
 
 def test_the_verb_fails_where_the_machine_is_not_ready_and_only_then(machine):
-    assert CliRunner().invoke(runs.cli, ["doctor", "--ready", "cuda"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["doctor", "--ready", "cuda"]).exit_code == 0
     machine.setattr(doctor, "gpu_users", lambda backend: ["process 7"])
-    told = CliRunner().invoke(runs.cli, ["doctor", "--ready", "cuda"])
+    told = CliRunner().invoke(cli, ["doctor", "--ready", "cuda"])
     assert isinstance(told.exception, MachineError)
     assert "missing the GPU is used by process 7\n        wait for their end" in told.stdout

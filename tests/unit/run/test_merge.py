@@ -14,7 +14,7 @@ from unit.fabricated import header, observe
 from matrix.base import ids, paths
 from matrix.base.errors import BadRecord
 from matrix.catalog.suite_hash import suite_sha256
-from matrix.cli import runs as commands
+from matrix.cli.main import cli
 from matrix.plan import shards
 from matrix.plan.shards import Plan, Shard
 from matrix.record import attempts, records
@@ -291,7 +291,7 @@ def nothing_new(merged: Merged) -> bool:
 
 
 def verb(*arguments: object):
-    return CliRunner().invoke(commands.cli, ["merge", *map(str, arguments)])
+    return CliRunner().invoke(cli, ["merge", *map(str, arguments)])
 
 
 def test_the_verb_writes_the_table_tells_what_is_missing_and_fails_for_what_is_no_record(tmp_path, out):

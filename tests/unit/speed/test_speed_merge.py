@@ -6,7 +6,7 @@ from unit.fabricated import record
 from unit.timings import run
 
 from matrix.base.errors import BadRecord
-from matrix.cli import runs
+from matrix.cli.main import cli
 from matrix.record import records, speed_records
 from matrix.speed import speed_merge
 
@@ -62,7 +62,7 @@ def test_the_verb_puts_speed_beside_the_records_and_names_what_is_no_file_of_it(
     records.write(tmp_path / "collected" / "shard", record())
     broken = tmp_path / "collected" / "shard" / "runs" / "x86-avx2" / "venv" / "tf2.9.3-py310-cpu+onednn-on.speed.json"
     broken.write_text("{}")
-    told = CliRunner().invoke(runs.cli, ["merge", str(tmp_path / "collected"), f"--reports={tmp_path / 'reports'}"])
+    told = CliRunner().invoke(cli, ["merge", str(tmp_path / "collected"), f"--reports={tmp_path / 'reports'}"])
     assert "1 speed files, 1 of them new or better than before" in told.stdout.replace("\n", " ")
     assert isinstance(told.exception, BadRecord) and broken.name in str(told.exception)
     assert len(records.files(tmp_path / "reports")) == len(speed_records.SPEED.files(tmp_path / "reports")) == 1

@@ -1,0 +1,24 @@
+"""Options that several verbs share, and how an answer is given. Light: questions are answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import msgspec
+
+from matrix.base import paths
+
+reports_option = click.option(
+    "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, with everything that the answer rests on.")
+
+
+def give(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
+        return
+    for line in lines:
+        click.echo(line)

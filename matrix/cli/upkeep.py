@@ -1,0 +1,53 @@
+"""The verbs that look after the machine and the catalog."""
+
+from __future__ import annotations
+
+import click
+
+from matrix.base.errors import MachineError
+from matrix.base.ids import BACKENDS, Backend
+from matrix.catalog import releases as catalog
+from matrix.cli.terminal import RELEASES, say
+from matrix.plan.selection import select_releases
+from matrix.provision import bases as bases_
+from matrix.provision import doctor as doctor_
+from matrix.provision import engines
+from matrix.update import refresh as update_
+
+
+@click.command()
+@click.option("--ready", type=click.Choice(BACKENDS), help="Fail where this machine cannot run this backend now.")
+def doctor(ready: Backend | None) -> None:
+    """What this machine has and lacks for the matrix, each missing piece with its cure."""
+    findings = list(doctor_.ready(ready) if ready else doctor_.examine())
+    for finding in findings:
+        say(
+            f"{'ok     ' if finding.ok else 'missing'} {finding.what}"
+            + (f"\n        {finding.cure}" if finding.cure else "")
+        )
+    if ready and not all(finding.ok for finding in findings):
+        raise MachineError(f"this machine is not ready for {ready}", "mend what is missing above, then try again")
+
+
+@click.command()
+@click.argument("releases", nargs=-1)
+def update(releases: tuple[str, ...]) -> None:
+    """Ask the package index for releases, and lock every target anew, or those of RELEASES."""
+    update_.update(releases, say=say)
+
+
+@click.command()
+@click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES)
+@click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS), show_default=True)
+def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
+    """Make the images that targets are built on from Debian's archive, where no registry can be reached."""
+    chosen = select_releases(catalog.load(), releases)
+    targets = [release.target(backend) for release in chosen for backend in backends if backend in release.wheels]
+    bases_.make_for(targets, say)
+
+
+@click.command()
+def clean() -> None:
+    """Remove the environments and working files; records and reports stay."""
+    freed = sum(engine.clean() for engine in engines.ENGINES.values() if engine.trouble() is None)
+    say(f"{freed / 2**30:.1f} GiB removed")
