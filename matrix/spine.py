@@ -1,8 +1,12 @@
-"""The way through: catalog -> plan -> provision -> run -> record -> judge -> report."""
+"""The whole product, top to bottom: catalog -> plan -> provision -> run -> record -> judge -> report.
+
+It is cut in two, so that a person can look at what would be done before it is done: `prepare` goes as far as the plan,
+`carry_out` goes the rest of the way. `refresh` judges and reports what is recorded already.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +31,7 @@ from matrix.run.scheduler import execute, slots
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What a selection comes to on this machine: the runs that are due, and the records that are current."""
+    """A selection of runs on this machine: those that are due, and the records of those that need not be made again."""
 
     catalog: releases.Catalog
     selection: Selection
@@ -39,95 +43,93 @@ class Sweep:
     shard: Part | None
 
 
-def prepare(
-    selection: Selection, engine: EngineName | None, reports: Path, *, again: bool = False, shard: Part | None = None
-) -> Sweep:
-    """Raise BadUsage for a selector that names nothing, BadData for a faulty catalog."""
-    data = releases.load()
-    name, why = engines.choose(engine)
-    planned = plan(data, selection, name)
-    if shard:
-        planned = shards.take(planned, shard, shards.seconds_of(reports))
-    asked_anew = again or not selection.is_whole
-    kept = (shard.folder, reports) if shard else (reports,)
-    made = {entry.run: None if asked_anew else _current(entry, kept) for entry in planned}
-    due = tuple(entry if asked_anew else _with_kept(entry, kept) for entry in planned if made[entry.run] is None)
-    return Sweep(
-        catalog=data,
-        selection=selection,
-        engine=name,
-        engine_why=why,
-        due=due,
-        current=tuple(record for record in made.values() if record is not None),
-        estimate=estimate(due, reports, slots()),
-        shard=shard,
-    )
-
-
-def _current(planned: Planned, kept: Iterable[Path]) -> Record | None:
-    return next((record for reports in kept if (record := current(planned, reports))), None)
-
-
-def _with_kept(planned: Planned, kept: Iterable[Path]) -> Planned:
-    return replace(planned, kept=next((record for reports in kept if (record := still_true(planned, reports))), None))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What came of the due runs besides what was written.
+    """Records that a person must hear of, since the report does not show them or they say nothing of TensorFlow.
 
-    `unwritten`: records of selected cells only, or of this machine's fault where a record stands. `prevented`: all that
-    the machine prevented, written or not; the next call tries them again.
+    `unwritten`: records of selected cells only, and failures that took no record's place. `prevented`: runs that this
+    machine prevented, whether their records were written or not; the next call tries these runs again.
     """
 
     unwritten: tuple[Record, ...]
     prevented: tuple[Record, ...]
 
 
-def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
-    """Make the due runs; each record is written, and the report refreshed, as it comes.
+def prepare(
+    selection: Selection, engine: EngineName | None, reports: Path, *, again: bool = False, shard: Part | None = None
+) -> Sweep:
+    """Raise BadUsage for a selector that names nothing, BadData for a faulty catalog."""
+    # Catalog: the releases, profiles and backends that there are.
+    catalog = releases.load()
 
-    A shard writes to its own folder, and to nothing else: the record of every run of its own, also of those that are
-    current.
-    """
-    unwritten: list[Record] = []
-    prevented: list[Record] = []
-    folder = sweep.shard.folder if sweep.shard else reports
+    # Plan: the runs that the selection names, or this shard's part of these.
+    engine_name, engine_why = engines.choose(engine)
+    planned = plan(catalog, selection, engine_name)
+    if shard:
+        planned = shards.take(planned, shard, shards.seconds_of(reports))
 
-    def finish(record: Record) -> None:
-        if sweep.selection.is_whole and _may_stand(record, folder):
-            (records.write if sweep.shard else _publish)(folder, record)
+    # Plan: which of the runs are due. A current record spares the run; an outdated one may spare some of its cells.
+    due, up_to_date = [], []
+    folders = (shard.folder, reports) if shard else (reports,)
+    for run in planned:
+        if again or not selection.is_whole:
+            due.append(run)
+        elif record := next(filter(None, (current(run, folder) for folder in folders)), None):
+            up_to_date.append(record)
         else:
-            unwritten.append(record)
-        if record.header.machine:
-            prevented.append(record)
-        progress.finished(record)
+            kept = next(filter(None, (still_true(run, folder) for folder in folders)), None)
+            due.append(replace(run, kept=kept))
+    return Sweep(
+        catalog=catalog,
+        selection=selection,
+        engine=engine_name,
+        engine_why=engine_why,
+        due=tuple(due),
+        current=tuple(up_to_date),
+        estimate=estimate(due, reports, slots()),
+        shard=shard,
+    )
 
+
+def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
+    """Make the due runs. Each record is written, and the report refreshed, as soon as its run has ended.
+
+    A shard writes to its own folder and to nothing else, without a report: the records of all its runs, also of those
+    that are current.
+    """
+    unwritten, prevented = [], []
+    folder = sweep.shard.folder if sweep.shard else reports
     with holding(folder), showing(console, len(sweep.due)) as progress:
         if sweep.shard:
             for record in sweep.current:
                 records.write(folder, record)
-        execute(sweep.due, sweep.selection, sweep.catalog, progress=progress, finish=finish)
+
+        # Provision and run: targets are built while the runs of earlier targets go on.
+        with closing(execute(sweep.due, sweep.selection, sweep.catalog, progress)) as made:
+            for record in made:
+                # Record: a failure that says nothing of TensorFlow takes no record's place.
+                header = record.header
+                says_nothing = header.machine or header.status == "not_built"
+                stands = records.path(folder, header.host.host_class, header.engine, header.run)
+                if not sweep.selection.is_whole or (says_nothing and stands.exists()):
+                    unwritten.append(record)
+                elif sweep.shard:
+                    records.write(folder, record)
+                else:
+                    write_whole(behind(folder), b"")
+                    records.write(folder, record)
+                    # Judge and report.
+                    report(folder, readme(folder))
+                    behind(folder).unlink()
+                if header.machine:
+                    prevented.append(record)
+                progress.finished(record)
     return Done(unwritten=tuple(unwritten), prevented=tuple(prevented))
 
 
 def refresh(reports: Path) -> Summary:
+    """Judge and report what is recorded."""
     with holding(reports):
         summary = report(reports, readme(reports))
         behind(reports).unlink(missing_ok=True)
         return summary
-
-
-def _publish(reports: Path, record: Record) -> None:
-    write_whole(behind(reports), b"")
-    records.write(reports, record)
-    report(reports, readme(reports))
-    behind(reports).unlink()
-
-
-def _may_stand(record: Record, reports: Path) -> bool:
-    """What this machine prevented says nothing of the run, and takes no record's place."""
-    header = record.header
-    if not header.machine and header.status != "not_built":
-        return True
-    return not records.path(reports, header.host.host_class, header.engine, header.run).exists()

@@ -1,10 +1,11 @@
-"""Carries out due runs: environments are built while earlier ones run, and as many runs go side by side as fit.
+"""Carries out due runs: targets are built while the runs of earlier targets go on, as many side by side as fit.
 
-Few environments are built ahead, so that a disk that holds only some of them is enough for all.
+Few targets are built ahead, so that a disk that holds only some environments is enough for all of them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -12,9 +13,8 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
@@ -39,12 +39,12 @@ Pending = dict[Future[Environment | NotBuilt | list[Record]], Group]
 TO_NOTICE = 0.5
 # Targets that are built beyond those that can run.
 AHEAD = 2
-# What a run was seen to take at most; the limit of one is higher, for what was not yet seen.
+# The most memory that a run was seen to take. A run's limit is higher, for what was not seen yet.
 USUAL_MEMORY = 2 * 2**30
 
 
 class Progress(Protocol):
-    """Told from several threads."""
+    """Is called from several threads."""
 
     def building(self, target: str) -> None: ...
 
@@ -58,45 +58,41 @@ class Progress(Protocol):
 
 
 def execute(
-    due: Sequence[Planned],
-    selection: Selection,
-    catalog: Catalog,
-    *,
-    progress: Progress,
-    finish: Callable[[Record], None],
-) -> None:
-    """Make the due runs over the selected cells; `finish` takes each record, in this thread, as it comes.
+    due: Sequence[Planned], selection: Selection, catalog: Catalog, progress: Progress
+) -> Generator[Record, None, None]:
+    """Make the due runs over the selected cells, and yield each record as soon as its run has ended.
 
-    After a first interrupt the runs that are under way end and are recorded, then KeyboardInterrupt is raised. A second
-    one, SIGTERM, or a fault of `finish` (a full disk) stop them at once.
+    After a first interrupt the runs that are under way end and are yielded, then KeyboardInterrupt is raised. A second
+    interrupt, SIGTERM, and closing this generator (after a full disk, say) stop the runs at once.
     """
     crew = _Crew(catalog, frozenset(planned.run for planned in due), selection, progress)
-    one, many = ThreadPoolExecutor(1), ThreadPoolExecutor(slots())
-    with one as builders, many as runners, _first_interrupt() as interrupted:
-        work, told = _Work(crew, builders, runners, _by_target(due)), False
+    builders, runners = ThreadPoolExecutor(1), ThreadPoolExecutor(slots())
+    with builders, runners, _first_interrupt() as interrupted:
+        work, is_told = _Work(crew, builders, runners, due), False
         try:
             while work.is_left():
-                if interrupted.is_set() and not told:
+                if interrupted.is_set() and not is_told:
                     progress.interrupted(work.begin_nothing_more())
-                    told = True
-                for record in work.ended():
-                    finish(record)
+                    is_told = True
+                yield from work.ended()
         finally:
             crew.stop.set()
-            work.stop()
+            if work.pending:
+                work.begin_nothing_more()
+                interpreters.stop()
     if interrupted.is_set():
         raise KeyboardInterrupt
 
 
 def slots() -> int:
-    """Runs side by side: one a core that this process may use."""
+    """Count the runs that go side by side: one a core that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _first_interrupt() -> Iterator[threading.Event]:
-    """Is set by the first SIGINT, so that a record which is being written is finished; a second one raises, also where
-    the shell has told a background process to ignore it.
+    """Set the event at the first SIGINT, so that a record which is being written is finished. A second SIGINT raises
+    KeyboardInterrupt, also where the shell has told a background process to ignore it.
     """
     asked = threading.Event()
 
@@ -111,24 +107,24 @@ def _first_interrupt() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _by_target(due: Sequence[Planned]) -> list[Group]:
-    return [list(group) for _, group in itertools.groupby(due, key=lambda planned: planned.run.target)]
-
-
 class _Crew:
-    """What the threads share."""
+    """Builds targets and makes their runs; its methods are called in the threads of the executors."""
 
     def __init__(self, catalog: Catalog, due: frozenset[Run], selection: Selection, progress: Progress) -> None:
         self.stop = threading.Event()
         self._catalog, self._due, self._progress = catalog, due, progress
         self._selection = selection
         self._under_way = 0
-        self._left = Counter(run.target for run in due)
+        self._runs_left = Counter(run.target for run in due)
         self._tried: set[Target] = set()
         self._gate = threading.Lock()
 
     def build(self, group: Group) -> Environment | NotBuilt | list[Record]:
-        """A fault of this machine's may be gone later: the first time, and only then, it is the answer itself."""
+        """Build the target of these runs, or return the records that say why it cannot be built.
+
+        A fault of this machine may be gone later: the first time it is returned itself, so that the target is tried
+        again.
+        """
         engine, target = ENGINES[group[0].engine], group[0].run.target
         try:
             return engine.provision(target, self._progress.building)
@@ -139,52 +135,45 @@ class _Crew:
             return [runner.not_built(planned, fault) for planned in group]
 
     def run(self, planned: Planned, environment: Environment) -> list[Record]:
-        """The record of the run; for a `default` that is another profile here, also the other's, unless it is due.
-
-        Tried twice where the machine prevents it, and then recorded as not run.
-        """
+        """Make the run: a second time where the machine prevents it, and record it as not run after that."""
         try:
-            return self._run_or_again(planned, environment)
+            with contextlib.suppress(MachineError):
+                return self._make(planned, environment)
+            return self._make(planned, environment)
         except MachineError as fault:
             return [runner.not_run(planned, fault)]
         finally:
-            self._ended(planned, environment)
+            with self._gate:
+                self._runs_left[environment.target] -= 1
+                was_last = not self._runs_left[environment.target]
+            if was_last:
+                ENGINES[planned.engine].done(environment)
 
-    def _run_or_again(self, planned: Planned, environment: Environment) -> list[Record]:
-        try:
-            return self._run(planned, environment)
-        except MachineError:
-            return self._run(planned, environment)
-
-    def _ended(self, planned: Planned, environment: Environment) -> None:
-        """After a target's last run nothing here needs its environment."""
-        with self._gate:
-            self._left[environment.target] -= 1
-            left = self._left[environment.target]
-        if not left:
-            ENGINES[planned.engine].done(environment)
-
-    def _run(self, planned: Planned, environment: Environment) -> list[Record]:
+    def _make(self, planned: Planned, environment: Environment) -> list[Record]:
+        """Return the record of the run. Where `default` is another profile under another name on this host class, also
+        return that profile's record, unless its run is due anyway.
+        """
         arguments = self._selection.patterns(planned)
         job = Job(planned=planned, environment=environment, arguments=arguments, stop=self.stop)
-        job = runner.on_its_device(job)
+        job, made = runner.on_its_device(job), []
         with self._memory():
-            other = runner.default_is(job, self._catalog)
-            if other is None:
-                return [self._observe(job)]
-            same = runner.same_as(job, other.run.id)
-            return [same] if other.run in self._due else [same, self._observe(dataclasses.replace(job, planned=other))]
+            if other := runner.default_is(job, self._catalog):
+                made.append(runner.same_as(job, other.run.id))
+                job = dataclasses.replace(job, planned=other)
+            if other is None or other.run not in self._due:
+                run, wanted = job.planned.run.id, self._selection.cells(job.planned)
+                self._progress.started(run, len(wanted))
+                made.append(runner.observe(job, wanted, lambda _: self._progress.observed(run)))
+        return made
 
-    def _observe(self, job: Job) -> Record:
-        run = job.planned.run.id
-        wanted = self._selection.cells(job.planned)
-        self._progress.started(run, len(wanted))
-        return runner.observe(job, wanted, lambda _: self._progress.observed(run))
-
-    @contextmanager
+    @contextlib.contextmanager
     def _memory(self) -> Iterator[None]:
-        """Wait until there is memory for one more; one alone always goes."""
-        while not self._admit():
+        """Wait until there is memory for one more run. A run alone never waits."""
+        while True:
+            with self._gate:
+                if self._under_way == 0 or psutil.virtual_memory().available > USUAL_MEMORY:
+                    self._under_way += 1
+                    break
             time.sleep(0.5)
         try:
             yield
@@ -192,67 +181,52 @@ class _Crew:
             with self._gate:
                 self._under_way -= 1
 
-    def _admit(self) -> bool:
-        with self._gate:
-            fits = psutil.virtual_memory().available > USUAL_MEMORY
-            if self._under_way == 0 or fits:
-                self._under_way += 1
-                return True
-            return False
-
 
 class _Work:
-    """What waits to be built, in its order, and what is built or run now; used by one thread."""
+    """The targets that wait to be built, in their order, and what is built or run now; for one thread."""
 
-    def __init__(self, crew: _Crew, builders: Executor, runners: Executor, groups: Sequence[Group]) -> None:
+    def __init__(self, crew: _Crew, builders: Executor, runners: Executor, due: Sequence[Planned]) -> None:
         self._crew, self._builders, self._runners = crew, builders, runners
-        self._waiting = deque(groups)
-        self._pending: Pending = {}
+        by_target = itertools.groupby(due, key=lambda planned: planned.run.target)
+        self._waiting = deque(list(group) for _, group in by_target)
+        self.pending: Pending = {}
         self._put_off: set[Target] = set()
         self._closed = False
 
     def is_left(self) -> bool:
-        while group := self._next():
-            self._pending[self._builders.submit(self._crew.build, group)] = group
-        return bool(self._pending)
+        """Begin to build what may be built now, and say whether anything is under way.
+
+        A target that was put off is built only when nothing else is under way.
+        """
+        while self._waiting:
+            group = self._waiting[0]
+            under_way = len({group[0].run.target for group in self.pending.values()})
+            if under_way >= (1 if group[0].run.target in self._put_off else slots() + AHEAD):
+                break
+            self.pending[self._builders.submit(self._crew.build, self._waiting.popleft())] = group
+        return bool(self.pending)
 
     def ended(self) -> Iterator[Record]:
-        """The records of what has ended meanwhile. What was built begins to run."""
-        done, _ = wait(self._pending, timeout=TO_NOTICE, return_when=FIRST_COMPLETED)
+        """Yield the records of the runs that have ended meanwhile. Begin the runs of targets that were built."""
+        done, _ = wait(self.pending, timeout=TO_NOTICE, return_when=FIRST_COMPLETED)
         for future in done:
-            group, result = self._pending.pop(future), future.result()
+            group, result = self.pending.pop(future), future.result()
             if isinstance(result, list):
                 yield from result
-            elif not self._closed:
-                self._go_on(group, result)
+            elif self._closed:
+                continue
+            elif isinstance(result, NotBuilt):
+                # What is under way may hold the disk that the build lacked: when it has ended, this target is the next.
+                self._put_off.add(group[0].run.target)
+                self._waiting.appendleft(group)
+            else:
+                for planned in group:
+                    self.pending[self._runners.submit(self._crew.run, planned, result)] = [planned]
 
     def begin_nothing_more(self) -> int:
-        """How much is under way all the same."""
+        """Drop what has not begun, and count what is under way."""
         self._closed = True
         self._waiting.clear()
-        for future in [future for future in self._pending if future.cancel()]:
-            del self._pending[future]
-        return len(self._pending)
-
-    def stop(self) -> None:
-        """After a fault: end what goes on in other threads."""
-        if self._pending:
-            self.begin_nothing_more()
-            interpreters.stop()
-
-    def _next(self) -> Group | None:
-        """One that may be built beside what is under way; one that was put off only when nothing is."""
-        if not self._waiting:
-            return None
-        under_way = len({group[0].run.target for group in self._pending.values()})
-        most = 1 if self._waiting[0][0].run.target in self._put_off else slots() + AHEAD
-        return self._waiting.popleft() if under_way < most else None
-
-    def _go_on(self, group: Group, result: Environment | NotBuilt) -> None:
-        """What is under way may have the disk that a build lacked: once it has ended, that one is the next."""
-        if isinstance(result, NotBuilt):
-            self._put_off.add(group[0].run.target)
-            self._waiting.appendleft(group)
-            return
-        for planned in group:
-            self._pending[self._runners.submit(self._crew.run, planned, result)] = [planned]
+        for future in [future for future in self.pending if future.cancel()]:
+            del self.pending[future]
+        return len(self.pending)

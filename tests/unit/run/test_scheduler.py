@@ -72,8 +72,7 @@ def sweep(disk: Disk, monkeypatch) -> list[Record]:
         for one in RELEASES
         for name in ("onednn-off", "onednn-on")
     ]
-    made: list[Record] = []
-    scheduler.execute(due, Selection(), DATA, progress=Silent(), finish=made.append)
+    made = list(scheduler.execute(due, Selection(), DATA, Silent()))
     assert sorted(record.header.run for record in made) == sorted(planned.run.id for planned in due)
     return made
 
