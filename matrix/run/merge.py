@@ -1,13 +1,13 @@
-"""Puts the records of many machines together: of each run the newest valid attempt, and `not_run` where there is none.
+"""Puts the records of many machines together: the newest valid attempt at each run, `not_run` where there is none.
 
-Records come from elsewhere: each is read as hostile input, and nothing is written before all of them are known to be
-comparable. The same folders always give the same result.
+Records from elsewhere are hostile input. Nothing is written before all of them are known to be comparable. The same
+folders always give the same result.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -25,9 +25,11 @@ from matrix.record.records import RUNS, Header, Record
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """What merging comes to. `written`: new, or worth more than what stood there. `absent`: written as `not_run`, since
-    no shard brought them. `unplaced`: shards that brought nothing, nor did any of their backend, so that no host class
-    is known to show their runs under. `faults`: why a file was left out.
+    """What merging has found and written.
+
+    `written`: records that are new, or worth more than those that stood there. `absent`: runs written as `not_run`,
+    since no shard brought them. `unplaced`: shards that brought nothing, as all shards of their backend did, so that no
+    host class is known to show their runs under. `faults`: why files were left out.
     """
 
     folders: int
@@ -53,15 +55,15 @@ def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
     return Merged(
         folders=len(shards),
         found=len(found),
-        written=tuple(one for one in written if one.place not in lacking),
-        absent=tuple(one for one in written if one.place in lacking),
+        written=tuple(attempt for attempt in written if attempt.place not in lacking),
+        absent=tuple(attempt for attempt in written if attempt.place in lacking),
         unplaced=tuple(unplaced),
         faults=faults,
     )
 
 
 def _worth(record: Record, _rivals: Sequence[Record]) -> tuple[int, str, bytes]:
-    """What says more goes first; of two that say as much, the newer. Of those that say nothing any will do."""
+    """Prefer the record that says more, then the newer one. Among records that say nothing any will do."""
     header = record.header
     if header.status in LASTING or header.same_as:
         return 2, header.started, b""
@@ -71,52 +73,44 @@ def _worth(record: Record, _rivals: Sequence[Record]) -> tuple[int, str, bytes]:
 
 
 def _check_comparable(found: Sequence[Attempt[Record]], plan: Plan | None) -> None:
-    """One suite for each way of observing, one lock a target, and nothing that was not planned.
+    """Raise BadRecord unless there is one suite for each way of observing and one lock a target, and all was planned.
 
-    Without a GPU its libraries are left out of the environment, and out of the lock's hash.
+    A target has two locks where some machines have its GPU: without a GPU its libraries are left out of the lock.
     """
+    planned = {run.partition("+")[0] for shard in plan.every() for run in shard.runs} if plan else set()
+    suites: dict[How, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    locks: dict[tuple[str, bool], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    unplanned = []
+    for attempt in found:
+        header, target = attempt.made.header, attempt.made.header.run.partition("+")[0]
+        if header.suite_sha256:
+            suites[header.how][header.suite_sha256].append(attempt.file)
+        if header.lock_sha256:
+            locks[target, header.planned_for is None][header.lock_sha256].append(attempt.file)
+        # A planned target may bring a run that was not asked for: the run that `default` is another name of.
+        if plan and target not in planned:
+            unplanned.append(f"not planned: {attempt.file}")
     told: list[str] = []
     for how in get_args(How):
         wanted = plan.suite_sha256[how] if plan else None
-        suites = _by_hash([one for one in found if one.made.header.how == how], "suite_sha256")
-        if len(suites) > 1 or (wanted and suites.keys() - {wanted}):
-            told += [f"suite {_several(group, suite)}" for suite, group in suites.items() if suite != wanted]
-    targets: dict[tuple[str, bool], list[Attempt[Record]]] = defaultdict(list)
-    for one in found:
-        targets[_target(one), one.made.header.planned_for is None].append(one)
-    for (target, _), group in targets.items():
-        locks = _by_hash(group, "lock_sha256")
-        if len(locks) > 1:
-            told += [f"{target}: lock {_several(locked, lock)}" for lock, locked in locks.items()]
-    if plan:
-        # Of a planned target a run may come that was not asked for: the one that `default` is another name of.
-        planned = {run.partition("+")[0] for shard in plan.every() for run in shard.runs}
-        told += [f"not planned: {one.file}" for one in found if _target(one) not in planned]
-    if told:
+        if len(suites[how]) > 1 or (wanted and suites[how].keys() - {wanted}):
+            told += _listed("suite", {suite: files for suite, files in suites[how].items() if suite != wanted})
+    for (target, _), by_lock in locks.items():
+        if len(by_lock) > 1:
+            told += _listed(f"{target}: lock", by_lock)
+    if told or unplanned:
         raise BadRecord(
-            listed_below("these records are not comparable, and none was written:", told),
+            listed_below("these records are not comparable, and none was written:", [*told, *unplanned]),
             "make them again from one checkout, or merge those that belong together",
         )
 
 
-def _target(attempt: Attempt[Record]) -> str:
-    return attempt.made.header.run.partition("+")[0]
-
-
-def _by_hash(found: Iterable[Attempt[Record]], field: str) -> dict[str, list[Attempt[Record]]]:
-    groups: dict[str, list[Attempt[Record]]] = defaultdict(list)
-    for attempt in found:
-        if value := getattr(attempt.made.header, field):
-            groups[value].append(attempt)
-    return groups
-
-
-def _several(group: Sequence[Attempt[Record]], sha256: str) -> str:
-    return f"{sha256[:12]}: {len(group)} records, such as {group[0].file}"
+def _listed(what: str, by_hash: Mapping[str, Sequence[Path]]) -> list[str]:
+    return [f"{what} {sha256[:12]}: {len(files)} records, such as {files[0]}" for sha256, files in by_hash.items()]
 
 
 def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Attempt[Record]], list[Shard]]:
-    """`not_run` for each planned run that nobody brought, and the shards for which no host class is known."""
+    """Return `not_run` for each planned run that nobody brought, and the shards for which no host class is known."""
     by_run = {header.run: header for header in brought}
     absent, unplaced = [], []
     for shard in plan.every():
@@ -125,7 +119,7 @@ def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Attempt[Record]
         if own:
             like, reason = own[-1], f"shard {shard.name} ended before it"
         elif beside:
-            # It would most likely have run where most of the others did.
+            # The shard would most likely have run where most of the others did.
             counts = Counter((header.host.host_class, header.engine) for header in beside)
             most = max(counts, key=lambda place: (counts[place], place))
             like = next(header for header in beside if (header.host.host_class, header.engine) == most)
@@ -133,24 +127,24 @@ def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Attempt[Record]
         else:
             unplaced.append(shard)
             continue
-        absent += [_not_run(run, like, reason) for run in shard.runs if run not in by_run]
+        for run in shard.runs:
+            if run in by_run:
+                continue
+            parsed = ids.parse_run(run)
+            header = Header(
+                run=run,
+                release=parsed.target.release,
+                python=parsed.target.python,
+                backend=parsed.target.backend,
+                profile=parsed.profile,
+                engine=like.engine,
+                status="not_run",
+                reason=reason,
+                started=like.started,
+                host=like.host,
+                observations=0,
+            )
+            record = Record(header=header)
+            place = RUNS.place(record)
+            absent.append(Attempt(file=Path(), made=record, data=records.encode(record), place=place))
     return absent, unplaced
-
-
-def _not_run(run: str, like: Header, reason: str) -> Attempt[Record]:
-    parsed = ids.parse_run(run)
-    header = Header(
-        run=run,
-        release=parsed.target.release,
-        python=parsed.target.python,
-        backend=parsed.target.backend,
-        profile=parsed.profile,
-        engine=like.engine,
-        status="not_run",
-        reason=reason,
-        started=like.started,
-        host=like.host,
-        observations=0,
-    )
-    record = Record(header=header)
-    return Attempt(file=Path(), made=record, data=records.encode(record), place=RUNS.place(record))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from matrix.record.records import Observation, Record
 
 
 class Plain:
-    """A line an event, with the seconds since the start."""
+    """Prints a line for each event, with the seconds since the start. Is called from several threads."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -28,10 +28,10 @@ class Plain:
         self._line(f"observing {run}: {cells} cells")
 
     def timing(self, run: str, processes: int, rows: int) -> None:
-        self._line(f"timing {run}: {processes} processes, each of up to {rows} ways at all points")
+        self._line(f"timing {run}: {processes} processes, each of up to {rows} variants at all points")
 
     def process_ended(self, run: str, number: int, seconds: float) -> None:
-        """One of several that a run is timed in: of a deep run each takes long."""
+        """Tell the end of one of the processes that a run is timed in; in a deep run each takes long."""
         self._line(f"{run}: process {number} took {seconds:g} s")
 
     def observed(self, run: str) -> None:
@@ -51,7 +51,7 @@ class Plain:
 
 
 class Bars(Plain):
-    """The same lines, and below them a bar for all runs and one for each that is under way."""
+    """Prints the same lines, and below them a bar for all runs and a bar for each run that is under way."""
 
     def __init__(self, console: Console, bars: Progress, runs: int) -> None:
         super().__init__(console)
@@ -66,7 +66,7 @@ class Bars(Plain):
         self.started(run, processes * rows)
 
     def process_ended(self, run: str, number: int, seconds: float) -> None:
-        pass  # the bar tells
+        pass  # the bar shows it
 
     def observed(self, run: str) -> None:
         self._bars.advance(self._tasks[run])
@@ -100,14 +100,9 @@ def in_words(record: Record) -> str:
     header = record.header
     if header.same_as:
         return f"{header.run}: the same as {header.same_as} on this host class"
-    counts = Counter(observation.outcome for observation in record.observations)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
-    parts = [
-        f"{header.status}" + (f" in {header.seconds:g} s" if header.seconds else ""),
-        told,
-        plain(header.reason or ""),
-    ]
-    return f"{header.run}: " + ": ".join(part for part in parts if part)
+    status = header.status + (f" in {header.seconds:g} s" if header.seconds else "")
+    parts = (header.run, status, _counts(record.observations), plain(header.reason or ""))
+    return ": ".join(part for part in parts if part)
 
 
 def by_question(record: Record) -> Iterator[str]:
@@ -116,7 +111,11 @@ def by_question(record: Record) -> Iterator[str]:
     for observation in record.observations:
         questions[observation.approach, observation.mode, observation.check].append(observation)
     for question, answers in questions.items():
-        counts = Counter(observation.outcome for observation in answers)
-        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
         why = next((one.error.message if one.error else one.reason for one in answers if one.error or one.reason), None)
-        yield f"{' '.join(question)}: {told}" + (f" ({plain(why)})" if why else "")
+        yield f"{' '.join(question)}: {_counts(answers)}" + (f" ({plain(why)})" if why else "")
+
+
+def _counts(observations: Iterable[Observation]) -> str:
+    """`700 pass, 96 error`"""
+    counts = Counter(observation.outcome for observation in observations)
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())

@@ -16,7 +16,6 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from types import FrameType
-from typing import Protocol
 
 import psutil
 
@@ -30,6 +29,7 @@ from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment
 from matrix.record.records import Record
 from matrix.run import runner
+from matrix.run.progress import Plain
 from matrix.run.runner import Job
 
 Group = list[Planned]
@@ -43,22 +43,8 @@ AHEAD = 2
 USUAL_MEMORY = 2 * 2**30
 
 
-class Progress(Protocol):
-    """Is called from several threads."""
-
-    def building(self, target: str) -> None: ...
-
-    def started(self, run: str, cells: int) -> None: ...
-
-    def observed(self, run: str) -> None: ...
-
-    def finished(self, record: Record) -> None: ...
-
-    def interrupted(self, under_way: int) -> None: ...
-
-
 def execute(
-    due: Sequence[Planned], selection: Selection, catalog: Catalog, progress: Progress
+    due: Sequence[Planned], selection: Selection, catalog: Catalog, progress: Plain
 ) -> Generator[Record, None, None]:
     """Make the due runs over the selected cells, and yield each record as soon as its run has ended.
 
@@ -110,7 +96,7 @@ def _first_interrupt() -> Iterator[threading.Event]:
 class _Crew:
     """Builds targets and makes their runs; its methods are called in the threads of the executors."""
 
-    def __init__(self, catalog: Catalog, due: frozenset[Run], selection: Selection, progress: Progress) -> None:
+    def __init__(self, catalog: Catalog, due: frozenset[Run], selection: Selection, progress: Plain) -> None:
         self.stop = threading.Event()
         self._catalog, self._due, self._progress = catalog, due, progress
         self._selection = selection

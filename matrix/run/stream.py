@@ -1,14 +1,14 @@
-"""What a target says on its reserved descriptor, decoded as it comes: strictly, and never beyond its size.
+"""What a target writes to its reserved descriptor, decoded as it arrives: strictly, and never beyond its size.
 
 {"format": "stream/1", "python": ...}            before TensorFlow is imported
 {"tensorflow": ..., "packages": ..., ...}        after it, or {"not_imported": "..."}
-{"approach": ..., "outcome": ..., ...}           an observation a line
-{"closing": 812, "seconds": {...}}               how many there were, and where the time went
+{"approach": ..., "outcome": ..., ...}           a line for each observation
+{"closing": 812, "seconds": {...}}               the number of observations, and where the time went
 
-A line that says of a cell what cannot be (another cell than was asked for, one that was told already, another run) is a
-lie. It costs the cells that it names and makes the stream less than whole; the rest, each line of which is checked by
-itself, stays. What is no line of JSON at all, and what comes out of order, ends the stream: where it would go on cannot
-be known.
+An observation that cannot be (its cell was not asked for or was observed already, it names another run) is a lie. A lie
+costs the cells that it names, and the stream is not whole any more; all other observations stay, for each line is
+checked by itself. A line that is no JSON object, or that comes out of order, ends the stream, since nobody can know
+where the stream would go on.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from matrix.record.records import (
     decode_line,
 )
 
-# Whatever fits in here fits in a record.
+# A stream of this size fits in a record.
 MAX_STREAM = MAX_RECORD - 2**20
-# A stream with more is not one with a bad cell in it.
+# A stream with more lies has not just a bad cell in it.
 MAX_LIES = 20
 MAX_LINES = 20_000
 
@@ -51,7 +51,7 @@ class NotImported(Strict, frozen=True, kw_only=True):
 
 
 class Imported(Strict, frozen=True, kw_only=True):
-    """The environment in TensorFlow's own words. `cells`: how many observations it is going to send."""
+    """The environment in TensorFlow's own words. `cells`: the number of observations that are going to be sent."""
 
     tensorflow: Name
     packages: Annotated[dict[Name, Name], Meta(max_length=200)]
@@ -64,16 +64,16 @@ class Imported(Strict, frozen=True, kw_only=True):
 
 
 class Closing(Strict, frozen=True, kw_only=True):
-    """How many lines there were, and where the time went."""
+    """The number of observations, and where the time went."""
 
     closing: Annotated[int, Meta(ge=0, le=MAX_LINES)]
     seconds: Annotated[dict[Name, float], Meta(max_length=20)] = {}
 
 
 class LineStream:
-    """What a target says on its reserved descriptor, cut into lines; a subclass says in `_take` what a line may be.
+    """Cuts what a target writes to its reserved descriptor into lines; a subclass says in `_take` what a line may be.
 
-    Raises BadRecord for more than `most` bytes in all or MAX_LINE in a line.
+    Raises BadRecord for more than `most` bytes in all, or more than MAX_LINE in a line.
     """
 
     most: int = MAX_STREAM
@@ -87,8 +87,9 @@ class LineStream:
         raise NotImplementedError
 
     def feed(self, data: bytes) -> None:
-        """Take the lines that `data` completes. Raise BadRecord at the first line out of order; even a stream that had
-        been closed is not whole then.
+        """Take the lines that `data` completes.
+
+        Raise BadRecord at the first line out of order: even a stream that has had its closing line is not whole then.
         """
         self._size += len(data)
         *lines, self._buffer = (self._buffer + data).split(b"\n")
@@ -112,8 +113,8 @@ class LineStream:
 
 
 class Stream(LineStream):
-    """The stream of one run. `wanted`: the cells that were asked for; any other, or one twice, is a lie. `observed` is
-    told each observation as it comes.
+    """The stream of one run. `wanted`: the cells that were asked for; any other cell, or a cell twice, is a lie.
+    `observed` is called with each observation as it arrives.
     """
 
     def __init__(self, wanted: Collection[CellId], observed: Callable[[Observation], None] = lambda _: None) -> None:
@@ -123,15 +124,14 @@ class Stream(LineStream):
         self.imported: Imported | None = None
         self.observations: dict[CellId, Observation] = {}
         self.lies: list[str] = []
-        self._told_twice: set[CellId] = set()
+        self._observed_twice: set[CellId] = set()
         self._wanted = frozenset(wanted)
         self._observed = observed
 
     @property
     def is_whole(self) -> bool:
-        if not self.is_closed or self.lies:
+        if self.closing is None or not self.is_closed or self.lies:
             return False
-        assert self.closing
         return self.closing.closing == len(self.observations) == len(self._wanted)
 
     def _take(self, line: bytes) -> None:
@@ -158,9 +158,9 @@ class Stream(LineStream):
         cell = observation.cell
         if cell not in self._wanted:
             self._note_lie(f"{'/'.join(cell)}, which nobody asked for")
-        elif cell in self.observations or cell in self._told_twice:
+        elif cell in self.observations or cell in self._observed_twice:
             self.observations.pop(cell, None)  # which of the two is right cannot be known
-            self._told_twice.add(cell)
+            self._observed_twice.add(cell)
             self._note_lie(f"{'/'.join(cell)}, twice")
         else:
             self.observations[cell] = observation
