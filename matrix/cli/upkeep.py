@@ -9,9 +9,8 @@ from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import releases as catalog
 from matrix.cli.terminal import RELEASES, say
 from matrix.plan.selection import select_releases
-from matrix.provision import bases as bases_
+from matrix.provision import base_images, engines
 from matrix.provision import doctor as doctor_
-from matrix.provision import engines
 from matrix.update import refresh as update_
 
 
@@ -43,7 +42,7 @@ def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
     """Make the images that targets are built on from Debian's archive, where no registry can be reached."""
     chosen = select_releases(catalog.load(), releases)
     targets = [release.target(backend) for release in chosen for backend in backends if backend in release.wheels]
-    bases_.make_for(targets, say)
+    base_images.make_for(targets, say)
 
 
 @click.command()

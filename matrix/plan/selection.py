@@ -15,7 +15,7 @@ from matrix.catalog import locks
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog, Profile, Release
 from matrix.plan.planned_run import Planned, core_patterns
-from matrix.provision import emulators, qemu
+from matrix.provision import emulators, foreign_environments
 from matrix.provision.emulators import Emulator
 from matrix.record import host
 from matrix.record.records import CellId
@@ -103,7 +103,7 @@ def plan(catalog: Catalog, selection: Selection, engine: EngineName) -> tuple[Pl
 
 def _target(release: Release, backend: Backend, emulator: Emulator | None) -> Target | None:
     """None where the release is not locked for the machine that is emulated."""
-    target = qemu.target(release, backend, emulator.machine if emulator else locks.USUAL)
+    target = foreign_environments.target(release, backend, emulator.machine if emulator else locks.USUAL)
     return target if target.machine == locks.USUAL or locks.path(target).exists() else None
 
 

@@ -1,6 +1,4 @@
-"""What this machine has and lacks for the matrix, each missing piece with its cure; and, before work is given to it,
-whether it can do that of a backend.
-"""
+"""Examines what this machine has and lacks for the matrix, and whether it is ready for a run of a backend."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ import psutil
 from matrix.base import paths
 from matrix.base.ids import Backend
 from matrix.catalog import releases
-from matrix.provision import debian, engines, images, interpreters
+from matrix.provision import debian_systems, engines, images, interpreters
 from matrix.provision.engines import docker
 from matrix.provision.engines.protocol import Limits
 from matrix.record import host
@@ -37,86 +35,75 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    yield from _engines()
-    yield from _interpreters()
-    yield _gpu()
+    for name, engine in engines.ENGINES.items():
+        trouble = engine.trouble()
+        yield _finding(ok=trouble is None, what=f"engine {name}", cure=trouble or "")
+
+    catalog = releases.load()
+    wanted = {wheel.python for release in catalog.releases for wheel in release.wheels.values()}
+    for version in sorted(wanted, key=lambda text: tuple(map(int, text.split(".")))):
+        users = [
+            release.version
+            for release in catalog.releases
+            if any(wheel.python == version for wheel in release.wheels.values())
+        ]
+        found = interpreters.find(version)
+        what = f"CPython {version}: {found or 'not here'} (TensorFlow {', '.join(users)})"
+        debians = "; the engine docker takes Debian's" if version in debian_systems.PYTHONS.values() else ""
+        yield _finding(ok=found is not None, what=what, cure=f"{interpreters.cure(version)}{debians}")
+
+    yield _any_gpu()
     yield _disk()
     yield from _network()
-    yield _onednn()
+    facts = host.facts("cpu")
+    onednn = "switches itself on" if host.onednn_switches_itself_on(facts) else "does not switch itself on"
+    what = f"host class {facts.host_class}: from TensorFlow 2.9, oneDNN {onednn} here ({facts.cpu})"
+    yield Finding(ok=True, what=what)
 
 
 def ready(backend: Backend) -> Iterator[Finding]:
-    """What a run of the backend takes: memory, disk, and a GPU with its driver that nobody else uses."""
-    yield _memory()
+    """Examine what a run of the backend takes: memory, disk, and a GPU with its driver that nobody else uses."""
+    free, wanted = psutil.virtual_memory().available, Limits().memory
+    what = f"memory: {free / 2**30:.1f} GiB free, {wanted / 2**30:.0f} wanted"
+    yield _finding(ok=free >= wanted, what=what, cure="end what uses it, or take a larger machine")
+
     yield _disk()
-    yield from _engines_disk()
+    # The images of an Engine on another machine lie on a disk that cannot be seen from here.
+    if docker.trouble() is None and images.is_local():
+        free, wanted = images.free(), images.FREE
+        what = f"the Docker Engine's disk: {free / 2**30:.0f} GiB free, {wanted / 2**30:.0f} wanted"
+        yield _finding(ok=free >= wanted, what=what, cure="make room there: nox -s clean, docker image prune")
+
     if backend != "cpu":
-        yield _device(backend)
-        yield _alone(backend)
+        facts = host.facts(backend)
+        what = f"{facts.gpu}, driver {facts.driver or 'of the kernel'}" if facts.gpu else "GPU and driver"
+        yield _finding(ok=bool(facts.gpu), what=what, cure=DRIVERS[backend])
+        yield _nobody_elses_gpu(backend)
 
 
-def _device(backend: Backend) -> Finding:
-    facts = host.facts(backend)
-    if facts.gpu:
-        return Finding(ok=True, what=f"{facts.gpu}, driver {facts.driver or 'of the kernel'}")
-    return Finding(ok=False, what="GPU and driver", cure=DRIVERS[backend])
+def gpu_users(backend: Backend, processes: Path = Path("/sys/class/kfd/kfd/proc")) -> list[str]:
+    """List the processes that have the GPU open, as NVIDIA's driver or AMD's part of the kernel lists them.
+
+    Of several NVIDIA GPUs this is the first, which runs take.
+    """
+    if backend == "rocm":
+        return sorted(f"process {entry.name}" for entry in processes.iterdir())
+    query = ["nvidia-smi", "--id=0", "--query-compute-apps=pid", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
+    return [f"process {line.strip()}" for line in answer.splitlines() if line.strip()]
 
 
-def _memory() -> Finding:
-    free = psutil.virtual_memory().available
-    what = f"memory: {free / 2**30:.1f} GiB free, {Limits().memory / 2**30:.0f} wanted"
-    enough = free >= Limits().memory
-    return Finding(ok=enough, what=what, cure="" if enough else "end what uses it, or take a larger machine")
-
-
-def _alone(backend: Backend) -> Finding:
+def _nobody_elses_gpu(backend: Backend) -> Finding:
     """Another's work changes times, and may take the memory that a cell needs."""
     try:
         others = gpu_users(backend)
     except (OSError, subprocess.SubprocessError) as fault:
         return Finding(ok=False, what="who uses the GPU", cure=f"cannot be told: {fault}")
     what = f"the GPU is used by {', '.join(others)}" if others else "nobody else uses the GPU"
-    return Finding(ok=not others, what=what, cure="wait for their end, or end them" if others else "")
+    return _finding(ok=not others, what=what, cure="wait for their end, or end them")
 
 
-def gpu_users(backend: Backend, processes: Path = Path("/sys/class/kfd/kfd/proc")) -> list[str]:
-    """The processes that have the GPU open, as NVIDIA's driver or AMD's part of the kernel lists them.
-
-    Of several NVIDIA GPUs it is the first, which runs take.
-    """
-    if backend == "rocm":
-        return sorted(f"process {entry.name}" for entry in processes.iterdir())
-    query = ["nvidia-smi", "--id=0", "--query-compute-apps=pid", "--format=csv,noheader"]
-    told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
-    return [f"process {line.strip()}" for line in told.splitlines() if line.strip()]
-
-
-def _engines() -> Iterator[Finding]:
-    for name, engine in engines.ENGINES.items():
-        trouble = engine.trouble()
-        yield Finding(ok=trouble is None, what=f"engine {name}", cure=trouble or "")
-
-
-def _interpreters() -> Iterator[Finding]:
-    data = releases.load()
-    wanted = {wheel.python for release in data.releases for wheel in release.wheels.values()}
-    for version in sorted(wanted, key=lambda text: tuple(map(int, text.split(".")))):
-        found = interpreters.find(version)
-        users = [release.version for release in data.releases if _uses(release, version)]
-        what = f"CPython {version}: {found or 'not here'} (TensorFlow {', '.join(users)})"
-        yield Finding(ok=found is not None, what=what, cure="" if found else _cure(version))
-
-
-def _cure(version: str) -> str:
-    debians = "; the engine docker takes Debian's" if version in debian.PYTHONS.values() else ""
-    return f"{interpreters.cure(version)}{debians}"
-
-
-def _uses(release: releases.Release, version: str) -> bool:
-    return any(wheel.python == version for wheel in release.wheels.values())
-
-
-def _gpu() -> Finding:
+def _any_gpu() -> Finding:
     facts = host.facts("cuda")
     if facts.gpu:
         return Finding(ok=True, what=f"{facts.gpu}, driver {facts.driver}")
@@ -127,34 +114,22 @@ def _gpu() -> Finding:
 
 
 def _disk() -> Finding:
-    there = next(folder for folder in (paths.WORK, *paths.WORK.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    cure = "" if free >= FREE_BYTES else "make room, or free what the matrix built with: nox -s clean"
-    return Finding(ok=free >= FREE_BYTES, what=f"disk: {free / 2**30:.0f} GiB free, 15 wanted", cure=cure)
-
-
-def _engines_disk() -> Iterator[Finding]:
-    """Where a local Docker Engine has its images; another's cannot be looked at."""
-    if docker.trouble() is not None or not images.is_local():
-        return
-    free = images.free()
-    what = f"the Docker Engine's disk: {free / 2**30:.0f} GiB free, {images.FREE / 2**30:.0f} wanted"
-    enough = free >= images.FREE
-    yield Finding(ok=enough, what=what, cure="" if enough else "make room there: nox -s clean, docker image prune")
+    folder = next(folder for folder in (paths.WORK, *paths.WORK.parents) if folder.exists())
+    free = shutil.disk_usage(folder).free
+    cure = "make room, or free what the matrix built with: nox -s clean"
+    return _finding(ok=free >= FREE_BYTES, what=f"disk: {free / 2**30:.0f} GiB free, 15 wanted", cure=cure)
 
 
 def _network() -> Iterator[Finding]:
-    for name in docker.CA_VARIABLES:
-        if (value := os.environ.get(name)) and not Path(value).is_file():
-            yield Finding(ok=False, what=f"CA bundle {name}={value}", cure="it names no file: mend or unset it")
-    bundle = next((os.environ[name] for name in docker.CA_VARIABLES if os.environ.get(name)), None)
-    proxy = next((os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)), None)
-    yield Finding(ok=True, what=f"CA bundle: {bundle or 'the one uv brings'}; proxy: {proxy or 'none'}")
+    bundles = {name: os.environ[name] for name in docker.CA_VARIABLES if os.environ.get(name)}
+    for name, file in bundles.items():
+        if not Path(file).is_file():
+            yield Finding(ok=False, what=f"CA bundle {name}={file}", cure="it names no file: mend or unset it")
+    bundle = next(iter(bundles.values()), "the one uv brings")
+    proxy = next((os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)), "none")
+    yield Finding(ok=True, what=f"CA bundle: {bundle}; proxy: {proxy}")
 
 
-def _onednn() -> Finding:
-    facts = host.facts("cpu")
-    here = "switches itself on" if host.onednn_switches_itself_on(facts) else "does not switch itself on"
-    return Finding(
-        ok=True, what=f"host class {facts.host_class}: from TensorFlow 2.9, oneDNN {here} here ({facts.cpu})"
-    )
+def _finding(*, ok: bool, what: str, cure: str) -> Finding:
+    """Leave out the cure where nothing is wrong."""
+    return Finding(ok=ok, what=what, cure="" if ok else cure)

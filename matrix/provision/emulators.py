@@ -1,4 +1,4 @@
-"""Loads matrix/data/emulators.toml: processors that QEMU emulates, for what only a processor's features decide."""
+"""Loads matrix/data/emulators.toml: processors that QEMU emulates, for whatever depends on the processor alone."""
 
 from __future__ import annotations
 
@@ -16,19 +16,17 @@ from matrix.base import ids, paths
 from matrix.base.errors import MachineError
 from matrix.base.structs import Strict
 from matrix.catalog import releases
-from matrix.provision import qemu
+from matrix.provision import foreign_environments
 from matrix.record import records
 
 Name = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9-]{0,39}"))]
-# how much longer than on this machine's own processor a run takes, roughly, and the limits for it
+# Roughly how many times longer an emulated run takes than a run on this machine's own processor, and its limits.
 SLOWER = 30
 SECONDS_A_CELL, SILENCE, SECONDS = 600, 1800, 12 * 3600
 
 
 class Emulator(Strict, frozen=True, kw_only=True):
-    """A processor that runs a machine's programs, by QEMU. `midr`: what an Arm's main id register says, where
-    TensorFlow asks for it.
-    """
+    """A processor that QEMU emulates. `midr`: the main id register of an Arm processor, where TensorFlow reads it."""
 
     name: Name
     machine: ids.Machine
@@ -40,12 +38,14 @@ class Emulator(Strict, frozen=True, kw_only=True):
 
     @property
     def command(self) -> tuple[str, ...]:
-        return (qemu.program(self.machine), "-cpu", self.cpu)
+        return (foreign_environments.program(self.machine), "-cpu", self.cpu)
 
     def launcher(self, target: ids.Target) -> tuple[str, ...]:
-        """What a target's Python is run by, once the target is built. With its path: a target has a PATH of its own."""
+        """Return the command that runs a target's Python, once the target is built. It has a full path, since a target
+        has a PATH of its own.
+        """
         program, *options = self.command
-        midr = ("-L", str(qemu.with_midr(target, self.midr))) if self.midr else ()
+        midr = ("-L", str(foreign_environments.with_midr(target, self.midr))) if self.midr else ()
         return (shutil.which(program) or program, *options, *midr)
 
     @property
@@ -67,17 +67,17 @@ def load(file: Path = paths.DATA / "emulators.toml") -> dict[str, Emulator]:
 
 @cache
 def _version(command: tuple[str, ...]) -> str:
-    """Of the QEMU that emulates this processor. Raise MachineError where there is none that does."""
+    """Return the version of the QEMU that emulates this processor. Raise MachineError where no QEMU here does."""
     program, option, cpu = command
     try:
-        version = _told(program, "--version", check=True).split()[2]
-        known = _told(program, option, "help", check=False).split()  # having told them, QEMU ends with 1
+        version = _output(program, "--version", check=True).split()[2]
+        known = _output(program, option, "help", check=False).split()  # QEMU lists the processors, then ends with 1
     except (OSError, subprocess.SubprocessError) as fault:
-        raise MachineError(f"{program} does not run here: {fault}", qemu.CURE) from fault
+        raise MachineError(f"{program} does not run here: {fault}", foreign_environments.CURE) from fault
     if cpu not in known:
         raise MachineError(f"{program} {version} does not know {cpu}", "a newer QEMU may: Debian trixie has 10.0")
     return version
 
 
-def _told(*command: str, check: bool) -> str:
+def _output(*command: str, check: bool) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=check).stdout

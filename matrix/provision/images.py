@@ -1,8 +1,8 @@
-"""The project's images on a Docker Engine: connecting to it, building, and removing what nobody uses any more.
+"""The project's images on a Docker Engine: connects to it, builds, and removes what nobody uses any more.
 
-Everything made here is labelled. Bases and targets stay until `clean`; what lives no longer than the process that
-made it (containers, first stages of a build, images that hold the suite) names that process in a label, so that the
-next orchestrator removes what a killed one left, and nothing of one that is still at work.
+Everything made here is labelled. Bases and targets stay until `clean`. Containers, first stages of a build and images
+with the suite live no longer than the process that made them, and name it in a label: so the next orchestrator removes
+what a killed one left, and nothing of one that is still at work.
 """
 
 from __future__ import annotations
@@ -34,58 +34,52 @@ OWNER = f"{PROJECT}.owner"
 TARGET = f"{PROJECT}.target"
 RECIPE = f"{PROJECT}.recipe"
 
-# Bytes of the Engine's disk that a build must find free: the largest image twice, for the builder copies it once.
+# Bytes of the Engine's disk that must be free for a build: the largest image twice, since the builder copies it once.
 FREE = 10 * 2**30
 
-# Seconds: until an Engine says that it is there, and until it has done the longest of its quiet works.
+# Seconds that an Engine has to say that it is there, and to do the longest piece of work of which it tells nothing.
 TO_ANSWER = 5
 TO_WORK = 600
 
 
 @cache
 def connect() -> DockerClient:
-    """The Engine of DOCKER_HOST (unix, tcp, ssh) or of Docker's current context. Raise MachineError without one."""
-    if name := _unknown_context():
-        raise MachineError(f"there is no Docker context {name}", "see: docker context ls, or set DOCKER_HOST")
+    """Connect to the Engine of DOCKER_HOST (unix, tcp, ssh) or of Docker's current context. Raise MachineError."""
+    if not os.environ.get("DOCKER_HOST"):
+        name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+        if not ContextAPI.get_context(name):  # docker itself would take the local Engine instead
+            raise MachineError(f"there is no Docker context {name}", "see: docker context ls, or set DOCKER_HOST")
     try:
         client = docker.from_env(timeout=TO_ANSWER, use_ssh_client=True)
     except (DockerException, requests.RequestException, OSError) as fault:
         where = os.environ.get("DOCKER_HOST") or "the socket of the current Docker context"
-        raise MachineError(f"no Docker Engine answers at {where}: {_root(fault)}", _cure(fault)) from fault
+        reason = _root(fault)
+        cure = "start one (as root: systemctl start docker), set DOCKER_HOST, or choose the engine venv"
+        if "Permission denied" in reason:
+            cure = "join its group and log in again: sudo usermod -aG docker $USER"
+        raise MachineError(f"no Docker Engine answers at {where}: {reason}", cure) from fault
     client.api.timeout = TO_WORK
     return client
 
 
-def _unknown_context() -> str | None:
-    """The context that is asked for, where there is none of its name: docker would take the local Engine instead."""
-    if os.environ.get("DOCKER_HOST"):
-        return None
-    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
-    return None if ContextAPI.get_context(name) else name
-
-
 def is_local() -> bool:
-    """Whether the Engine is on this machine, so that its disk and its processors are this machine's."""
+    """Say whether the Engine is on this machine, so that its disk and its processors are this machine's."""
     return bool(connect().api.base_url == "http+docker://localhost")
 
 
 @contextlib.contextmanager
 def faults() -> Iterator[None]:
-    """Turn what the Engine fails with into MachineError."""
+    """Turn the Engine's failures into MachineError."""
     try:
         yield
     except (DockerException, requests.RequestException) as fault:
-        raise MachineError(f"the Docker Engine failed: {_in_a_line(_said(fault))}", "see the Engine's log") from fault
-
-
-def _said(fault: Exception) -> str:
-    """The Engine's own words, where it answered: the address around them is long, and names this process."""
-    explanation = fault.explanation if isinstance(fault, APIError) else None
-    return str(explanation or fault)
+        # Only the Engine's own words, where it answered: the address around them is long, and names this process.
+        words = str((fault.explanation if isinstance(fault, APIError) else None) or fault)
+        raise MachineError(f"the Docker Engine failed: {_in_a_line(words)}", "see the Engine's log") from fault
 
 
 def find(tag: str) -> Image | None:
-    """The image with this tag, if the Engine has it already."""
+    """Return the image with this tag, if the Engine has it already."""
     try:
         return connect().images.get(tag)
     except NotFound:
@@ -121,23 +115,23 @@ def build(
 
 @cache
 def owner() -> str:
-    """This process, as a label: boot and process namespace, then process id and start."""
+    """Name this process for a label: boot and process namespace, then process id and start."""
     process = psutil.Process()
     return f"{_place()} {process.pid} {process.create_time():.2f}"
 
 
 def reap() -> None:
     """Remove the containers and images of orchestrators that have ended, however they ended."""
-    _remove_of(has_ended)
+    _remove_where(has_ended)
 
 
 def leave() -> None:
-    """Remove this process's own at its end."""
-    _remove_of(lambda name: name == owner())
+    """Remove this process's own containers and images at its end."""
+    _remove_where(lambda name: name == owner())
 
 
 def has_ended(name: str) -> bool:
-    """Whether the process that `owner()` once named so has gone. Of another machine's it cannot be said: False."""
+    """Say whether the process that `owner()` once named so has gone. False for another machine's: nobody can know."""
     place, pid, started = name.split(" ")[:3]
     if place != _place():
         return False
@@ -150,7 +144,8 @@ def has_ended(name: str) -> bool:
 def make_room(needed: Container[str]) -> None:
     """Remove targets, oldest first and none of the `needed` ids, until a build has room on the Engine's disk.
 
-    Of an Engine elsewhere the room cannot be known. Raise NotBuilt where there is not enough to remove.
+    Nothing is removed from an Engine on another machine, whose disk cannot be seen. Raise NotBuilt where there is not
+    enough to remove.
     """
     if not is_local():
         return
@@ -166,16 +161,16 @@ def make_room(needed: Container[str]) -> None:
 
 
 def free() -> int:
-    """Bytes that are free on the disk of an Engine on this machine."""
+    """Count the free bytes on the disk of an Engine on this machine."""
     return shutil.disk_usage(connect().info()["DockerRootDir"]).free
 
 
-def _remove_of(chosen: Callable[[str], bool]) -> None:
+def _remove_where(chosen: Callable[[str], bool]) -> None:
     """Remove the containers and images whose owner is chosen."""
     client = connect()
     for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
         if chosen(container.labels[OWNER]):
-            with unless(404, 409):
+            with where_possible():
                 container.remove(force=True, v=True)
     for image in _newest_first(client.images.list(filters={"label": OWNER})):
         if chosen(image.labels[OWNER]):
@@ -183,7 +178,7 @@ def _remove_of(chosen: Callable[[str], bool]) -> None:
 
 
 def remove_all() -> int:
-    """Remove every image of the project, but for those in use; how many bytes came free."""
+    """Remove every image of the project that is not in use, and return how many bytes came free."""
     client = connect()
     before = client.df()["LayersSize"]
     reap()
@@ -194,22 +189,22 @@ def remove_all() -> int:
 
 def remove(image: str) -> None:
     """Remove the image with this id and its tags, unless it is in use."""
-    with unless(404, 409):
+    with where_possible():
         connect().images.remove(image, force=True)
 
 
 @contextlib.contextmanager
-def unless(*statuses: int) -> Iterator[None]:
-    """Pass over the Engine's answer that there is nothing to do: 304 as it is, 404 not there, 409 in use or ended."""
+def where_possible() -> Iterator[None]:
+    """Pass over the Engine's answer that there is nothing to do: 404 not there, 409 in use or ended."""
     try:
         yield
     except APIError as answer:
-        if answer.status_code not in statuses:
+        if answer.status_code not in {404, 409}:
             raise
 
 
 def _newest_first(images: Iterable[Image]) -> list[Image]:
-    """An image is made after the one that it stands on, and must go before it."""
+    """Order images for removal: an image is made after the image that it stands on, and must go before it."""
     return sorted(images, key=lambda image: str(image.attrs["Created"]), reverse=True)
 
 
@@ -220,32 +215,26 @@ def _place() -> str:
 
 
 def _proxies() -> dict[str, str]:
-    """Docker knows these as build arguments and keeps them out of the image and its history."""
+    """Return this machine's proxies. Docker knows these build arguments, and keeps them out of the image's history."""
     names = ("http_proxy", "https_proxy", "no_proxy")
     return {name: value for key in names for name in (key, key.upper()) if (value := os.environ.get(name))}
 
 
 def _last_words(log: Iterable[dict[str, Any]]) -> str:
-    """What the failed step itself said, without the builder's own lines and colours."""
-    said = "".join(entry.get("stream", "") for entry in log)
-    step = said.rsplit("---> Running in", 1)[-1].partition("\n")[2].partition("Removing intermediate container")[0]
+    """Return what the failed step itself wrote, without the builder's own lines and colours."""
+    written = "".join(entry.get("stream", "") for entry in log)
+    step = written.rsplit("---> Running in", 1)[-1].partition("\n")[2].partition("Removing intermediate container")[0]
     return re.sub(r"\x1b\[[0-9;]*m", "", step)
 
 
 def _root(fault: BaseException) -> str:
-    """What the operating system or TLS said, beneath the libraries' layers; where neither did, the library."""
-    said: BaseException = fault
+    """Return the words of the operating system or of TLS beneath the libraries' layers, else those of the library."""
+    root: BaseException = fault
     beneath = fault.__context__
     while beneath is not None:
-        said = beneath if isinstance(beneath, OSError) else said
+        root = beneath if isinstance(beneath, OSError) else root
         beneath = beneath.__context__
-    return _in_a_line(str(said))
-
-
-def _cure(fault: Exception) -> str:
-    if "Permission denied" in _root(fault):
-        return "join its group and log in again: sudo usermod -aG docker $USER"
-    return "start one (as root: systemctl start docker), set DOCKER_HOST, or choose the engine venv"
+    return _in_a_line(str(root))
 
 
 def _in_a_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Finds, or fetches, the CPython of a target; uv does both."""
+"""Runs uv, and by it finds or fetches the CPython of a target."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from matrix.base.errors import MachineError
-from matrix.provision.children import dying_with_us
+from matrix.provision.confinement import dying_with_us
 
 UV_DOWNLOADS_FROM = (3, 8)
 _at_work: set[subprocess.Popen[str]] = set()
 
 
 def uv(*arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run uv; its interpreters are also looked for among pyenv's, whose shims do not answer for every version.
+    """Run uv. It also looks for interpreters among pyenv's, whose shims do not answer for every version.
 
-    In a process group of its own: a terminal's interrupt is for the orchestrator, and an installation that it cut short
-    would look like one that failed.
+    uv has a process group of its own: a terminal's interrupt is for the orchestrator, and an installation that the
+    interrupt cut short would look like a failed one.
     """
     environment = os.environ | {"PATH": search_path()} | (variables or {})
     environment.pop("VIRTUAL_ENV", None)
@@ -36,20 +36,20 @@ def uv(*arguments: str, variables: dict[str, str] | None = None) -> subprocess.C
 
 
 def stop() -> None:
-    """End what uv does now, in whatever thread."""
+    """End every uv that runs now, in whatever thread."""
     for process in tuple(_at_work):
         process.kill()
 
 
 @cache
 def find(version: str) -> Path | None:
-    """An installed CPython of this minor version."""
+    """Find an installed CPython of this minor version."""
     found = uv("python", "find", "--no-project", "--system", "--no-python-downloads", version)
     return Path(found.stdout.strip()) if found.returncode == 0 else None
 
 
 def get(version: str) -> Path:
-    """An installed CPython of this minor version, else one that uv fetches. Raises MachineError with the cure."""
+    """Find an installed CPython of this minor version, else let uv fetch it. Raise MachineError with the cure."""
     if found := find(version):
         return found
     if tuple(map(int, version.split("."))) >= UV_DOWNLOADS_FROM and uv("python", "install", version).returncode == 0:
@@ -64,7 +64,7 @@ def cure(version: str) -> str:
 
 
 def search_path() -> str:
-    """The PATH, with pyenv's interpreters before it."""
+    """Return the PATH with pyenv's interpreters before it."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     bins = sorted((root / "versions").glob("3.*/bin"))
     return os.pathsep.join([*map(str, bins), os.environ.get("PATH", os.defpath)])

@@ -20,7 +20,7 @@ from matrix.base.ids import Backend, Target
 from matrix.catalog import locks
 from matrix.catalog import releases as catalog
 from matrix.catalog.releases import Release, Wheel
-from matrix.provision import qemu
+from matrix.provision import foreign_environments
 from matrix.update import package_index, resolve
 from matrix.update.package_index import Offer
 from matrix.update.resolve import Sdist
@@ -74,7 +74,7 @@ def targets(release: Release) -> list[Target]:
     version = Version(release.version)
     own = [release.target(backend) for backend in release.wheels if LOCKED[backend] <= version]
     on_arm = version >= ARM_SINCE and not version.is_prerelease
-    return [*own, qemu.target(release, "cpu", "aarch64")] if on_arm else own
+    return [*own, foreign_environments.target(release, "cpu", "aarch64")] if on_arm else own
 
 
 def _remove_idle(folder: Path, wanted: Iterable[Target]) -> None:

@@ -27,7 +27,7 @@ from matrix.base.ids import Backend, Machine
 from matrix.base.structs import Strict
 from matrix.catalog import locks
 from matrix.catalog import releases as catalog
-from matrix.provision import interpreters, qemu
+from matrix.provision import foreign_environments, interpreters
 from matrix.update import package_index
 
 HARNESS = ("pytest", "pytest-benchmark")
@@ -86,7 +86,7 @@ def _resolve(
     release: catalog.Release, backend: Backend, machine: Machine, forms: Iterable[str]
 ) -> tuple[list[Choice], list[Choice]]:
     """What the release needs by itself, and all that its environment holds; `forms` say what may come as a source."""
-    python = qemu.target(release, backend, machine).python
+    python = foreign_environments.target(release, backend, machine).python
     requirement = f"{ON_ARM}=={release.version}" if machine == "aarch64" else release.wheels[backend].requirement
     options = [*forms, *_as_of(release.date + MARGIN), _whenever(requirement)]
     own = _compile([requirement], python, options, machine)

@@ -27,7 +27,7 @@ from tiny import Tiny, environment
 from uv import find_uv_bin
 
 from matrix.base import paths
-from matrix.provision import bases
+from matrix.provision import base_images
 
 SECONDS_TO_START = 60
 LEAVE_OUT = ("__pycache__", "ensurepip", "lib2to3", "tkinter", "turtle*", "pydoc_data")
@@ -156,7 +156,7 @@ def archive(folder: Path) -> Path:
     root, version = folder / "root", f"{sys.version_info.major}.{sys.version_info.minor}"
     for made in ("bin", "etc", "tmp", "usr/local"):
         (root / made).mkdir(parents=True)
-    bases._copy(Path(sys._base_executable), version, root / "usr" / "local")
+    base_images.copy_interpreter(Path(sys._base_executable), version, root / "usr" / "local")
     library = root / "usr" / "local" / Path(sysconfig.get_path("stdlib")).relative_to(sys.base_prefix)
     for name in (found for pattern in LEAVE_OUT for found in list(library.rglob(pattern))):
         shutil.rmtree(name) if name.is_dir() else name.unlink()

@@ -20,7 +20,7 @@ from test_fakes import GOLDEN, TELLING
 from matrix.base import paths
 from matrix.base.ids import Run
 from matrix.plan.planned_run import Planned
-from matrix.provision import bases, images
+from matrix.provision import base_images, images
 from matrix.provision.engines import ENGINES, docker
 from matrix.provision.engines.protocol import Ended, Environment, Limits, Program
 from matrix.record import records
@@ -67,7 +67,7 @@ def test_the_suite_observes_in_the_image(planned, image):
     assert (record.header.status, record.header.engine) == ("complete", "docker")
     assert record.header.image_digest == image.image_digest == images.find(docker._tag(image.target)).id
     reference, digest = record.header.base.split(" ")
-    assert digest == bases._digest(images.find(reference)) and digest.startswith("sha256:")
+    assert digest == base_images._digest(images.find(reference)) and digest.startswith("sha256:")
     assert record.header.loosened is None
     assert [one.outcome for one in record.observations] == ["pass"]
 

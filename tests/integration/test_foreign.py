@@ -18,7 +18,7 @@ from mini import cannot, chunks
 from matrix.base import paths
 from matrix.base.ids import Target
 from matrix.catalog import locks
-from matrix.provision import emulators, qemu
+from matrix.provision import emulators, foreign_environments
 from matrix.provision.engines import venv
 from matrix.provision.engines.protocol import Limits, Program
 
@@ -26,7 +26,7 @@ TARGET = Target(release="2.21.0", python="3.13", backend="cpu", machine="aarch64
 TELL = f"""
 import {tiny.PACKAGE}, json, pathlib, platform, sys
 package = {tiny.PACKAGE}.__file__
-midr = pathlib.Path("/{qemu.MIDR}").read_text().strip()
+midr = pathlib.Path("/{foreign_environments.MIDR}").read_text().strip()
 print(json.dumps([platform.machine(), sys.version_info[:2], midr, package]))
 """
 

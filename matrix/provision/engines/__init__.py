@@ -1,4 +1,4 @@
-"""The engines by name, and the choice between them."""
+"""The engines by name, and the choice among them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENGINES: dict[EngineName, Engine] = {"docker": docker, "venv": venv}
 
 
 def choose(name: EngineName | None = None) -> tuple[EngineName, str]:
-    """The engine's name and why it was chosen. Raise MachineError where the named one cannot be used here."""
+    """Return the engine's name and why it was chosen. Raise MachineError where none, or not `name`, can be used."""
     reasons: list[str] = []
     for candidate in [name] if name else ENGINES:
         if (trouble := ENGINES[candidate].trouble()) is None:

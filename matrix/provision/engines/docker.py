@@ -1,8 +1,8 @@
-"""Engine `docker`: one image a target, and a container of it a run.
+"""Engine `docker`: an image for each target, and a container of it for each run.
 
-A container has no network, no capabilities, no writable place but a tmpfs, and nothing of the host mounted, so that
-an Engine on another machine works the same. The suite enters as a layer of its own on the target's image: whole or
-not at all, read-only by nature, and gone with the orchestrator.
+A container has no network, no capabilities, no writable place but a tmpfs, and nothing of this machine mounted, so that
+an Engine on another machine works the same. The suite is a layer of its own on the target's image: whole or not at
+all, read-only by nature, and removed with the orchestrator.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import signal
 import struct
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,17 @@ from matrix.base import paths
 from matrix.base.errors import MachineError, NotBuilt
 from matrix.base.ids import Backend, Target
 from matrix.catalog import backends, locks
-from matrix.provision import bases, images
+from matrix.provision import base_images, images
 from matrix.provision.engines.protocol import Chunk, Ended, Environment, Limits, Program, Say
 from matrix.record import host
 
 BASE = f"{images.PROJECT}.base"
 
-# Where a site says which certificates it trusts: the variables that uv, pip and requests know, in this order.
+# The variables of uv, pip and requests that name the certificates which a site trusts, in the order of preference.
 CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 
-# Where the kernel shows its devices.
 DEV = Path("/dev")
-# What an Engine says of itself, and what it cannot do where it says no: rootless without cgroups, or an old kernel.
+# What an Engine says that it can do, and in words where it cannot: rootless without cgroups, or with an old kernel.
 LIMITED = {
     "MemoryLimit": "memory is not limited",
     "SwapLimit": "swap is not limited",
@@ -58,16 +57,16 @@ TMP = "/tmp"  # noqa: S108  (the container's own)
 TMP_SIZE = 512 * 2**20
 CHUNKS_AHEAD = 64
 
-# Ids of the images that this process was given, and may still run; and those of them with a suite on top.
+# Ids of the targets' images that this process may still run, and of the images with a suite that stand on each.
 _needed: set[str] = set()
-_with: dict[str, set[str]] = {}
+_with_suites: dict[str, set[str]] = {}
 
 
 def trouble() -> str | None:
     try:
         with images.faults():
             images.connect()
-            if bases.can_be_had():
+            if base_images.can_be_had():
                 return None
     except MachineError as fault:
         return f"{fault}; {fault.cure}"
@@ -75,9 +74,8 @@ def trouble() -> str | None:
 
 
 def recipe(target: Target) -> str:
-    """Of the Dockerfile, the base and the lock."""
     with images.faults():
-        return _recipe(target, bases.expect(backends.load()[target.backend], target.python))
+        return _recipe(target, base_images.expect(backends.load()[target.backend], target.python))
 
 
 def is_built(target: Target) -> bool:
@@ -89,9 +87,9 @@ def provision(target: Target, say: Say) -> Environment:
     try:
         with images.faults():
             _tidy()
-            base = bases.get(backends.load()[target.backend], target.python, say)
-            built = _recipe(target, base)
-            image = _built(target, built) or _build(target, base, built, say)
+            base = base_images.get(backends.load()[target.backend], target.python, say)
+            recipe_sha256 = _recipe(target, base)
+            image = _built(target, recipe_sha256) or _build(target, base, recipe_sha256, say)
             _needed.add(str(image.id))
             loosened = _loosened(target.backend)
     except MachineError as fault:
@@ -99,7 +97,7 @@ def provision(target: Target, say: Say) -> Environment:
     return Environment(
         target=target,
         where=str(image.id),
-        recipe_sha256=built,
+        recipe_sha256=recipe_sha256,
         lock_sha256=locks.sha256(target),
         image_digest=image.id,
         base=image.labels.get(BASE),
@@ -120,17 +118,34 @@ def start(
             [PYTHON, "-m", program.module, *arguments],
             environment={"HOME": TMP, "TMPDIR": TMP, "PYTHONPATH": SUITES, **variables},
             labels={images.PROJECT: "", images.OWNER: images.owner()},
-            **_confined(limits),
+            # init reaps orphans, and passes on by which signal the suite died.
+            init=True,
+            user=USER,
+            network_mode="none",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            read_only=True,
+            working_dir=TMP,
+            tmpfs={TMP: f"size={TMP_SIZE},mode=1777", "/dev/mqueue": "ro,size=4k"},
+            ipc_mode="none",
+            mem_limit=limits.memory,
+            memswap_limit=limits.memory,
+            pids_limit=limits.processes,
+            ulimits=[Ulimit(name=name, soft=n, hard=n) for name, n in (("nofile", limits.files), ("core", 0))],
+            # The processors that a child of this process would have; on another machine all of them.
+            cpuset_cpus=",".join(map(str, sorted(os.sched_getaffinity(0)))) if images.is_local() else None,
+            # The stream is read from the attached socket; what the suite writes must not fill the Engine's disk.
+            log_config=LogConfig(type=LogConfig.types.NONE),
             **_devices(environment.target.backend),
         )
         return _Process(container)
 
 
 def done(environment: Environment) -> None:
-    """The images that stand on it go now, for an image under others cannot."""
+    """Remove the images with a suite that stand on the target's image, which could not be removed under them."""
     _needed.discard(environment.where)
     with contextlib.suppress(MachineError), images.faults():
-        for image in _with.pop(environment.where, set()):
+        for image in _with_suites.pop(environment.where, set()):
             images.remove(image)
 
 
@@ -139,7 +154,7 @@ def clean() -> int:
         return images.remove_all()
 
 
-def _recipe(target: Target, base: bases.Base) -> str:
+def _recipe(target: Target, base: base_images.Base) -> str:
     dockerfile = backends.dockerfile(target.backend).read_text(encoding="utf-8")
     parts = ("docker", target.id, dockerfile, base.made_of, _toolkit(target) or "", locks.sha256(target))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -154,22 +169,35 @@ def _built(target: Target, recipe_sha256: str) -> Image | None:
     return image if image and image.labels.get(images.RECIPE) == recipe_sha256 else None
 
 
-def _build(target: Target, base: bases.Base, recipe_sha256: str, say: Say) -> Image:
-    """Build under the target's tag; the image that had it before goes."""
+def _build(target: Target, base: base_images.Base, recipe_sha256: str, say: Say) -> Image:
+    """Build under the target's tag, and remove the image that had the tag before."""
     images.make_room(_needed)
     say(f"building {target.id} on {base.reference}")
     before = images.find(_tag(target))
     with tempfile.TemporaryDirectory(prefix="matrix-image-") as folder:
-        _lay_out(Path(folder), target)
+        context = Path(folder)
+        shutil.copy(backends.dockerfile(target.backend), context / "Dockerfile")
+        shutil.copy(find_uv_bin(), context / "uv")
+        for lock in locks.files(target):
+            copy = context / "locks" / lock.relative_to(paths.LOCKS)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(lock, copy)
+        # The site's certificates come along to a stage of which nothing is kept.
+        (context / "site.env").touch()
+        named = (os.environ.get(name) for name in CA_VARIABLES)
+        if bundle := next((file for file in named if file and Path(file).is_file()), None):
+            shutil.copy(bundle, context / "certificates.pem")
+            (context / "site.env").write_text("export SSL_CERT_FILE=/build/certificates.pem\n")
+        install = " ".join(locks.install_command(target, "--python", PYTHON)).replace(str(paths.LOCKS), "locks")
         image = images.build(
-            Path(folder),
+            context,
             tag=_tag(target),
             labels={images.TARGET: target.id, images.RECIPE: recipe_sha256, BASE: f"{base.reference} {base.digest}"},
             arguments={
                 "BASE": base.reference,
                 "TOOLKIT": _toolkit(target) or base.reference,
                 "PYTHON": target.python,
-                "INSTALL": _install_command(target),
+                "INSTALL": install,
             },
         )
     if before is not None:
@@ -177,73 +205,26 @@ def _build(target: Target, base: bases.Base, recipe_sha256: str, say: Say) -> Im
     return image
 
 
-def _lay_out(context: Path, target: Target) -> None:
-    """The build's context. The site's certificates come along, and stay in a stage of which nothing is kept."""
-    shutil.copy(backends.dockerfile(target.backend), context / "Dockerfile")
-    shutil.copy(find_uv_bin(), context / "uv")
-    for lock in locks.files(target):
-        copy = context / "locks" / lock.relative_to(paths.LOCKS)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(lock, copy)
-    (context / "site.env").touch()
-    if bundle := _certificates():
-        shutil.copy(bundle, context / "certificates.pem")
-        (context / "site.env").write_text("export SSL_CERT_FILE=/build/certificates.pem\n")
-
-
-def _install_command(target: Target) -> str:
-    command = locks.install_command(target, "--python", PYTHON)
-    return " ".join(argument.replace(str(paths.LOCKS), "locks") for argument in command)
-
-
-def _certificates() -> str | None:
-    """The site's own CA bundle, where it has one: by the variables that uv, pip and requests know."""
-    named = (os.environ.get(name) for name in CA_VARIABLES)
-    return next((file for file in named if file and Path(file).is_file()), None)
-
-
 def _with_suite(target_image: str, suite: Path) -> Image:
-    """The target's image with the suite on top. The Engine's cache knows one that it has made already."""
+    """Return the target's image with the suite on top; the Engine's cache spares making the same image twice."""
     with tempfile.TemporaryDirectory(prefix="matrix-suite-") as folder:
         shutil.copytree(suite, Path(folder) / suite.name, ignore=shutil.ignore_patterns("__pycache__"))
         (Path(folder) / "Dockerfile").write_text(f"FROM {target_image}\nCOPY {suite.name} {SUITES}/{suite.name}\n")
         try:
             image = images.build(Path(folder), labels={images.OWNER: images.owner()})
-        except NotBuilt as fault:  # copying files says nothing of the target
+        except NotBuilt as fault:  # a failure to copy files says nothing of the target
             raise MachineError(f"the suite cannot be added to its image: {fault}", fault.cure) from fault
-    _with.setdefault(target_image, set()).add(str(image.id))
+    _with_suites.setdefault(target_image, set()).add(str(image.id))
     return image
 
 
-def _confined(limits: Limits) -> dict[str, Any]:
-    """What a container may not do. `init` reaps orphans and passes on by which signal the suite died."""
-    return {
-        "init": True,
-        "user": USER,
-        "network_mode": "none",
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "read_only": True,
-        "working_dir": TMP,
-        "tmpfs": {TMP: f"size={TMP_SIZE},mode=1777", "/dev/mqueue": "ro,size=4k"},
-        "ipc_mode": "none",
-        "mem_limit": limits.memory,
-        "memswap_limit": limits.memory,
-        "pids_limit": limits.processes,
-        "ulimits": [Ulimit(name=name, soft=n, hard=n) for name, n in (("nofile", limits.files), ("core", 0))],
-        "cpuset_cpus": _processors(),
-        # The stream is read from the attached socket; what the suite writes must not fill the Engine's disk.
-        "log_config": LogConfig(type=LogConfig.types.NONE),
-    }
-
-
 def _toolkit(target: Target) -> str | None:
-    """The vendor's image that a GPU's libraries are taken from, where there is a GPU."""
+    """Name the vendor's image that a GPU's libraries are taken from, where there is a GPU."""
     return backends.load()[target.backend].toolkit(target.release) if _devices(target.backend) else None
 
 
 def _devices(backend: Backend) -> dict[str, Any]:
-    """What of the machine's GPU a container is given; nothing where there is none, or for a backend without."""
+    """Return the options that give a container this machine's GPU; none without a GPU of the backend."""
     if backend == "cuda" and (uuid := host.gpu_uuid()):
         return {"device_requests": [DeviceRequest(driver="nvidia", device_ids=[uuid], capabilities=[["gpu"]])]}
     if backend == "rocm" and (DEV / "kfd").exists():
@@ -253,38 +234,35 @@ def _devices(backend: Backend) -> dict[str, Any]:
 
 
 def _loosened(backend: Backend) -> tuple[str, ...]:
-    """In words: the devices that a container is given, and the limits that this Engine cannot set."""
+    """Say in words which devices a container is given, and which limits this Engine cannot set."""
     given = _devices(backend)
-    told = [f"GPU {uuid}" for request in given.get("device_requests", ()) for uuid in request.device_ids]
+    words = [f"GPU {uuid}" for request in given.get("device_requests", ()) for uuid in request.device_ids]
     if given.get("devices"):
-        told.append(f"{' and '.join(given['devices'])}, with groups {', '.join(map(str, given['group_add']))}")
+        words.append(f"{' and '.join(given['devices'])}, with groups {', '.join(map(str, given['group_add']))}")
     engine = images.connect().info()
-    told += [words for name, words in LIMITED.items() if not engine.get(name)]
+    words += [cannot for ability, cannot in LIMITED.items() if not engine.get(ability)]
     if not any("name=seccomp" in option for option in engine.get("SecurityOptions") or ()):
-        told.append("no seccomp profile")
-    return (*told, *(() if images.is_local() else ("all processors of the Engine's machine",)))
-
-
-def _processors() -> str | None:
-    """Those that this process may use, as a child of it would; of an Engine elsewhere all."""
-    return ",".join(map(str, sorted(os.sched_getaffinity(0)))) if images.is_local() else None
+        words.append("no seccomp profile")
+    if not images.is_local():
+        words.append("all processors of the Engine's machine")
+    return tuple(words)
 
 
 @cache
 def _tidy() -> None:
-    """Once a process: remove what orchestrators left that have ended, and at the end what this one leaves."""
+    """Remove what ended orchestrators left, and at this one's end what this one leaves. Once a process."""
     images.reap()
     atexit.register(_leave)
 
 
 def _leave() -> None:
-    # An Engine that has gone keeps it; the next orchestrator reaps.
+    # An Engine that does not answer any more keeps everything; the next orchestrator reaps.
     with contextlib.suppress(MachineError), images.faults():
         images.leave()
 
 
 class _Process:
-    """A container. A thread reads its attached socket, so that TLS and ssh need no select of their own."""
+    """A container. A thread reads its attached socket, since `select` does not serve TLS and ssh."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
@@ -307,8 +285,8 @@ class _Process:
                     self._chunks.put(("out" if stream == STDOUT else "err", data))
         finally:
             self._chunks.put(None)
-            # The response that docker keeps there owns the connection; its socket alone would leave it open. Over ssh
-            # closing fails when the other end has gone first.
+            # The response that docker keeps there owns the connection: closing the socket alone would leave it open.
+            # Over ssh closing fails where the other end has gone first.
             with contextlib.suppress(OSError):
                 getattr(self._socket, "_response", self._socket).close()
 
@@ -323,10 +301,10 @@ class _Process:
         return chunk
 
     def kill(self) -> None:
-        """The Engine answers once what the container wrote is read: from here on it is, and dropped."""
+        """The Engine answers once what the container wrote is read: from here on it is read, and dropped."""
         self._unread.set()
         self._drain()
-        with images.faults(), images.unless(404, 409):
+        with images.faults(), images.where_possible():
             self._container.kill()
             self._killed = True
 
@@ -337,34 +315,31 @@ class _Process:
             status = self._container.wait()["StatusCode"]
             oom = images.connect().api.inspect_container(str(self._container.id))["State"]["OOMKilled"]
             self._container.remove(force=True, v=True)
-        # init says 128 + n of a suite that signal n ended.
+        # init's exit status is 128 + n where signal n has ended the suite.
         status = 128 - status if 128 < status < 128 + signal.NSIG else status
         return Ended(status=status, oom=oom and status == -signal.SIGKILL and not self._killed)
 
     def _drain(self) -> None:
-        """What nobody read must not hold up the reader."""
+        """Drop what nobody read, so that it does not hold up the reader."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._chunks.get(timeout=0.05)
 
 
 def _frames(attached: Any) -> Iterator[tuple[int, bytes]]:
-    """(stream, data) as it comes, until the container's end.
+    """Yield (stream, data) as it comes, until the container's end.
 
     docker's own reader polls the socket first, and so leaves what TLS has read ahead until more comes.
     """
     getattr(attached, "_sock", attached).settimeout(None)
     receive = getattr(attached, "recv", None) or attached.read
-    while len(header := _exactly(8, receive)) == 8:
+    while True:
+        header = b""
+        while len(header) < 8 and (more := receive(8 - len(header))):
+            header += more
+        if len(header) < 8:
+            return
         stream, left = struct.unpack(">BxxxL", header)
         while left and (data := receive(left)):
             left -= len(data)
             yield stream, data
-
-
-def _exactly(size: int, receive: Callable[[int], bytes]) -> bytes:
-    """Less only at the end."""
-    data = b""
-    while len(data) < size and (more := receive(size - len(data))):
-        data += more
-    return data

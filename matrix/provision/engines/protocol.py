@@ -1,4 +1,4 @@
-"""What an engine is: a module with the functions of `Engine`. It builds targets and runs the suite in them."""
+"""Engines build targets and run the suite in them; an engine is a module with the functions of `Engine`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Chunk = tuple[Literal["out", "err"], bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Of one run: seconds of wall time and of silence, bytes of memory and of output, processes, open files."""
+    """Limits of a run: seconds of wall time and of silence, bytes of memory and of output, processes, open files."""
 
     seconds: float = 1800
     silence: float = 300
@@ -27,7 +27,11 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A target that is ready to run. `where`: its folder, or its image; `launcher`: what its Python is run by."""
+    """A target that is ready to run.
+
+    `where`: its folder or the id of its image. `loosened`: in words, how it is confined less than others. `launcher`:
+    the command that runs its Python, where that is not a program of this machine.
+    """
 
     target: Target
     where: str
@@ -41,7 +45,7 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What `python -m` runs in a target: the suite as a whole, or a module of it."""
+    """A package that `python -m` runs in a target, or the module `part` of it."""
 
     suite: Path
     part: str = ""
@@ -53,7 +57,7 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a process ended: exit status (negative: the signal), and whether memory was why."""
+    """How a process ended: its exit status (negative: the signal), and whether for want of memory."""
 
     status: int
     oom: bool = False
@@ -63,30 +67,31 @@ class Process(Protocol):
     """A suite that runs in a target."""
 
     def read(self, seconds: float) -> Chunk | None:
-        """What it wrote next, None where nothing came within `seconds`. EOFError once it has closed both streams."""
+        """Return what the process wrote next, or None where nothing came within `seconds`.
+
+        Raise EOFError once the process has closed both streams.
+        """
 
     def kill(self) -> None:
-        """End it and all that it started, now. Harmless when it has ended."""
+        """End the process and all that it started, now. Harmless when it has ended."""
 
     def wait(self) -> Ended:
-        """After EOFError or kill()."""
+        """Wait for the end and clean up; to be called after EOFError or kill()."""
 
 
 class Engine(Protocol):
-    """See matrix/provision/engines/venv.py for the plainest one."""
+    """The plainest engine is matrix/provision/engines/venv.py."""
 
     def trouble(self) -> str | None:
-        """Why this engine cannot be used here, with the cure; None where it can."""
+        """Say why this engine cannot be used here, with the cure; None where it can."""
 
     def recipe(self, target: Target) -> str:
-        """SHA-256 of all that decides what would be built. Costs no network and no build."""
+        """Return the SHA-256 of all that decides what would be built. Costs no network and no build."""
 
     def is_built(self, target: Target) -> bool: ...
 
     def provision(self, target: Target, say: Say) -> Environment:
-        """Build the target, or find it built. Installing follows the lock and resolves nothing.
-
-        Raises NotBuilt."""
+        """Build the target, or find it built. Installing follows the lock and resolves nothing. Raise NotBuilt."""
 
     def start(
         self,
@@ -96,10 +101,10 @@ class Engine(Protocol):
         variables: Mapping[str, str],
         limits: Limits,
     ) -> Process:
-        """Run the program with ARGUMENTS under exactly these variables and the engine's own few."""
+        """Start the program under these variables, the engine's own few, and no others."""
 
     def done(self, environment: Environment) -> None:
-        """Nothing here will run in it any more: it may go where room is wanted. Never fails."""
+        """Let the environment go where room is wanted: no run of this process needs it any more. Never fails."""
 
     def clean(self) -> int:
-        """Remove all that this engine built here; how many bytes came free."""
+        """Remove all that this engine built here, and return how many bytes came free."""

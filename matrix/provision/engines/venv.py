@@ -1,7 +1,7 @@
-"""Engine `venv`: a virtual environment a target, installed by uv from the target's lock. Needs no Docker.
+"""Engine `venv`: a virtual environment for each target, installed by uv from the target's lock. Needs no Docker.
 
-It isolates by process limits, a clean environment and, where the kernel lets an ordinary user do so, a network
-namespace of its own; the file system is the user's own.
+A run is isolated by process limits, by an environment of few variables and, where the kernel grants it to an ordinary
+user, by a network namespace of its own. The file system is the user's own.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -26,12 +25,11 @@ from matrix.base import paths
 from matrix.base.errors import MachineError, NotBuilt
 from matrix.base.ids import Target
 from matrix.catalog import locks
-from matrix.provision import interpreters, qemu
-from matrix.provision.children import dying_with_us
+from matrix.provision import confinement, foreign_environments, interpreters
 from matrix.provision.engines.protocol import Chunk, Ended, Environment, Limits, Program, Say
 
 READY = "matrix-ready"
-DYING = 5  # seconds that killed processes are waited for: far more than any was seen to take
+DYING = 5  # seconds to wait for killed processes: far more than any was seen to take
 
 
 def trouble() -> str | None:
@@ -49,7 +47,14 @@ def is_built(target: Target) -> bool:
 def provision(target: Target, say: Say) -> Environment:
     folder = _folder(target)
     if not is_built(target):
-        _build_alone(target, folder, say)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            # Orchestrators with different reports may share the environments: one builds, the other waits and finds it.
+            with FileLock(f"{folder}.lock"):
+                if not is_built(target):
+                    _build(target, folder, say)
+        except OSError as fault:
+            raise NotBuilt(f"cannot build in {folder}: {fault.strerror}", "see: nox -s doctor", machine=True) from fault
     return Environment(
         target=target,
         where=str(folder),
@@ -65,32 +70,27 @@ def start(
     variables: Mapping[str, str],
     limits: Limits,
 ) -> _Process:
+    target, folder = environment.target, Path(environment.where)
     home = tempfile.mkdtemp(prefix="matrix-run-")
-    python = [*environment.launcher, str(Path(environment.where) / "bin" / "python")]
-    return _Process(
-        [*_without_network(), *dying_with_us(), *_limited(limits), *python, "-m", program.module, *arguments],
-        {**_surroundings(home, program, environment), **variables},
-        home,
-    )
-
-
-def _surroundings(home: str, program: Program, environment: Environment) -> dict[str, str]:
-    target = environment.target
-    cuda = _cuda(Path(environment.where)) if target.backend == "cuda" else {}
     own = {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent)}
-    return own | cuda | qemu.variables(target)
-
-
-def _cuda(environment: Path) -> dict[str, str]:
-    """Where the loader finds the libraries of the wheels: 2.21.0 looks for one of them in no folder of theirs. What is
-    compiled for a GPU newer than the build is kept for the next run.
-    """
-    libraries = sorted(environment.glob("lib/python3*/site-packages/nvidia/*/lib"))
-    return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)), "CUDA_CACHE_PATH": str(paths.WORK / "cuda")}
+    own |= foreign_environments.variables(target)
+    if target.backend == "cuda":
+        # The loader finds the libraries of the wheels so: 2.21.0 looks for one of them in none of the wheels' folders.
+        libraries = sorted(folder.glob("lib/python3*/site-packages/nvidia/*/lib"))
+        own["LD_LIBRARY_PATH"] = os.pathsep.join(map(str, libraries))
+        # The next run finds what is compiled for a GPU newer than the build.
+        own["CUDA_CACHE_PATH"] = str(paths.WORK / "cuda")
+    confined = (
+        *confinement.without_network(),
+        *confinement.dying_with_us(),
+        *confinement.with_limits(open_files=limits.files),
+    )
+    python = [*environment.launcher, str(folder / "bin" / "python")]
+    return _Process([*confined, *python, "-m", program.module, *arguments], own | dict(variables), home)
 
 
 def done(environment: Environment) -> None:
-    """Environments share their files by uv's cache, and stay."""
+    """Do nothing: environments share their files by uv's cache, and stay."""
 
 
 def clean() -> int:
@@ -103,23 +103,19 @@ def _folder(target: Target) -> Path:
     return paths.ENVIRONMENTS / f"{target.id}-{recipe(target)[:12]}"
 
 
-def _build_alone(target: Target, folder: Path, say: Say) -> None:
-    """Orchestrators with reports of their own may share the environments: one builds, the other waits and finds it."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not is_built(target):
-                _build(target, folder, say)
-    except OSError as fault:
-        raise NotBuilt(f"cannot build in {folder}: {fault.strerror}", "see: nox -s doctor", machine=True) from fault
-
-
 def _build(target: Target, folder: Path, say: Say) -> None:
-    """A folder is whole once it holds the mark that is put there last."""
+    """Make the folder; it is whole once it holds the mark that is put there last."""
     say(f"installing {target.id}")
-    empty = qemu.empty if qemu.is_foreign(target) else _empty
     shutil.rmtree(folder, ignore_errors=True)
-    made, into = empty(target, folder)
+    if foreign_environments.is_foreign(target):
+        made, into = foreign_environments.empty(target, folder)
+    else:
+        try:
+            python = interpreters.get(target.python)
+        except MachineError as fault:
+            raise NotBuilt(str(fault), fault.cure, machine=True) from fault
+        made = interpreters.uv("venv", "--quiet", "--no-project", "--python", str(python), str(folder))
+        into = ("--python", f"{folder}/bin/python")
     if made.returncode == 0:
         made = interpreters.uv(*locks.install_command(target, *into))
     if made.returncode != 0:
@@ -128,38 +124,14 @@ def _build(target: Target, folder: Path, say: Say) -> None:
     (folder / READY).touch()
 
 
-def _empty(target: Target, folder: Path) -> tuple[subprocess.CompletedProcess[str], tuple[str, ...]]:
-    try:
-        python = interpreters.get(target.python)
-    except MachineError as fault:
-        raise NotBuilt(str(fault), fault.cure, machine=True) from fault
-    made = interpreters.uv("venv", "--quiet", "--no-project", "--python", str(python), str(folder))
-    return made, ("--python", f"{folder}/bin/python")
-
-
-@cache
-def _without_network() -> tuple[str, ...]:
-    """A network namespace of its own, where the kernel grants one to an ordinary user."""
-    prefix = ("unshare", "--map-root-user", "--net", "--")
-    try:
-        granted = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
-    except OSError:
-        granted = False
-    return prefix if granted else ()
-
-
-def _limited(limits: Limits) -> tuple[str, ...]:
-    return ("prlimit", "--core=0", f"--nofile={limits.files}", "--") if shutil.which("prlimit") else ()
-
-
 class _Process:
-    """A process group of the host."""
+    """A process group of this machine."""
 
     def __init__(self, command: Sequence[str], variables: Mapping[str, str], home: str) -> None:
         self._home = home
         self._child = subprocess.Popen(
             command,
-            env=dict(variables),
+            env=variables,
             cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -183,23 +155,18 @@ class _Process:
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
-        self._kill_escaped()
-
-    def _kill_escaped(self) -> None:
-        """And wait: the next run must not share the machine with what is still dying, or was forked meanwhile."""
+        # A process that has left for a session of its own still has the run's home. Its end is waited for: the next run
+        # must not share the machine with what is still dying, or was forked meanwhile.
         end = time.monotonic() + DYING
-        while (escaped := list(self._escaped())) and time.monotonic() < end:
+        while time.monotonic() < end:
+            everything = psutil.process_iter(["environ"])
+            escaped = [process for process in everything if (process.info["environ"] or {}).get("HOME") == self._home]
+            if not escaped:
+                break
             for process in escaped:
                 with contextlib.suppress(psutil.Error):
                     process.kill()
             psutil.wait_procs(escaped, timeout=0.05)  # a zombie that nobody reaps never goes
-
-    def _escaped(self) -> Iterator[psutil.Process]:
-        """What has made itself a session of its own still has the run's home."""
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get("HOME") == self._home:
-                    yield process
 
     def wait(self) -> Ended:
         self._child.wait()

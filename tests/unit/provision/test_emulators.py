@@ -18,7 +18,7 @@ from matrix.plan.selection import Selection, plan
 from matrix.provision import emulators
 from matrix.provision.emulators import _version
 from matrix.provision.engines.protocol import Environment
-from matrix.provision.qemu import MIDR, with_midr
+from matrix.provision.foreign_environments import MIDR, with_midr
 from matrix.run.runner import Job, on_its_device
 from matrix.suite import catalog as suite
 

@@ -15,7 +15,7 @@ from docker.errors import APIError
 from matrix.base.errors import BadData, MachineError, NotBuilt
 from matrix.base.ids import parse_target
 from matrix.catalog import backends
-from matrix.provision import bases, images, interpreters
+from matrix.provision import base_images, images, interpreters
 from matrix.provision.engines import docker
 from matrix.record import host
 
@@ -82,7 +82,7 @@ def test_proxies_reach_the_build_and_nothing_else_does(monkeypatch):
 
 def test_a_base_of_our_own_changes_with_what_it_is_made_of():
     cpu = backends.load()["cpu"]
-    recipes = {bases._recipe(cpu, python) for python in ("3.10", "3.11", "3.12")}
+    recipes = {base_images._recipe(cpu, python) for python in ("3.10", "3.11", "3.12")}
     assert len(recipes) == 3
     assert cpu.reference("3.10") == "python:3.10-slim"
 
@@ -102,8 +102,8 @@ def test_a_base_of_our_own_changes_with_what_it_is_made_of():
 def test_the_debian_that_brings_a_python_stands_in_for_an_interpreter(backend, python, here, debian, monkeypatch):
     monkeypatch.setattr(interpreters, "find", lambda version: Path("/usr/bin/python") if here else None)
     chosen = backends.load()[backend]
-    assert bases._debian(chosen, python) == debian
-    assert f"base:{debian}" in bases._tag(chosen, python)
+    assert base_images._debian(chosen, python) == debian
+    assert f"base:{debian}" in base_images._tag(chosen, python)
 
 
 def test_every_backend_has_a_dockerfile_with_its_parameters():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from matrix.base import paths
 from matrix.catalog import releases
 from matrix.plan.selection import Selection, plan
 from matrix.provision.engines import venv
-from matrix.provision.engines.protocol import Environment, Program
+from matrix.provision.engines.protocol import Environment, Limits, Program
 from matrix.record import host
 from matrix.run import runner
 from matrix.run.runner import End, Job, on_its_device
@@ -52,9 +53,13 @@ def test_what_a_release_says_that_found_no_gpu_is_no_observation_of_one(job, mon
     assert bool(record.header.machine) == (not counted)
 
 
-def test_the_loader_is_told_of_the_wheels_libraries(job, tmp_path) -> None:
+def test_the_loader_is_told_of_the_wheels_libraries(job, tmp_path, monkeypatch) -> None:
     for name in ("cusolver", "cudnn"):
         (tmp_path / "lib" / "python3.13" / "site-packages" / "nvidia" / name / "lib").mkdir(parents=True)
     environment = Environment(target=job.planned.run.target, where=str(tmp_path), recipe_sha256="", lock_sha256="")
-    told = venv._surroundings("/home", Program(suite=paths.SUITE), environment)["LD_LIBRARY_PATH"].split(":")
-    assert [folder.rpartition("nvidia/")[2] for folder in told] == ["cudnn/lib", "cusolver/lib"]
+    monkeypatch.setattr(venv, "_Process", lambda command, variables, home: variables)
+    variables = venv.start(environment, Program(suite=paths.SUITE), (), {"TOLD": "yes"}, Limits())
+    folders = variables["LD_LIBRARY_PATH"].split(":")
+    assert [folder.rpartition("nvidia/")[2] for folder in folders] == ["cudnn/lib", "cusolver/lib"]
+    assert variables["TOLD"] == "yes"
+    Path(variables["HOME"]).rmdir()

@@ -119,7 +119,7 @@ def engine(monkeypatch):
     monkeypatch.setattr(images, "remove", remove)
     monkeypatch.setattr(images.shutil, "disk_usage", usage)
     monkeypatch.setattr(docker, "_needed", set(ids))
-    monkeypatch.setattr(docker, "_with", {"oldest": {"suite"}})
+    monkeypatch.setattr(docker, "_with_suites", {"oldest": {"suite"}})
     return there
 
 

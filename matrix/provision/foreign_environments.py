@@ -1,5 +1,6 @@
-"""Environments for another machine's processor, which QEMU runs: Debian's CPython, unpacked and never installed, for
-nothing of it runs here by itself, and the wheels that uv takes for that machine.
+"""Environments for a processor that QEMU emulates: Debian's CPython for that processor, and the wheels that uv takes.
+
+Debian is unpacked and never installed, for none of its programs runs on this machine without QEMU.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from matrix.base.errors import NotBuilt
 from matrix.base.ids import Backend, Machine, Target
 from matrix.catalog import locks
 from matrix.catalog.releases import Release
-from matrix.provision import debian as mmdebstrap
+from matrix.provision import debian_systems
 
 ARCHITECTURES: dict[Machine, str] = {"x86_64": "amd64", "aarch64": "arm64"}
-# The layout of a system, and the C++ library that TensorFlow's wheels expect of it.
+# The folders of a system, and the C++ library that TensorFlow's wheels expect of it.
 PACKAGES = ("base-files", "python3", "libstdc++6")
-# What Linux says of an Arm processor, and QEMU does not.
+# Linux shows the main id register of an Arm processor here; QEMU does not.
 MIDR = Path("sys/devices/system/cpu/cpu0/regs/identification/midr_el1")
 CURE = "on Debian: apt-get install qemu-user"
 
@@ -34,11 +35,11 @@ def is_foreign(target: Target) -> bool:
 
 
 def target(release: Release, backend: Backend, machine: Machine) -> Target:
-    """A release's target for a machine: on another than the usual, of the newest CPython that Debian has for it."""
+    """Return a release's target for a machine; on a foreign machine its CPython is the newest of Debian for it."""
     usual = release.target(backend)
     if machine == usual.machine:
         return usual
-    pythons = [python for python in mmdebstrap.PYTHONS.values() if Version(python) <= Version(usual.python)]
+    pythons = [python for python in debian_systems.PYTHONS.values() if Version(python) <= Version(usual.python)]
     return dataclasses.replace(usual, python=max(pythons, key=Version, default=usual.python), machine=machine)
 
 
@@ -47,45 +48,50 @@ def program(machine: Machine) -> str:
 
 
 def variables(target: Target) -> dict[str, str]:
-    """Where a program of that machine finds the libraries of its system."""
+    """Tell a foreign program where the libraries of its system are."""
     return {"QEMU_LD_PREFIX": str(_root(target))} if is_foreign(target) else {}
 
 
 def empty(target: Target, folder: Path) -> tuple[subprocess.CompletedProcess[str], tuple[str, ...]]:
-    """Make an environment without packages. With it, uv's options that install into it, as uv cannot run its Python.
+    """Make an environment without packages. Also return uv's options that install into it: uv cannot run its Python.
 
-    Raise NotBuilt where there is no Python or no QEMU for it.
+    Raise NotBuilt where there is no Python or no QEMU for the target.
     """
-    _once(_root(target), lambda part: _unpack(target, part))
-    python = _root(target) / "usr" / "bin" / f"python{target.python}"
+
+    def unpack(part: Path) -> None:
+        fitting = [debian for debian, python in debian_systems.PYTHONS.items() if python == target.python]
+        if not fitting:
+            raise NotBuilt(f"no Debian has CPython {target.python} for {target.machine}", machine=True)
+        architecture = f"--architectures={ARCHITECTURES[target.machine]}"
+        debian_systems.bootstrap(debian_systems.command("extract", PACKAGES, fitting[0], str(part), architecture))
+
+    root = _root(target)
+    _once(root, unpack)
+    python = root / "usr" / "bin" / f"python{target.python}"
     command = [program(target.machine), str(python), "-m", "venv", "--without-pip", str(folder)]
     try:
         made = subprocess.run(command, env=os.environ | variables(target), capture_output=True, text=True, check=False)
     except FileNotFoundError as fault:
         raise NotBuilt(f"{command[0]} is not installed", CURE, machine=True) from fault
-    return made, _into(target, folder)
-
-
-def _into(target: Target, folder: Path) -> tuple[str, ...]:
     site = folder / "lib" / f"python{target.python}" / "site-packages"
     platform = locks.platform(target.machine)
-    return ("--target", str(site), "--python-platform", platform, "--python-version", target.python)
+    return made, ("--target", str(site), "--python-platform", platform, "--python-version", target.python)
 
 
 def with_midr(target: Target, midr: str) -> Path:
-    """Its Debian on a processor whose main id register has this value."""
+    """Return the target's Debian as it is on a processor whose main id register has this value."""
     root = _root(target)
     folder = root.with_name(f"{root.name}-{midr}")
-    _once(folder, lambda part: _link(root, part, midr))
+
+    def link(part: Path) -> None:
+        (part / MIDR).parent.mkdir(parents=True)
+        (part / MIDR).write_text(f"{midr}\n", encoding="ascii")
+        for entry in root.iterdir():
+            if entry.name != MIDR.parts[0]:
+                (part / entry.name).symlink_to(entry)
+
+    _once(folder, link)
     return folder
-
-
-def _link(root: Path, part: Path, midr: str) -> None:
-    (part / MIDR).parent.mkdir(parents=True)
-    (part / MIDR).write_text(f"{midr}\n", encoding="ascii")
-    for entry in root.iterdir():
-        if entry.name != MIDR.parts[0]:
-            (part / entry.name).symlink_to(entry)
 
 
 def _root(target: Target) -> Path:
@@ -93,22 +99,10 @@ def _root(target: Target) -> Path:
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> None:
-    """Make what is not there, whole or not at all; of runs side by side one makes it, and the others wait."""
+    """Make a missing folder, whole or not at all. Of several runs side by side one makes it, and the others wait."""
     part = folder.with_suffix(".part")
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             shutil.rmtree(part, ignore_errors=True)
             make(part)
             part.rename(folder)
-
-
-def _unpack(target: Target, into: Path) -> None:
-    architecture = f"--architectures={ARCHITECTURES[target.machine]}"
-    mmdebstrap.bootstrap(mmdebstrap.command("extract", PACKAGES, _debian(target), str(into), architecture))
-
-
-def _debian(target: Target) -> str:
-    for debian, python in mmdebstrap.PYTHONS.items():
-        if python == target.python:
-            return debian
-    raise NotBuilt(f"no Debian has CPython {target.python} for {target.machine}", machine=True)

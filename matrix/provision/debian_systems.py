@@ -1,4 +1,4 @@
-"""Debian by mmdebstrap: for base images, and for the CPython of a machine that QEMU emulates."""
+"""Makes Debian systems with mmdebstrap: for base images, and for the CPython of a processor that QEMU emulates."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from matrix.base.errors import NotBuilt
 
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
 # A closed network's copy of the archive is often older than a testing release may be. Its signature is checked all the
-# same: only that nobody has since published another is not.
+# same; only whether a newer archive has been published since is not.
 AGE = "--aptopt=Acquire::Check-Valid-Until false"
 
 
 def command(variant: str, packages: Iterable[str], debian: str, into: str, *more: str) -> list[str]:
-    """All that decides what comes of it."""
+    """Return the command for `bootstrap`. It holds all that decides the content of the system."""
     return ["mmdebstrap", "--quiet", f"--variant={variant}", *more, f"--include={','.join(packages)}", debian, into]
 
 
 def bootstrap(command: Sequence[str], *, otherwise: str = "") -> None:
-    """Raise NotBuilt with the cure; `otherwise` is what would do without mmdebstrap."""
+    """Make the system. Raise NotBuilt with the cure; `otherwise` says in words what would do without mmdebstrap."""
     name, *arguments = command
     try:
         made = subprocess.run([name, AGE, *arguments], capture_output=True, text=True, check=False)
