@@ -17,12 +17,12 @@ from matrix.record import host
 GPU = msgspec.structs.replace(fabricated.header().host, gpu="NVIDIA H100", driver="570.1")
 
 
-FACTS, GPU_USERS = host.facts.__wrapped__, doctor.gpu_users  # of the machine, and nothing remembered
+FACTS, GPU_USERS = host.facts.__wrapped__, doctor.gpu_users  # the real functions, without what they remember
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    """With memory, disk and a GPU that nobody uses, whatever this one has."""
+    """A machine with enough memory and disk and with a GPU that nobody uses, whatever this machine has."""
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=64 * 2**30))
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=500 * 2**30))
     monkeypatch.setattr(host, "facts", lambda backend: GPU)
@@ -82,7 +82,7 @@ def raises(fault: Exception):
 
 
 FAKE_NVIDIA_SMI = """#!/bin/sh
-# A fake: it answers as NVIDIA's program does on a machine with one GPU, whose users are the words of USERS.
+# A fake that answers as NVIDIA's program does on a machine with a GPU, whose users are the words of USERS.
 case "$*" in
     *--query-gpu=name,driver_version,compute_cap*) echo "NVIDIA Fake 9000, 570.00, 9.0" ;;
     "--id=0 --query-compute-apps=pid "*) for user in $USERS; do echo "$user"; done ;;
@@ -93,7 +93,7 @@ esac
 
 @pytest.fixture
 def fake_nvidia_smi(tmp_path, monkeypatch):
-    """On the PATH of this machine, which may have none."""
+    """Put a fake nvidia-smi on the PATH of this machine, which may have none."""
     program = tmp_path / "nvidia-smi"
     program.write_text(FAKE_NVIDIA_SMI)
     program.chmod(0o755)

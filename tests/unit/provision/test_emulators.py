@@ -1,4 +1,4 @@
-"""What an emulated run is planned as. That it runs is seen by its published records."""
+"""Emulated runs as they are planned. That they run is shown by their published records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HASWELL = Selection(releases=("2.9",), profiles=("default",), emulator="haswell"
 
 @pytest.fixture(autouse=True)
 def qemu(monkeypatch):
-    """A version stands in for QEMU's own, which not every machine has."""
+    """Answer with a version in the place of QEMU, which not every machine has."""
     monkeypatch.setattr(emulators, "_version", lambda command: "7.2.22")
 
 
@@ -38,7 +38,9 @@ def test_what_is_judged_is_run_and_its_control():
     assert judged <= set(planned.cells)
     assert any(is_control(case) for *_, case in planned.cells)
     patterns = HASWELL.patterns(planned)
-    found = {cell for cell in map(tuple, suite.cells()) if any(fnmatch("/".join(cell), one) for one in patterns)}
+    found = {
+        cell for cell in map(tuple, suite.cells()) if any(fnmatch("/".join(cell), pattern) for pattern in patterns)
+    }
     assert found == set(planned.cells)
     assert len(patterns) < 256
 
@@ -70,15 +72,15 @@ def test_what_cannot_be_emulated_is_said(name, engine, cure):
 
 def test_arm_runs_the_releases_that_are_locked_for_it_and_on_its_own_packages():
     arm = Selection(releases=("all",), profiles=("default",), emulator="neoverse-n1")
-    planned = plan(releases.load(), arm, "venv")
-    assert {one.run.target.release for one in planned} >= {"2.21.0"}
-    for one in planned:
-        assert one.host.host_class == "arm-neoverse-n1-emulated"
-        assert locks.sha256(one.run.target) != locks.sha256(one.release.target("cpu"))
+    runs = plan(releases.load(), arm, "venv")
+    assert {planned.run.target.release for planned in runs} >= {"2.21.0"}
+    for planned in runs:
+        assert planned.host.host_class == "arm-neoverse-n1-emulated"
+        assert locks.sha256(planned.run.target) != locks.sha256(planned.release.target("cpu"))
 
 
 def test_a_processor_that_qemu_does_not_know_is_refused_with_the_way_out(tmp_path, monkeypatch):
-    """A fake QEMU: the real one of every Debian would have to be here."""
+    """The QEMU is a fake: a real test would need the QEMU of every Debian."""
     qemu = tmp_path / "qemu-aarch64"
     qemu.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && echo "qemu-aarch64 version 7.2.22" && exit\necho "  neoverse-n1"\nexit 1\n'

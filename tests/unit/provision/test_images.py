@@ -1,4 +1,4 @@
-"""Of the Docker engine, what needs no Engine."""
+"""The parts of the Docker engine that can be tested without an Engine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_last_words_of_a_build_are_its_failed_steps():
 
 
 def test_of_an_engines_fault_its_own_words_are_told_and_not_the_address_around_them():
-    """It would fill the reason of a record, with this process' label in it."""
+    """The address would fill the reason of a record, with this process' label in it."""
     answer = requests.Response()
     answer.status_code, answer.url, answer.reason = 500, "http+docker://localhost/build?labels=owner+1234", "Error"
     with pytest.raises(MachineError) as fault, images.faults():
@@ -132,11 +132,11 @@ def test_a_gpu_is_given_to_its_own_backend_only(monkeypatch):
 
 @pytest.fixture
 def able(monkeypatch) -> dict:
-    """What a fake Engine says of itself."""
-    told = dict.fromkeys(docker.LIMITED, True) | {"SecurityOptions": ["name=seccomp,profile=default"]}
-    monkeypatch.setattr(images, "connect", lambda: SimpleNamespace(info=lambda: told))
+    """The abilities that a fake Engine reports."""
+    abilities = dict.fromkeys(docker.LIMITED, True) | {"SecurityOptions": ["name=seccomp,profile=default"]}
+    monkeypatch.setattr(images, "connect", lambda: SimpleNamespace(info=lambda: abilities))
     monkeypatch.setattr(images, "is_local", lambda: True)
-    return told
+    return abilities
 
 
 def test_an_engine_that_can_limit_everything_loosens_nothing(able):
@@ -156,7 +156,7 @@ def test_a_gpu_that_is_given_is_told(able, monkeypatch):
 
 
 def test_an_amd_gpu_comes_with_its_groups_and_is_told(able, tmp_path, monkeypatch):
-    """Files of this user in the place of the devices."""
+    """Files of this user stand in for the devices."""
     (tmp_path / "dri").mkdir()
     for name in ("kfd", "dri/renderD128", "dri/card0"):
         (tmp_path / name).touch()
@@ -176,7 +176,7 @@ def test_a_fault_of_the_data_is_told_with_its_line(tmp_path):
 
 
 def test_a_context_that_is_not_there_is_said(monkeypatch):
-    """docker itself would take the local Engine, and the records would be of another machine than was asked for."""
+    """docker itself would take the local Engine, and the records would come from a machine that nobody asked for."""
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("DOCKER_CONTEXT", "the-big-one")
     monkeypatch.setattr(images, "connect", images.connect.__wrapped__)

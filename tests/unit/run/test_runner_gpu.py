@@ -1,4 +1,4 @@
-"""What a run on a GPU is given, and what counts of it. The GPU is a fake: this machine with a card among its facts."""
+"""Runs on a GPU: what they are given, and which observations count. The GPU is a fake among this machine's facts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_what_a_release_says_that_found_no_gpu_is_no_observation_of_one(job, mon
         return End(reason="it ended")
 
     monkeypatch.setattr(runner, "_follow", follow)
-    record = runner.observe(job, [CELL], lambda one: None)
+    record = runner.observe(job, [CELL], lambda observation: None)
     assert len(record.observations) == record.header.observations == counted
     assert record.header.status == ("complete" if counted else "partial")
     assert bool(record.header.machine) == (not counted)

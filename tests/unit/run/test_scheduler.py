@@ -1,4 +1,4 @@
-"""In which order targets are built and run, and what becomes of the images of a sweep on a disk that is too small."""
+"""The order in which targets are built and run, and which images a sweep keeps on a disk that is too small."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Silent:
 
 @dataclass
 class Disk:
-    """A fake engine whose environments take one unit each of a disk with `size`; what is done may go."""
+    """A fake engine on a disk with room for `size` environments; an environment whose runs are done may go."""
 
     size: int
-    held: dict[Target, bool] = field(default_factory=dict)  # whether it is needed
+    held: dict[Target, bool] = field(default_factory=dict)  # whether the environment is still needed
     most: int = 0
     tried: list[Target] = field(default_factory=list)
     gate: threading.Lock = field(default_factory=threading.Lock)
@@ -46,7 +46,7 @@ class Disk:
     def provision(self, target: Target, say: Callable[[str], None]) -> Environment:
         with self.gate:
             self.tried.append(target)
-            for old in [one for one, needed in self.held.items() if not needed][: len(self.held) + 1 - self.size]:
+            for old in [held for held, needed in self.held.items() if not needed][: len(self.held) + 1 - self.size]:
                 del self.held[old]
             if len(self.held) >= self.size:
                 raise NotBuilt("no room", machine=True)
@@ -68,8 +68,8 @@ def sweep(disk: Disk, monkeypatch) -> list[Record]:
     monkeypatch.setattr(runner, "default_is", lambda job, data: None)
     monkeypatch.setattr(runner, "observe", observe)
     due = [
-        Planned(run=Run(target=one.target("cpu"), profile=name), release=one, profile=PROFILE, engine="docker")
-        for one in RELEASES
+        Planned(run=Run(target=release.target("cpu"), profile=name), release=release, profile=PROFILE, engine="docker")
+        for release in RELEASES
         for name in ("onednn-off", "onednn-on")
     ]
     made = list(scheduler.execute(due, Selection(), DATA, Silent()))
@@ -94,19 +94,19 @@ def test_few_targets_are_built_ahead(monkeypatch):
 def test_a_disk_without_room_for_one_is_tried_twice_and_told(monkeypatch):
     disk = Disk(size=0)
     made = sweep(disk, monkeypatch)
-    assert {(one.header.status, one.header.machine) for one in made} == {("not_built", True)}
+    assert {(record.header.status, record.header.machine) for record in made} == {("not_built", True)}
     assert Counter(disk.tried) == {release.target("cpu"): 2 for release in RELEASES}
 
 
 @pytest.fixture
 def engine(monkeypatch):
-    """A fake Engine with three targets' images of 5 GiB each, and 4 GiB of its disk free."""
+    """A fake Engine with the images of three targets, 5 GiB each, and 4 GiB of free disk."""
     ids = ["newest", "middle", "oldest"]
     there = {name: SimpleNamespace(id=name, labels={}, attrs={"Created": str(9 - n)}) for n, name in enumerate(ids)}
     suites = {"suite": "oldest"}
 
     def remove(image: str) -> None:
-        if image not in suites.values():  # as the Engine refuses one that another stands on
+        if image not in suites.values():  # the Engine, too, keeps an image that another stands on
             there.pop(image, None)
         suites.pop(image, None)
 
