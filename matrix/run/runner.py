@@ -34,8 +34,6 @@ ON_GPU = Limits(memory=12 * 2**30)
 SECONDS_A_CELL_ON_GPU = 240
 LOG_KEPT = 512 * 1024
 
-Observed = Callable[[Observation], None]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -68,7 +66,7 @@ def on_its_device(job: Job) -> Job:
     return replace(job, environment=environment, limits=limits)
 
 
-def observe(job: Job, wanted: Sequence[CellId], observed: Observed) -> Record:
+def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation], None]) -> Record:
     """Run the suite, and return the record with what is observed now and what the planned run keeps.
 
     Whatever the target does ends as a record with a status and a reason. The record's seconds are those of all the runs
