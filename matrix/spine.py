@@ -31,7 +31,7 @@ from matrix.run.scheduler import execute, slots
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """A selection of runs on this machine: those that are due, and the records of those that need not be made again."""
+    """A selection of runs on this machine: the runs that are due, and the records that spare all other runs."""
 
     catalog: releases.Catalog
     selection: Selection
@@ -94,8 +94,8 @@ def prepare(
 def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
     """Make the due runs. Each record is written, and the report refreshed, as soon as its run has ended.
 
-    A shard writes to its own folder and to nothing else, without a report: the records of all its runs, also of those
-    that are current.
+    A shard writes to its own folder and to nothing else. There it leaves the records of all its runs, the current ones
+    included, and no report.
     """
     unwritten, prevented = [], []
     folder = sweep.shard.folder if sweep.shard else reports

@@ -45,7 +45,7 @@ print(json.dumps({"executable": os.path.realpath(sys.executable), "prefix": sys.
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """`reference`: the name for FROM. `made_of`: decides the content, for the recipe. `digest`: None while not here."""
+    """`reference`: the name for FROM. `made_of`: a text that changes with the content. `digest`: None if not here."""
 
     reference: str
     made_of: str
@@ -124,7 +124,7 @@ def make(backend: Backend, python: str, say: Say) -> None:
 
 
 def copy_interpreter(interpreter: Path, python: str, prefix: Path) -> None:
-    """Copy an interpreter and its standard library to another prefix; CPython finds its library from where it lies."""
+    """Copy an interpreter and its standard library to another prefix; CPython finds its library from its own place."""
     answer = subprocess.run([str(interpreter), "-c", LAYOUT], capture_output=True, text=True, check=True)
     layout: dict[str, str] = json.loads(answer.stdout)
     library = Path(layout["library"])
@@ -158,7 +158,7 @@ def _tag(backend: Backend, python: str) -> str:
 
 
 def _recipe(backend: Backend, python: str) -> str:
-    """SHA-256 of how a base is made."""
+    """Return the SHA-256 of how a base is made."""
     debian = _debian(backend, python)
     how = _mmdebstrap(backend, debian, "-")
     if python != debian_systems.PYTHONS[debian]:

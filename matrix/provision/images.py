@@ -1,8 +1,8 @@
 """The project's images on a Docker Engine: connects to it, builds, and removes what nobody uses any more.
 
 Everything made here is labelled. Bases and targets stay until `clean`. Containers, first stages of a build and images
-with the suite live no longer than the process that made them, and name it in a label: so the next orchestrator removes
-what a killed one left, and nothing of one that is still at work.
+with the suite live no longer than the orchestrator that made them, and name it in a label: so the next orchestrator
+removes what a killed orchestrator left, and nothing of an orchestrator that is still at work.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ TO_WORK = 600
 
 @cache
 def connect() -> DockerClient:
-    """Connect to the Engine of DOCKER_HOST (unix, tcp, ssh) or of Docker's current context. Raise MachineError."""
+    """Connect to the Engine of DOCKER_HOST (unix, tcp, ssh) or of Docker's current context.
+
+    Raise MachineError where no Engine answers.
+    """
     if not os.environ.get("DOCKER_HOST"):
         name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
         if not ContextAPI.get_context(name):  # docker itself would take the local Engine instead

@@ -41,7 +41,7 @@ class Merged:
 
 
 def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
-    """Write to `reports` what the shards in these folders made; what stands there counts as an attempt too.
+    """Write to `reports` the records that the shards in these folders made, unless the records there are worth more.
 
     Raise BadRecord, and write nothing, where records are not comparable or where it is open which of two is newer.
     """
@@ -73,9 +73,10 @@ def _worth(record: Record, _rivals: Sequence[Record]) -> tuple[int, str, bytes]:
 
 
 def _check_comparable(found: Sequence[Attempt[Record]], plan: Plan | None) -> None:
-    """Raise BadRecord unless there is one suite for each way of observing and one lock a target, and all was planned.
+    """Raise BadRecord unless all records are of one suite, the records of a target of one lock, and all were planned.
 
-    A target has two locks where some machines have its GPU: without a GPU its libraries are left out of the lock.
+    Executed, on-GPU and planned runs have a suite hash each. A target has two locks where only some of the machines
+    have its GPU: without the GPU its libraries are left out.
     """
     planned = {run.partition("+")[0] for shard in plan.every() for run in shard.runs} if plan else set()
     suites: dict[How, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
@@ -90,17 +91,17 @@ def _check_comparable(found: Sequence[Attempt[Record]], plan: Plan | None) -> No
         # A planned target may bring a run that was not asked for: the run that `default` is another name of.
         if plan and target not in planned:
             unplanned.append(f"not planned: {attempt.file}")
-    told: list[str] = []
+    differences: list[str] = []
     for how in get_args(How):
         wanted = plan.suite_sha256[how] if plan else None
         if len(suites[how]) > 1 or (wanted and suites[how].keys() - {wanted}):
-            told += _listed("suite", {suite: files for suite, files in suites[how].items() if suite != wanted})
+            differences += _listed("suite", {suite: files for suite, files in suites[how].items() if suite != wanted})
     for (target, _), by_lock in locks.items():
         if len(by_lock) > 1:
-            told += _listed(f"{target}: lock", by_lock)
-    if told or unplanned:
+            differences += _listed(f"{target}: lock", by_lock)
+    if differences or unplanned:
         raise BadRecord(
-            listed_below("these records are not comparable, and none was written:", [*told, *unplanned]),
+            listed_below("these records are not comparable, and none was written:", [*differences, *unplanned]),
             "make them again from one checkout, or merge those that belong together",
         )
 
@@ -119,7 +120,7 @@ def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Attempt[Record]
         if own:
             like, reason = own[-1], f"shard {shard.name} ended before it"
         elif beside:
-            # The shard would most likely have run where most of the others did.
+            # The shard would most likely have run where most other shards did.
             counts = Counter((header.host.host_class, header.engine) for header in beside)
             most = max(counts, key=lambda place: (counts[place], place))
             like = next(header for header in beside if (header.host.host_class, header.engine) == most)

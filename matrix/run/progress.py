@@ -31,7 +31,7 @@ class Plain:
         self._line(f"timing {run}: {processes} processes, each of up to {rows} variants at all points")
 
     def process_ended(self, run: str, number: int, seconds: float) -> None:
-        """Tell the end of one of the processes that a run is timed in; in a deep run each takes long."""
+        """Tell the end of a process. A run is timed in several processes, and in a deep run each takes long."""
         self._line(f"{run}: process {number} took {seconds:g} s")
 
     def observed(self, run: str) -> None:
@@ -111,7 +111,8 @@ def by_question(record: Record) -> Iterator[str]:
     for observation in record.observations:
         questions[observation.approach, observation.mode, observation.check].append(observation)
     for question, answers in questions.items():
-        why = next((one.error.message if one.error else one.reason for one in answers if one.error or one.reason), None)
+        reasons = (answer.error.message if answer.error else answer.reason for answer in answers)
+        why = next(filter(None, reasons), None)
         yield f"{' '.join(question)}: {_counts(answers)}" + (f" ({plain(why)})" if why else "")
 
 

@@ -80,13 +80,13 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
     if planned.emulator and imported is None:
         end = replace(end, machine=True)  # QEMU has hung here where a processor never did
     if status == "complete" and imported:
-        told, built = Version(imported.tensorflow), Version(planned.run.target.release)
-        if told.release[:3] != built.release[:3]:
+        running, built = Version(imported.tensorflow), Version(planned.run.target.release)
+        if running.release[:3] != built.release[:3]:
             status, end = "partial", End(reason=f"the target says that it is TensorFlow {imported.tensorflow}")
     found = {observation.cell: observation for observation in kept.observations} if kept else {}
     if planned.host.gpu and imported and not imported.gpus:
-        # A GPU that TensorFlow does not find, for want of a library perhaps, is no error to it: it runs on the CPU, and
-        # nothing of that is an observation of this run.
+        # TensorFlow does not fail where it finds no GPU (a library may be missing): it runs on the CPU, and what is
+        # seen there is no observation of this run.
         status = "partial"
         end = End(reason="TensorFlow found no GPU, and ran on the CPU: see the log of the run", machine=True)
     else:
@@ -113,7 +113,7 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
 
 
 def _options(planned: Planned) -> tuple[str, ...]:
-    """The suite's options for the device of the run."""
+    """Return the suite's options for the device of the run."""
     if planned.emulator:
         return ("--seconds", str(emulators.SECONDS_A_CELL))
     if planned.how == "on_gpu":
@@ -169,7 +169,7 @@ def _prevented(planned: Planned, fault: MatrixError, **fields: Any) -> Record:
 
 
 def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
-    """Line 1 of the record; without a job the run has no environment that it could tell of."""
+    """Make line 1 of the record. Without a job nothing is known of the environment."""
     run = planned.run
     if job is not None:
         fields |= {

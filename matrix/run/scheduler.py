@@ -154,7 +154,7 @@ class _Crew:
 
     @contextlib.contextmanager
     def _memory(self) -> Iterator[None]:
-        """Wait until there is memory for one more run. A run alone never waits."""
+        """Wait until there is memory for one more run. A run does not wait while no other run is under way."""
         while True:
             with self._gate:
                 if self._under_way == 0 or psutil.virtual_memory().available > USUAL_MEMORY:

@@ -36,7 +36,7 @@ from matrix.record.records import (
 
 # A stream of this size fits in a record.
 MAX_STREAM = MAX_RECORD - 2**20
-# A stream with more lies has not just a bad cell in it.
+# More lies than this do not come from a bad cell.
 MAX_LIES = 20
 MAX_LINES = 20_000
 
@@ -108,7 +108,7 @@ class LineStream:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the closing line has come, and nothing after it."""
+        """Say whether the closing line has come, and nothing after it."""
         return self.closing is not None and not self._buffer
 
 

@@ -42,7 +42,8 @@ BASE = f"{images.PROJECT}.base"
 CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 
 DEV = Path("/dev")
-# What an Engine says that it can do, and in words where it cannot: rootless without cgroups, or with an old kernel.
+# Abilities that an Engine reports, and what their lack means in words. A rootless Engine without cgroups lacks some, as
+# does an Engine on an old kernel.
 LIMITED = {
     "MemoryLimit": "memory is not limited",
     "SwapLimit": "swap is not limited",
@@ -182,7 +183,7 @@ def _build(target: Target, base: base_images.Base, recipe_sha256: str, say: Say)
             copy = context / "locks" / lock.relative_to(paths.LOCKS)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(lock, copy)
-        # The site's certificates come along to a stage of which nothing is kept.
+        # The site's certificates are used in a stage of which nothing is kept.
         (context / "site.env").touch()
         named = (os.environ.get(name) for name in CA_VARIABLES)
         if bundle := next((file for file in named if file and Path(file).is_file()), None):
@@ -250,7 +251,7 @@ def _loosened(backend: Backend) -> tuple[str, ...]:
 
 @cache
 def _tidy() -> None:
-    """Remove what ended orchestrators left, and at this one's end what this one leaves. Once a process."""
+    """Remove what ended orchestrators left, and let this one remove its own at its end. Runs once a process."""
     images.reap()
     atexit.register(_leave)
 
@@ -301,7 +302,7 @@ class _Process:
         return chunk
 
     def kill(self) -> None:
-        """The Engine answers once what the container wrote is read: from here on it is read, and dropped."""
+        """The Engine answers only when all output of the container has been read: from here on it is dropped."""
         self._unread.set()
         self._drain()
         with images.faults(), images.where_possible():

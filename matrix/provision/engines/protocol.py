@@ -29,8 +29,8 @@ class Limits:
 class Environment:
     """A target that is ready to run.
 
-    `where`: its folder or the id of its image. `loosened`: in words, how it is confined less than others. `launcher`:
-    the command that runs its Python, where that is not a program of this machine.
+    `where`: its folder or the id of its image. `loosened`: in words, where its confinement is weaker than intended.
+    `launcher`: the command that runs its Python, where that is not a program of this machine.
     """
 
     target: Target

@@ -49,7 +49,7 @@ def provision(target: Target, say: Say) -> Environment:
     if not is_built(target):
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            # Orchestrators with different reports may share the environments: one builds, the other waits and finds it.
+            # Orchestrators with different reports may share the environments: one builds, the other waits for it.
             with FileLock(f"{folder}.lock"):
                 if not is_built(target):
                     _build(target, folder, say)
@@ -75,7 +75,7 @@ def start(
     own = {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "PYTHONPATH": str(program.suite.parent)}
     own |= foreign_environments.variables(target)
     if target.backend == "cuda":
-        # The loader finds the libraries of the wheels so: 2.21.0 looks for one of them in none of the wheels' folders.
+        # Without this the loader misses libraries of the wheels: 2.21.0 looks for one of them in no wheel's folder.
         libraries = sorted(folder.glob("lib/python3*/site-packages/nvidia/*/lib"))
         own["LD_LIBRARY_PATH"] = os.pathsep.join(map(str, libraries))
         # The next run finds what is compiled for a GPU newer than the build.
@@ -155,8 +155,8 @@ class _Process:
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
-        # A process that has left for a session of its own still has the run's home. Its end is waited for: the next run
-        # must not share the machine with what is still dying, or was forked meanwhile.
+        # A process that has made a session of its own still has the run's home. Wait for its end, too: the next run
+        # must not share the machine with processes that are still dying, or were forked meanwhile.
         end = time.monotonic() + DYING
         while time.monotonic() < end:
             everything = psutil.process_iter(["environ"])
