@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, paths, ids, plain text, files."""
+"""What every other package needs: errors, paths, ids, plain text, files."""

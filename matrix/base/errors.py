@@ -1,14 +1,14 @@
-"""What can go wrong for a person: one class an exit code. Each says what happened, and the next step."""
+"""The errors that are shown to a person: one class for each exit code. Each says what happened and what to do next."""
 
 from __future__ import annotations
 
 
 class Terminated(BaseException):
-    """This process was asked to end (SIGTERM)."""
+    """This process received SIGTERM."""
 
 
 class MatrixError(Exception):
-    """Shown without a traceback: what happened, the likely cause, the next step."""
+    """Shown without a traceback: `what` happened, with its likely cause, and `cure`, the next step."""
 
     exit_code = 1
 
@@ -18,46 +18,46 @@ class MatrixError(Exception):
 
 
 class BadUsage(MatrixError):
-    """A selector or an option that names nothing."""
+    """A selector or an option names nothing."""
 
     exit_code = 2
 
 
 class BadData(MatrixError):
-    """A file of matrix/data/ that does not satisfy its contract."""
+    """A file of matrix/data/ breaks its contract."""
 
     exit_code = 3
 
 
 class BadRecord(MatrixError):
-    """A record, or a line of a target's stream, that does not satisfy its contract."""
+    """A record, or a line of a target's stream, breaks its contract."""
 
     exit_code = 4
 
 
 class MachineError(MatrixError):
-    """This machine's fault, never counted against TensorFlow: disk, network, memory, engine, interpreter."""
+    """The fault lies with this machine (disk, network, memory, engine, interpreter), never with TensorFlow."""
 
     exit_code = 5
 
 
 class Busy(MatrixError):
-    """Another orchestrator holds the folder."""
+    """Another process of the matrix is writing to the folder."""
 
     exit_code = 6
 
 
-class Prevented(MatrixError):
-    """A sweep that came to its end, though the machine prevented some of its runs; all others are recorded."""
-
-    exit_code = 8
-
-
 class NotBuilt(MatrixError):
-    """Why a target has no environment; `machine` where the cause lies here and not with TensorFlow's packages."""
+    """A target's environment could not be built. `machine`: the cause is this machine, not TensorFlow's packages."""
 
     exit_code = 7
 
     def __init__(self, what: str, cure: str = "", *, machine: bool) -> None:
         super().__init__(what, cure)
         self.machine = machine
+
+
+class Prevented(MatrixError):
+    """A sweep came to its end, but the machine prevented some of its runs. All other runs are recorded."""
+
+    exit_code = 8

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all; published JSON is written so that git shows what changed in it."""
+"""Writes files whole or not at all, and published JSON so that a change in git is a change of one entry."""
 
 from __future__ import annotations
 
@@ -21,18 +21,30 @@ CURES = {
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write beside `path`, flush to the disk, then rename; a crash leaves the old file or the new one.
+    """Write beside `path`, flush to the disk, then rename: a crash leaves either the old file or the new file.
 
-    Raise MachineError where the disk does not take it.
+    Raise MachineError where the disk refuses.
     """
     try:
-        _write(path, data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+        part = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.chmod(0o644)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     except OSError as fault:
         raise cannot_write(path, fault) from fault
 
 
 def remove_parts(folder: Path) -> None:
-    """What writers left below the folder that were killed; for whoever alone writes there."""
+    """Remove the unfinished files of writers that were killed. Call it only where nobody else can be writing."""
     for part in folder.rglob(f".*{PART}"):
         part.unlink()
 
@@ -41,28 +53,15 @@ def cannot_write(path: Path, fault: OSError) -> MachineError:
     return MachineError(f"cannot write {path}: {fault.strerror}", CURES.get(fault.errno or 0, "see to that disk"))
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def encode(document: msgspec.Struct) -> bytes:
-    """JSON with one entry a line and keys sorted, so that a change in git is a change of an entry."""
+    """JSON with sorted keys, and with each element of a top-level list on a line of its own."""
     fields: dict[str, object] = msgspec.json.decode(_encoder.encode(document))
     parts = []
     for name, value in fields.items():
-        lines = [_encoder.encode(entry) for entry in value] if isinstance(value, list) else []
-        text = b"[\n" + b",\n".join(lines) + b"\n]" if lines else _encoder.encode(value)
+        if isinstance(value, list) and value:
+            text = b"[\n" + b",\n".join(_encoder.encode(element) for element in value) + b"\n]"
+        else:
+            text = _encoder.encode(value)
         parts.append(b'"' + name.encode() + b'":' + text)
     return b"{\n" + b",\n".join(parts) + b"\n}\n"
 

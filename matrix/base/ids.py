@@ -1,14 +1,14 @@
-"""Target and run ids: the one string that names an environment or a run everywhere."""
+"""Target and run ids: one string names an environment or a run everywhere. Only this module takes the string apart."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 Backend = Literal["cpu", "cuda", "rocm"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
-# Of the processor that a target's wheels are for, as in their names.
+# A processor architecture, in the words of wheels' file names.
 Machine = Literal["x86_64", "aarch64"]
 # How a run is observed: executed on the processor, executed on a GPU, or planned for a device that is not there.
 How = Literal["executed", "on_gpu", "planned"]
@@ -21,7 +21,7 @@ RUN_ID = rf"{TARGET_ID}\+(?P<profile>{PROFILE})"
 
 
 def exactly(pattern: str) -> str:
-    """As a schema's pattern, for all of a text. Python's `$` alone would let a line break by behind it."""
+    """The pattern of a schema that must match a whole text: Python's `$` alone would allow a line break at the end."""
     return rf"^(?:{pattern})$(?!\n)"
 
 
@@ -34,7 +34,7 @@ def without_names(pattern: str) -> str:
 class Target:
     """One environment, built once: release x Python x backend, `tf2.15.1-py311-cpu`.
 
-    The id does not name the machine: of a record its host class tells it.
+    The id does not name the processor architecture; a record tells it by its host class.
     """
 
     release: str
@@ -49,7 +49,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One target under one profile: `tf2.15.1-py311-cpu+onednn-off`. The host class is where it runs."""
+    """One target under one profile: `tf2.15.1-py311-cpu+onednn-off`. The id does not name the host class."""
 
     target: Target
     profile: str
@@ -61,23 +61,16 @@ class Run:
 
 def parse_target(text: str) -> Target:
     """Raise ValueError where `text` is not a target id."""
-    return _target(_match(TARGET_ID, text, "target"))
+    match = re.fullmatch(TARGET_ID, text, re.ASCII)
+    if not match:
+        raise ValueError(f"{text!r} is not a target id like tf2.15.1-py311-cpu")
+    python, backend = match["python"], cast(Backend, match["backend"])
+    return Target(release=match["release"], python=f"{python[0]}.{python[1:]}", backend=backend)
 
 
 def parse_run(text: str) -> Run:
     """Raise ValueError where `text` is not a run id."""
-    match = _match(RUN_ID, text, "run")
-    return Run(target=_target(match), profile=match["profile"])
-
-
-def _match(pattern: str, text: str, what: str) -> re.Match[str]:
-    if match := re.fullmatch(pattern, text, re.ASCII):
-        return match
-    example = "tf2.15.1-py311-cpu" + ("+onednn-off" if what == "run" else "")
-    raise ValueError(f"{text!r} is not a {what} id like {example}")
-
-
-def _target(match: re.Match[str]) -> Target:
-    backend = next(backend for backend in BACKENDS if backend == match["backend"])
-    python = match["python"]
-    return Target(release=match["release"], python=f"{python[0]}.{python[1:]}", backend=backend)
+    if not re.fullmatch(RUN_ID, text, re.ASCII):
+        raise ValueError(f"{text!r} is not a run id like tf2.15.1-py311-cpu+onednn-off")
+    target, _, profile = text.partition("+")
+    return Run(target=parse_target(target), profile=profile)

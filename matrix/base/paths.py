@@ -1,4 +1,4 @@
-"""Where everything lies: the only module that names the project's folders."""
+"""The project's folders and files. No other module names them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "matrix" / "data"
 LOCKS = DATA / "locks"
 SCHEMAS = DATA / "schema"
-# `matrix/suite` is a link to tests/suite: an ordinary package here, and a folder that a target is given.
+# `matrix/suite` is a link to tests/suite: here an ordinary package, and the folder that runs inside every target.
 SUITE = Path(suite.__file__).resolve().parent
 DOCKERFILES = ROOT / "dockerfiles"
 REPORTS = ROOT / "reports"
@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 SITE = ROOT / "site"
 README = ROOT / "README.md"
 
-# Environments and working files: on the checkout's own disk, so that uv can link wheels instead of copying them.
+# Environments and working files lie on the checkout's own disk, so that uv can link wheels instead of copying them.
 WORK = Path(os.environ.get("MATRIX_WORK", ROOT / ".matrix"))
 ENVIRONMENTS = WORK / "environments"
 LOGS = WORK / "logs"

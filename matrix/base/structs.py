@@ -1,4 +1,4 @@
-"""The one base of all data that is read from files, from targets, or handed to a person as JSON."""
+"""The base class of all data that is read from files or from targets, or given to a person as JSON."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import msgspec
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Refuses keys that it does not know, and leaves out keys that have no value."""
+    """Refuses unknown keys when it is read, and leaves out fields that have their default when it is written."""

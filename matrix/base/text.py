@@ -1,4 +1,4 @@
-"""Texts that come from elsewhere (records, error messages) made fit to be shown anywhere on one line."""
+"""Makes texts that come from elsewhere (records, error messages) safe to show."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 
 def plain(text: str, limit: int = 300) -> str:
-    """One line without control, formatting, private or unassigned characters: no escape sequence, no line break and no
-    right-to-left override gets through. Longer texts are cut, and say so.
+    """Return one line without control, formatting, private or unassigned characters: no escape sequence, no line break
+    and no right-to-left override gets through. A longer text is cut and ends with three dots.
     """
     shown = "".join(character if unicodedata.category(character)[0] not in "CZ" else " " for character in text)
     line = " ".join(shown.split())
@@ -16,6 +16,6 @@ def plain(text: str, limit: int = 300) -> str:
 
 
 def listed_below(head: str, lines: Sequence[str], most: int = 20) -> str:
-    """`head`, and below it the first lines, each made plain and indented."""
+    """Return `head` and below it the first `most` lines, each made plain and indented."""
     more = [f"and {len(lines) - most} more"] if len(lines) > most else []
     return "\n  ".join([head, *map(plain, lines[:most]), *more])
