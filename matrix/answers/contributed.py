@@ -77,7 +77,7 @@ class Against(Strict, frozen=True, kw_only=True):
 def read(file: Path) -> Contribution:
     """Raise BadRecord, naming the line, where the file is no contribution."""
     try:
-        data = store.begin(file, MAX_SIZE + 1)
+        data = store.read_at_most(file, MAX_SIZE + 1)
         header, observations = _decode(data)
     except BadRecord as fault:
         raise BadRecord(f"{file}: {fault}", "make it with the probe: nox -s ask -- probe") from None

@@ -1,1 +1,1 @@
-"""The published formats: what a run and a speed run leave behind, and how it is read, written and sealed."""
+"""The published formats: the files that a run and a speed run leave, and how they are read, written and sealed."""

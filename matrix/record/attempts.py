@@ -1,4 +1,4 @@
-"""Several attempts at the same published file, made on one machine or on many, and which of them stands."""
+"""Decides between several files of the same run, made on one machine or on many, and publishes the best of them."""
 
 from __future__ import annotations
 
@@ -12,71 +12,68 @@ from typing import Any, Generic, TypeVar
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.text import listed_below
-from matrix.record.store import Kind, Place
+from matrix.record.store import FileFormat, Place
 
 T = TypeVar("T")
 MOST_FILES = 20_000
-# Each file is flushed to the disk before it gets its name: waiting for that is all that the threads do.
+# Each file is flushed to the disk before it gets its name. The threads do nothing but wait for that.
 WRITERS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt(Generic[T]):
-    """A file that somebody made. `data`: as the contract has it written; `file`: where it was found."""
+    """A file found at `file` whose content may be published at `place`."""
 
     file: Path
     made: T
-    data: bytes
     place: Place
 
 
 def shards_in(folder: Path) -> list[Path]:
-    """The folder where it holds runs, else those of its folders that do: GitHub puts each artifact into its own."""
+    """Return `folder` if it holds runs, else those of its folders that do: GitHub puts each artifact into its own."""
     if (folder / "runs").is_dir():
         return [folder]
     return sorted(child for child in folder.iterdir() if (child / "runs").is_dir())
 
 
-def read(files: Sequence[Path], kind: Kind[T]) -> tuple[list[Attempt[T]], tuple[BadRecord, ...]]:
-    """The files that satisfy the contract, and why the rest does not. Raise BadRecord for more than MOST_FILES."""
+def read(files: Sequence[Path], format_: FileFormat[T]) -> tuple[list[Attempt[T]], tuple[BadRecord, ...]]:
+    """Return the valid files, and why the others are not. Raise BadRecord where there are more than MOST_FILES."""
     if len(files) > MOST_FILES:
         raise BadRecord(f"{len(files)} files are more than the {MOST_FILES} that are merged at once")
-    found, faults = [], []
-    for file in files:
-        try:
-            made = kind.read(file)
-        except BadRecord as fault:
-            faults.append(fault)
-        else:
-            found.append(Attempt(file=file, made=made, data=kind.encode(made), place=kind.place(made)))
-    return found, tuple(faults)
+    contents, faults = format_.read_valid(files)
+    return [Attempt(file=file, made=made, place=format_.place(made)) for file, made in contents.items()], faults
 
 
 def better(
-    found: Sequence[Attempt[T]], reports: Path, kind: Kind[T], worth: Callable[[T, Sequence[T]], tuple[Any, ...]]
+    found: Iterable[Attempt[T]],
+    reports: Path,
+    format_: FileFormat[T],
+    worth: Callable[[T, Sequence[T]], tuple[Any, ...]],
 ) -> list[Attempt[T]]:
-    """For each place the attempt that should stand in `reports` and does not yet; what stands there is an attempt too.
+    """Return, for each place, the attempt that should replace what is published in `reports` or be the first there.
 
-    `worth` compares an attempt with its rivals: the greatest stands. Raise BadRecord where two that are worth the same
-    say different things.
+    `worth` rates an attempt among all of its place, what is published included: the greatest is chosen. Raise BadRecord
+    where two of equal worth differ in content.
     """
-    places = sorted({kind.path(reports, *attempt.place) for attempt in found})
-    standing, _ = read([file for file in places if file.exists()], kind)
     rivals: dict[Place, list[Attempt[T]]] = defaultdict(list)
-    for attempt in [*standing, *found]:
+    for attempt in found:
         rivals[attempt.place].append(attempt)
-    stands = {attempt.place: attempt.data for attempt in standing}
     best, ties = [], []
     for place, attempts in sorted(rivals.items()):
-        all_made = [attempt.made for attempt in attempts]
-        worths = {id(attempt): worth(attempt.made, all_made) for attempt in attempts}
-        first, *others = sorted(attempts, key=lambda attempt: worths[id(attempt)], reverse=True)
+        published = format_.path(reports, *place)
+        standing, _ = read([published] if published.exists() else [], format_)
+        all_made = [attempt.made for attempt in (*standing, *attempts)]
+        worths = [worth(made, all_made) for made in all_made]
+        first, *equals = (
+            attempt
+            for attempt, its_worth in zip((*standing, *attempts), worths, strict=True)
+            if its_worth == max(worths)
+        )
+        data = format_.encode(first.made)
         ties += [
-            f"{place[2]}: {first.file} and {other.file}"
-            for other in others
-            if worths[id(other)] == worths[id(first)] and other.data != first.data
+            f"{place.run}: {first.file} and {other.file}" for other in equals if format_.encode(other.made) != data
         ]
-        if first.data != stands.get(place):
+        if not standing or format_.encode(standing[0].made) != data:
             best.append(first)
     if ties:
         raise BadRecord(
@@ -85,8 +82,11 @@ def better(
     return best
 
 
-def write(attempts: Iterable[Attempt[T]], reports: Path, kind: Kind[T]) -> None:
+def write(attempts: Iterable[Attempt[T]], reports: Path, format_: FileFormat[T]) -> None:
     with ThreadPoolExecutor(WRITERS) as writers:
-        written = [writers.submit(write_whole, kind.path(reports, *one.place), one.data) for one in attempts]
-        for done in written:
-            done.result()
+        written = [
+            writers.submit(write_whole, format_.path(reports, *attempt.place), format_.encode(attempt.made))
+            for attempt in attempts
+        ]
+        for future in written:
+            future.result()

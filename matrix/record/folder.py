@@ -1,4 +1,4 @@
-"""A folder of records: who may write to it, and whether what is in it has been judged."""
+"""A folder of reports: who may write to it, and whether its records have been judged."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from matrix.base.files import cannot_write, remove_parts
 
 
 def behind(reports: Path) -> Path:
-    """Is there from before a record is written until it is judged: a process that was killed between leaves it."""
+    """The file that says that the report is behind the records.
+
+    It is there from before a record is written until the record is judged; a process that was killed leaves it.
+    """
     return reports / ".behind"
 
 
 def readme(reports: Path) -> Path | None:
-    """The README shows the published reports and no others."""
+    """The README that shows these reports: only the published reports have one."""
     return paths.README if reports.resolve() == paths.REPORTS else None
 
 
 @contextmanager
 def holding(reports: Path) -> Iterator[None]:
-    """One orchestrator at a time writes to a folder. Raise Busy where another does."""
+    """Lock the folder, so that one process at a time writes to it. Raise Busy where another process holds it."""
     lock = FileLock(reports / ".lock")
     try:
         reports.mkdir(parents=True, exist_ok=True)
@@ -47,11 +50,11 @@ def holding(reports: Path) -> Iterator[None]:
 
 
 def _holder(lock: Path) -> str:
-    """Who has locked the file, by the kernel's own list; a process elsewhere (NFS, another container) is not in it."""
+    """Say who has locked the file, by the kernel's list, which knows no process elsewhere (NFS, another container)."""
     held = re.findall(r"FLOCK .* (\d+) \S+:(\d+) ", Path("/proc/locks").read_text(encoding="ascii"))
-    with contextlib.suppress(OSError, psutil.Error):  # it has ended meanwhile
+    with contextlib.suppress(OSError, psutil.Error):  # the process has ended in the meantime
         for pid in (int(pid) for pid, inode in held if int(inode) == lock.stat().st_ino):
-            since = datetime.datetime.fromtimestamp(psutil.Process(pid).create_time(), datetime.UTC)
-            command = " ".join(psutil.Process(pid).cmdline())
-            return f"process {pid} ({command}), at work since {since:%Y-%m-%d %H:%M} UTC,"
+            process = psutil.Process(pid)
+            since = datetime.datetime.fromtimestamp(process.create_time(), datetime.UTC)
+            return f"process {pid} ({' '.join(process.cmdline())}), at work since {since:%Y-%m-%d %H:%M} UTC,"
     return "another run of the matrix"

@@ -1,4 +1,4 @@
-"""One letter for each outcome and each place of an epilogue; rows of cells are written with them."""
+"""One letter for each outcome, and for each way an epilogue can be run, so that a row of cells is a short text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OUTCOMES: dict[Outcome, str] = {
     "absent": "a",
     "skipped": "s",
 }
-# For the check of fusion: where the epilogue ran.
+# The letters of the check `fusion` where it passed: whether the epilogue was fused.
 EPILOGUES: dict[Epilogue, str] = {"fused": "F", "partly": "H", "separate": "S", "none": "N"}
 UNOBSERVED = "-"
 WORDS: dict[str, str] = {

@@ -1,7 +1,7 @@
-"""The record of a run: what its two kinds of line hold, and how a record is read and written.
+"""The record of a run (`run/1`): the types of its lines, and how it is read and written.
 
-A record is hostile input wherever it comes from: sizes are capped before anything is decoded, and every line
-is checked against the types below, from which `matrix/data/schema/run-1.json` is generated.
+A record is hostile input wherever it comes from: its size is capped before it is decoded, and every line is checked
+against the types below. `matrix/data/schema/run-1.json` is generated from them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec import Meta
 from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.structs import Strict
-from matrix.record.store import EngineName, Kind, begin
+from matrix.record.store import EngineName, FileFormat, Place, read_at_most
 
 T = TypeVar("T")
 CellId = tuple[str, str, str, str]
@@ -55,14 +55,14 @@ RunId = Annotated[str, Meta(pattern=ids.exactly(ids.without_names(ids.RUN_ID)))]
 Line = Annotated[str, Meta(max_length=300)]
 Sha256 = Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{64}"))]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Started = Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 # operation -> device -> dtypes
 Kernels = Annotated[
     dict[Name, Annotated[dict[Name, Annotated[list[Name], Meta(max_length=40)]], Meta(max_length=4)]],
     Meta(max_length=40),
 ]
-
-# as TensorFlow itself finds them
+# The names of GPUs, as TensorFlow itself finds them.
 Gpus = Annotated[list[Name], Meta(max_length=64)]
 
 
@@ -79,7 +79,7 @@ class Fusion(Strict, frozen=True, kw_only=True):
 
 
 class Observation(Strict, frozen=True, kw_only=True):
-    """The outcome of one check of approach x mode x case in a run. `rel_err` is relative Frobenius."""
+    """How a cell came out in a run. `rel_err`: relative error of the result, in the Frobenius norm."""
 
     approach: Id
     mode: Mode
@@ -99,7 +99,7 @@ class Observation(Strict, frozen=True, kw_only=True):
 
 
 class Host(Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
-    """The machine of a run. `cpu_flags`: only those that convolution kernels choose by."""
+    """The machine of a run. `cpu_flags`: only the flags by which convolution kernels are chosen."""
 
     host_class: Id
     cpu: Name
@@ -111,11 +111,12 @@ class Host(Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
 
 
 class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
-    """Line 1 of a record: the run, and all that makes it comparable. `seconds` is wall time.
+    """Line 1 of a record: the run, and everything that decides with which other runs it can be compared.
 
-    `loosened`: what of an engine's confinement could not be kept, or had to be given up for a device.
-    `base`: what an image was built on, its reference and the digest that was really used.
-    `machine`: the reason lies with this machine (disk, memory, network, engine), and says nothing of TensorFlow.
+    `machine`: the reason lies with this machine (disk, memory, network, engine), and says nothing about TensorFlow.
+    `seconds`: wall time.
+    `base`: the image that the target's image was built on: its reference, and the digest that was really used.
+    `loosened`: the parts of the engine's confinement that could not be kept, or were given up for a device.
     """
 
     run: RunId
@@ -125,7 +126,7 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     profile: Id
     engine: EngineName
     status: Status
-    started: Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
+    started: Started
     reason: Line | None = None
     machine: bool | None = None
     same_as: RunId | None = None
@@ -157,7 +158,7 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A run and what was observed in it, in the order of the suite's cells."""
+    """A run and its observations, in the order of the suite's cells."""
 
     header: Header
     observations: tuple[Observation, ...] = ()
@@ -170,10 +171,10 @@ def read_all(reports: Path) -> Iterator[Record]:
 
 
 def headers(reports: Path) -> Iterator[Header]:
-    """Line 1 of every record that can be read; for questions to which a broken record has no answer."""
+    """Line 1 of every record whose line 1 can be read; broken records are passed over."""
     for file in files(reports):
         with contextlib.suppress(BadRecord):
-            yield decode_line(_header_decoder, begin(file, MAX_LINE).partition(b"\n")[0])
+            yield decode_line(_header_decoder, read_at_most(file, MAX_LINE).partition(b"\n")[0])
 
 
 def encode(record: Record) -> bytes:
@@ -181,7 +182,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes) -> Record:
-    """Raise BadRecord with the line and what is wrong with it."""
+    """Raise BadRecord, naming the line and what is wrong with it."""
     if len(data) > MAX_RECORD:
         raise BadRecord(f"is larger than {MAX_RECORD // 2**20} MiB")
     if not data.endswith(b"\n"):
@@ -190,24 +191,38 @@ def decode(data: bytes) -> Record:
     header = decode_line(_header_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
-    observations = observed(rest)
-    _check(header, observations)
-    return Record(header=header, observations=observations)
+    run = ids.parse_run(header.run)
+    named = (header.release, header.backend, header.profile)
+    if named != (run.target.release, run.target.backend, run.profile):
+        raise BadRecord(f"line 1: the run {header.run} is not of {' '.join(named)}")
+    if header.same_as and ids.parse_run(header.same_as).target != run.target:
+        raise BadRecord(f"line 1: {header.same_as} is not of the same target")
+    if header.status != "complete" and not (header.reason or header.same_as):
+        raise BadRecord(f"line 1: status {header.status} has no reason")
+    try:
+        datetime.datetime.fromisoformat(header.started)
+    except ValueError as fault:
+        raise BadRecord(f"line 1: it started at no time: {fault}") from None
+    return Record(header=header, observations=observed(rest))
 
 
 def observed(lines: Sequence[bytes]) -> tuple[Observation, ...]:
-    """All at once, which takes half the time; where that fails, one by one, to say which."""
-    # Each begins and ends as an object does, and there are as many objects: then none has two, and none runs on.
+    """Decode the lines behind line 1. Raise BadRecord where a line is no observation, or repeats a cell."""
+    # Decoding all lines at once takes half the time. It is trusted only if each line begins and ends as an object does
+    # and there are as many objects as lines: then no line holds two objects, and no object spans two lines.
+    decoded: list[Observation] = []
     if all(line[:1] == b"{" and line[-1:] == b"}" and len(line) <= MAX_LINE for line in lines):
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             decoded = _observation_decoder.decode_lines(b"\n".join(lines))
-            if len(decoded) == len(lines):
-                return tuple(decoded)
-    return tuple(decode_line(_observation_decoder, line, number) for number, line in enumerate(lines, 2))
+    if len(decoded) != len(lines):
+        decoded = [decode_line(_observation_decoder, line, number) for number, line in enumerate(lines, 2)]
+    if len({observation.cell for observation in decoded}) != len(decoded):
+        raise BadRecord("a cell is observed twice")
+    return tuple(decoded)
 
 
 def decode_line(decoder: msgspec.json.Decoder[T], line: bytes, number: int | None = None) -> T:
-    """One line of a record or of a target's stream. Raise BadRecord where it is not what the decoder wants."""
+    """Decode one line of a record or of a target's stream. Raise BadRecord where it is not what the decoder expects."""
     where = "" if number is None else f"line {number}: "
     if len(line) > MAX_LINE:
         raise BadRecord(f"{where}is longer than {MAX_LINE // 1024} KiB")
@@ -217,32 +232,15 @@ def decode_line(decoder: msgspec.json.Decoder[T], line: bytes, number: int | Non
         raise BadRecord(f"{where}{fault}") from None
 
 
-def _check(header: Header, observations: tuple[Observation, ...]) -> None:
-    run = ids.parse_run(header.run)
-    said = (header.release, header.backend, header.profile)
-    if said != (run.target.release, run.target.backend, run.profile):
-        raise BadRecord(f"line 1: the run {header.run} is not of {' '.join(said)}")
-    if header.same_as and ids.parse_run(header.same_as).target != run.target:
-        raise BadRecord(f"line 1: {header.same_as} is not of the same target")
-    if header.status != "complete" and not (header.reason or header.same_as):
-        raise BadRecord(f"line 1: status {header.status} has no reason")
-    try:
-        datetime.datetime.fromisoformat(header.started)
-    except ValueError as fault:
-        raise BadRecord(f"line 1: it started at no time: {fault}") from None
-    if len({observation.cell for observation in observations}) != len(observations):
-        raise BadRecord("a cell is observed twice")
-
-
 _encoder = msgspec.json.Encoder(order="sorted")
 _header_decoder = msgspec.json.Decoder(Header)
 _observation_decoder = msgspec.json.Decoder(Observation)
 
-RUNS = Kind[Record](
+RUNS = FileFormat[Record](
     ending=".jsonl",
     most_bytes=MAX_RECORD,
     encode=encode,
     decode=decode,
-    place=lambda record: (record.header.host.host_class, record.header.engine, record.header.run),
+    place=lambda record: Place(record.header.host.host_class, record.header.engine, record.header.run),
 )
 path, files, read, readable, write = RUNS.path, RUNS.files, RUNS.read, RUNS.readable, RUNS.write

@@ -1,7 +1,7 @@
-"""SHA256SUMS of what is published, as sha256sum writes it; and whether GitHub vouches that our workflow made it.
+"""SHA256SUMS of the published files, as sha256sum writes it, and whether GitHub attests that our workflow made it.
 
-What is attested is the list: whoever has it and the files can say of each whether it is what the workflow published.
-That a machine told the truth about itself no signature can say.
+The list is what is attested: whoever has the list and the files can check each file against it. No signature can say
+whether a machine told the truth about itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from matrix.base.errors import BadRecord, MachineError
 from matrix.base.files import write_whole
-from matrix.base.text import plain
+from matrix.base.text import listed_below, plain
 
 NAME = "SHA256SUMS"
 WORKFLOW = ".github/workflows/matrix.yml"
@@ -24,31 +24,52 @@ LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n", re.ASCII)
 
 
 def seal(reports: Path, readme: Path | None) -> Path:
-    """Write the list beside `reports`, whose files it names from there, and the README's."""
+    """Write the list of the published files and the README beside `reports`; its names are relative to that folder."""
     beside = reports.resolve().parent
     files = [*_published(reports), *([readme.resolve()] if readme else [])]
+    for file in files:
+        if file.is_symlink() or not file.is_file():
+            raise BadRecord(f"{file} is no plain file, and cannot be published", "remove it")
     lines = [f"{_sha256(file)}  {file.relative_to(beside)}\n" for file in files]
     write_whole(beside / NAME, "".join(lines).encode())
     return beside / NAME
 
 
 def check(list_: Path) -> int:
-    """How many files are what the list says. Raise BadRecord naming those that are not, or that it does not name."""
-    named, folder = _read(list_), list_.resolve().parent
-    faults = [f"{name}: {fault}" for name, sha256 in named.items() if (fault := _fault(folder, name, sha256))]
-    tops = {name.split("/")[0] for name in named if "/" in name and not _leads_out(name)}
-    there = {str(file.relative_to(folder)) for top in sorted(tops) for file in _published(folder / top)}
-    faults += [f"{name}: is not on the list" for name in sorted(there - named.keys())]
+    """Return how many files the list names. Raise BadRecord where a file differs from it, or is missing from it."""
+    with list_.open("rb") as stream:
+        data = stream.read(MOST_BYTES + 1)
+    text = data.decode("utf-8", "replace")
+    listed = {name: sha256 for sha256, name in LINE.findall(text)}
+    all_lines_match = sum(len(f"{sha256}  {name}\n") for name, sha256 in listed.items()) == len(text)
+    if len(data) > MOST_BYTES or not listed or not all_lines_match:
+        raise BadRecord(f"{list_} is no list as sha256sum writes it", "make it anew: nox -s seal")
+    folder = list_.resolve().parent
+    faults, checked_folders = [], set()
+    for name, sha256 in listed.items():
+        top, *below = name.split("/")
+        if name.startswith("/") or ".." in (top, *below):
+            faults.append(f"{name}: leads out of the folder")
+            continue
+        if below:
+            checked_folders.add(top)
+        file = folder / name
+        if file.is_symlink() or not file.is_file():
+            faults.append(f"{name}: is not there, or no plain file")
+        elif _sha256(file) != sha256:
+            faults.append(f"{name}: is another file")
+    there = {str(file.relative_to(folder)) for top in checked_folders for file in _published(folder / top)}
+    faults += [f"{name}: is not on the list" for name in sorted(there - listed.keys())]
     if faults:
-        raise BadRecord("\n  ".join([f"{list_} is not of these files:", *map(plain, faults[:20])]))
-    return len(named)
+        raise BadRecord(listed_below(f"{list_} is not of these files:", faults))
+    return len(listed)
 
 
 def attested(list_: Path, repository: str) -> int:
-    """How many attestations of GitHub say that the workflow `matrix` of this repository made the list.
+    """Return how many attestations of GitHub say that the workflow `matrix` of this repository made the list.
 
-    Raise BadRecord where none does, MachineError where that cannot be asked. The exit status alone is not believed:
-    gh 2.66 ended with 0 where it had found none (cli/cli issue 10418).
+    Raise BadRecord where there is none, MachineError where GitHub cannot be asked. The exit status alone is not
+    believed: gh 2.66 ended with 0 where it had found none (cli/cli issue 10418).
     """
     command = ["gh", "attestation", "verify", str(list_), f"--repo={repository}", "--format=json",
                f"--signer-workflow={repository}/{WORKFLOW}", "--deny-self-hosted-runners"]  # fmt: skip
@@ -60,44 +81,21 @@ def attested(list_: Path, repository: str) -> int:
     except ValueError as fault:
         raise MachineError(f"gh answers with something else than JSON: {fault}", "update gh") from fault
     if done.returncode != 0 or not isinstance(found, list) or not found:
-        said = " ".join(done.stderr.split())[-300:]
-        raise BadRecord(f"nothing attests that {repository} published {list_}: {plain(said) or 'gh found none'}")
+        why = plain(" ".join(done.stderr.split())[-300:]) or "gh found none"
+        raise BadRecord(f"nothing attests that {repository} published {list_}: {why}")
     return len(found)
 
 
-def _published(reports: Path) -> Iterator[Path]:
-    """Hidden files are the orchestrator's own. A link is among them, to be refused: it could lead anywhere."""
-    for file in sorted(reports.resolve().rglob("*")):
+def _published(folder: Path) -> Iterator[Path]:
+    """Files and links below the folder, but no hidden files, which are the matrix's own.
+
+    Links are returned so that they are refused: a link could lead anywhere.
+    """
+    for file in sorted(folder.resolve().rglob("*")):
         if not file.name.startswith(".") and (file.is_symlink() or not file.is_dir()):
             yield file
 
 
-def _read(list_: Path) -> dict[str, str]:
-    with list_.open("rb") as stream:
-        data = stream.read(MOST_BYTES + 1)
-    text = data.decode("utf-8", "replace")
-    found = {name: sha256 for sha256, name in LINE.findall(text)}
-    whole = len(data) <= MOST_BYTES and sum(66 + len(name) + 1 for name in found) == len(text)
-    if not (whole and found):
-        raise BadRecord(f"{list_} is no list as sha256sum writes it", "make it anew: nox -s seal")
-    return found
-
-
-def _fault(folder: Path, name: str, sha256: str) -> str | None:
-    if _leads_out(name):
-        return "leads out of the folder"
-    file = folder / name
-    if file.is_symlink() or not file.is_file():
-        return "is not there, or no plain file"
-    return None if _sha256(file) == sha256 else "is another file"
-
-
-def _leads_out(name: str) -> bool:
-    return ".." in name.split("/") or name.startswith("/")
-
-
 def _sha256(file: Path) -> str:
-    if file.is_symlink() or not file.is_file():
-        raise BadRecord(f"{file} is no plain file, and cannot be published", "remove it")
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,14 +1,13 @@
-"""The file of a speed run (`speed/1`): what it holds, and how it is read and written.
+"""The file of a speed run (`speed/1`): its types, and how it is read and written.
 
-Summaries only; the samples stay in the working folder. Like every record it is hostile input: its size is capped before
-anything is decoded, and all of it is checked against the types below.
+It holds summaries only; the samples stay in the working folder. Like every record it is hostile input: its size is
+capped before it is decoded, and all of it is checked against the types below.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,13 +17,13 @@ from msgspec import Meta
 from matrix.base import files, ids
 from matrix.base.errors import BadRecord
 from matrix.base.structs import Strict
-from matrix.record.records import Count, Error, Host, Id, Mode, Name, Sha256
-from matrix.record.store import EngineName, Kind, Place
+from matrix.record.records import Count, Error, Host, Id, Mode, Name, Sha256, Started
+from matrix.record.store import EngineName, FileFormat, Place
 
 MAX_FILE = 8 * 2**20
 ENDING = ".speed.json"
 
-# Of one call: from a nanosecond to an hour.
+# The time of one call: from a nanosecond to an hour.
 Seconds = Annotated[float, Meta(gt=1e-9, lt=3600)]
 Rate = Annotated[float, Meta(gt=0, lt=1e18)]
 Amount = Annotated[int, Meta(gt=0, lt=10**18)]
@@ -32,7 +31,7 @@ Small = Annotated[int, Meta(ge=0, le=100_000)]
 Direction = Literal["forward", "train"]
 Snake = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,19}$(?!\n)")]
 Depth = Literal["quick", "default", "full"]
-# What is said of a ratio; see `word` for when.
+# The conclusion from a ratio, by the rule in `word`.
 Word = Literal["faster", "slower", "same", "cannot tell"]
 DoubtKind = Literal["load", "drift", "samples", "processes", "spread"]
 PEER_ID = r"peer-[a-z0-9]{1,30}-py3[0-9]{1,2}-cpu"
@@ -40,13 +39,12 @@ RunId = Annotated[str, Meta(pattern=ids.exactly(rf"{ids.without_names(ids.RUN_ID
 Positive = Annotated[float, Meta(gt=0, lt=1e9)]
 Interval = tuple[Positive, Positive]
 
-
-# A ratio counts as a difference from here on: what is smaller changes nobody's mind, and a machine can make it up.
+# The least ratio that counts as a difference: a smaller one changes nobody's decision, and can be a machine's noise.
 MATTERS = 1.05
 
 
 def word(interval: Interval) -> Word:
-    """Faster and slower need all of the interval beyond what matters, the same needs all of it within."""
+    """Faster or slower: all of the interval lies beyond MATTERS; the same: all of it lies within."""
     low, high = interval
     if high < 1 / MATTERS:
         return "faster"
@@ -56,7 +54,7 @@ def word(interval: Interval) -> Word:
 
 
 class PointKey(Strict, frozen=True, kw_only=True):
-    """What variants are compared on."""
+    """What the variants of a point have in common, so that they can be compared."""
 
     layer: Id
     batch: Annotated[int, Meta(ge=1, le=100_000)]
@@ -68,15 +66,17 @@ class PointKey(Strict, frozen=True, kw_only=True):
 
 
 class Doubt(Strict, frozen=True, kw_only=True):
-    """Why a number is to be taken with care, and how much: a share, or a count. See speed_tables.py."""
+    """A reason to distrust a number. `value`: a share or a count; matrix/report/speed_tables.py says which."""
 
     kind: DoubtKind
     value: Annotated[float, Meta(ge=0, lt=1e6)]
 
 
 class Variant(Strict, frozen=True, kw_only=True):
-    """Seconds of a call: the first, and the steady state over all processes (the median of their medians, and the
-    interquartile range of all samples); or the failure. `of`: what a control repeats. `primitive`: oneDNN's own time.
+    """The seconds of a call of this variant, or its failure.
+
+    `median` and `iqr`: the steady state, as the median of the processes' medians and the interquartile range of all
+    samples. `first`: the first call. `primitive`: oneDNN's own time. `of`: the variant that a control repeats.
     """
 
     variant: Id
@@ -93,9 +93,9 @@ class Variant(Strict, frozen=True, kw_only=True):
 
 
 class Ratio(Strict, frozen=True, kw_only=True):
-    """The time of `variant` over that of `against`, paired within each process: below 1 it is faster.
+    """The time of `variant` divided by the time of `against`, paired within each process: below 1 is faster.
 
-    `before`: the interval that the run before this one found, of the same inputs.
+    `before`: the interval that the previous run of the same inputs found.
     """
 
     variant: Id
@@ -107,8 +107,8 @@ class Ratio(Strict, frozen=True, kw_only=True):
 
 
 class Floor(Strict, frozen=True, kw_only=True):
-    """The least that the core could take: the larger one of its operations over the peak and its bytes over the
-    bandwidth, both measured in the same process.
+    """The least time that the core could take: its operations divided by the peak, or its bytes divided by the
+    bandwidth, whichever is larger. Peak and bandwidth are measured in the same process.
     """
 
     seconds: Annotated[float, Meta(gt=0, lt=3600)]
@@ -116,7 +116,7 @@ class Floor(Strict, frozen=True, kw_only=True):
 
 
 class Point(PointKey, frozen=True, kw_only=True):
-    """A layer with all that was timed on it. `fastest`: the approach with the least median."""
+    """A point with everything that was timed at it. `fastest`: the approach with the least median."""
 
     operations: Amount
     bytes: Amount
@@ -130,15 +130,17 @@ class Point(PointKey, frozen=True, kw_only=True):
         return PointKey(**{name: getattr(self, name) for name in PointKey.__struct_fields__})
 
     def variant(self, name: str) -> Variant | None:
-        return next((one for one in self.variants if one.variant == name), None)
+        return next((variant for variant in self.variants if variant.variant == name), None)
 
     def ratio(self, variant: str, against: str) -> Ratio | None:
-        return next((one for one in self.ratios if (one.variant, one.against) == (variant, against)), None)
+        return next((ratio for ratio in self.ratios if (ratio.variant, ratio.against) == (variant, against)), None)
 
 
 class Control(Strict, frozen=True, kw_only=True):
-    """`pairs` of the very same program timed twice: how many were called different, or neither that nor the same.
-    `planted`: those where one of the two was made slower on purpose, and how many of these were detected.
+    """How well the timing tells programs apart.
+
+    `pairs`: the same program timed twice; `false_alarms` of them were called different, and of `cannot_tell` neither
+    was said. `planted`: pairs in which one program was made slower on purpose, of which `detected` were called slower.
     """
 
     pairs: Small
@@ -149,9 +151,9 @@ class Control(Strict, frozen=True, kw_only=True):
 
 
 class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed/1"):
-    """A speed run: one target under one profile, or one peer, on one machine, in several fresh processes.
+    """One target under one profile, or one peer, timed on one machine in several fresh processes.
 
-    `seconds`: what its processes took. `import_seconds`, `peak` and `bandwidth`: medians over the processes.
+    `seconds`: wall time of all processes. `import_seconds`, `peak` and `bandwidth`: medians over the processes.
     """
 
     run: RunId
@@ -161,7 +163,7 @@ class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed
     profile: Id | None = None
     peer: Id | None = None
     engine: EngineName
-    started: Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
+    started: Started
     seconds: Annotated[float, Meta(ge=0)]
     packages: Annotated[dict[Name, Name], Meta(max_length=200)]
     recipe_sha256: Sha256
@@ -181,76 +183,66 @@ class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed
     points: Annotated[list[Point], Meta(max_length=2000)]
 
 
-def place(made: SpeedRun) -> Place:
-    return (made.host.host_class, made.engine, made.run)
-
-
-def encode(made: SpeedRun) -> bytes:
-    return files.encode(made)
+def place(run: SpeedRun) -> Place:
+    return Place(run.host.host_class, run.engine, run.run)
 
 
 def decode(data: bytes) -> SpeedRun:
-    """Raise BadRecord with what is wrong."""
+    """Raise BadRecord, saying what is wrong."""
     if len(data) > MAX_FILE:
         raise BadRecord(f"is larger than {MAX_FILE // 2**20} MiB")
     try:
-        made = _decoder.decode(data)
+        run = _decoder.decode(data)
+        datetime.datetime.fromisoformat(run.started)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise BadRecord(str(fault)) from None
-    _check(made)
-    return made
+    except ValueError as fault:
+        raise BadRecord(f"it started at no time: {fault}") from None
+    is_peer = run.run.startswith("peer-")
+    if (run.peer is not None, run.profile is None) != (is_peer, is_peer):
+        raise BadRecord(f"{run.run} is of neither a profile nor a peer, or of both")
+    if is_peer and not run.run.startswith(f"peer-{run.peer}-"):
+        raise BadRecord(f"{run.run} is not of the peer {run.peer}")
+    if not is_peer:
+        parsed = ids.parse_run(run.run)
+        target = parsed.target
+        if (run.release, run.backend, run.profile) != (target.release, target.backend, parsed.profile):
+            raise BadRecord(f"the run {run.run} is not of {run.release} {run.backend} {run.profile}")
+    _check_points(run.points)
+    return run
+
+
+def _check_points(points: Sequence[Point]) -> None:
+    if len({point.key for point in points}) != len(points):
+        raise BadRecord("a point is there twice")
+    for point in points:
+        where = f"{point.layer} {point.direction}"
+        timed = {variant.variant for variant in point.variants if variant.median is not None}
+        if len({variant.variant for variant in point.variants}) != len(point.variants):
+            raise BadRecord(f"{where}: a variant is there twice")
+        if any((variant.failure is None) == (variant.median is None) for variant in point.variants):
+            raise BadRecord(f"{where}: a variant has neither a time nor a failure, or both")
+        if not {name for ratio in point.ratios for name in (ratio.variant, ratio.against)} <= timed:
+            raise BadRecord(f"{where}: a ratio is of what was not timed")
+        if any(not ratio.interval[0] <= ratio.interval[1] for ratio in point.ratios):
+            raise BadRecord(f"{where}: an interval ends before it begins")
+        if point.fastest and point.fastest not in timed:
+            raise BadRecord(f"{where}: the fastest was not timed")
 
 
 def of_release(reports: Path, host_class: str, release: str, backend: str) -> list[SpeedRun]:
-    """Its runs on a host class that can be read, under each profile one."""
-    found = []
-    for file in sorted((reports / "runs" / host_class).glob(f"*/tf{release}-py*-{backend}+*{ENDING}")):
-        with contextlib.suppress(BadRecord):
-            found.append(read(file))
-    return list(preferred(found).values())
+    """Return the release's runs on a host class, one for each profile; files that cannot be read are passed over."""
+    found = sorted((reports / "runs" / host_class).glob(f"*/tf{release}-py*-{backend}+*{ENDING}"))
+    runs, _ = SPEED.read_valid(found)
+    return list(preferred(runs.values()).values())
 
 
-def preferred(timed: Iterable[SpeedRun]) -> dict[tuple[str, str], SpeedRun]:
-    """By host class and run; of two engines' the container's."""
-    return {(one.host.host_class, one.run): one for one in sorted(timed, key=lambda one: one.engine, reverse=True)}
-
-
-def _check(made: SpeedRun) -> None:
-    if (made.peer is None) == (made.profile is None):
-        raise BadRecord(f"{made.run} is of neither a profile nor a peer, or of both")
-    if made.peer is None:
-        run = ids.parse_run(made.run)
-        if (made.release, made.backend, made.profile) != (run.target.release, run.target.backend, run.profile):
-            raise BadRecord(f"the run {made.run} is not of {made.release} {made.backend} {made.profile}")
-    elif not made.run.startswith(f"peer-{made.peer}-"):
-        raise BadRecord(f"{made.run} is not of the peer {made.peer}")
-    try:
-        datetime.datetime.fromisoformat(made.started)
-    except ValueError as fault:
-        raise BadRecord(f"it started at no time: {fault}") from None
-    if len({point.key for point in made.points}) != len(made.points):
-        raise BadRecord("a point is there twice")
-    for wrong in _faults(made):
-        raise BadRecord(wrong)
-
-
-def _faults(made: SpeedRun) -> Iterator[str]:
-    for point in made.points:
-        timed = {one.variant for one in point.variants if one.median is not None}
-        where = f"{point.layer} {point.direction}"
-        if len({one.variant for one in point.variants}) != len(point.variants):
-            yield f"{where}: a variant is there twice"
-        if any((one.failure is None) == (one.median is None) for one in point.variants):
-            yield f"{where}: a variant has neither a time nor a failure, or both"
-        if not {name for one in point.ratios for name in (one.variant, one.against)} <= timed:
-            yield f"{where}: a ratio is of what was not timed"
-        if any(not one.interval[0] <= one.interval[1] for one in point.ratios):
-            yield f"{where}: an interval ends before it begins"
-        if point.fastest and point.fastest not in timed:
-            yield f"{where}: the fastest was not timed"
+def preferred(runs: Iterable[SpeedRun]) -> dict[tuple[str, str], SpeedRun]:
+    """Return the runs by host class and run id. Where both engines timed a run, docker's is taken."""
+    return {(run.host.host_class, run.run): run for run in sorted(runs, key=lambda run: run.engine, reverse=True)}
 
 
 _decoder = msgspec.json.Decoder(SpeedRun)
 
-SPEED = Kind[SpeedRun](ending=ENDING, most_bytes=MAX_FILE, encode=encode, decode=decode, place=place)
-path, read, readable, write = SPEED.path, SPEED.read, SPEED.readable, SPEED.write
+SPEED = FileFormat[SpeedRun](ending=ENDING, most_bytes=MAX_FILE, encode=files.encode, decode=decode, place=place)
+path, read, readable, write, encode = SPEED.path, SPEED.read, SPEED.readable, SPEED.write, SPEED.encode

@@ -1,31 +1,33 @@
-"""Where published files lie, `runs/<host class>/<engine>/<run><ending>`, and how they are read and written.
+"""A format of published files: where its files lie, `runs/<host class>/<engine>/<run><ending>`, and how they are read.
 
-A file is hostile input wherever it comes from: its size is capped before it is decoded, and it must lie where it says.
+A file is hostile input wherever it comes from: its size is capped before it is decoded, and its place must be the one
+that its content names.
 """
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 
 T = TypeVar("T")
 EngineName = Literal["docker", "venv"]
-# Host class, engine, run.
-Place = tuple[str, EngineName, str]
+
+
+class Place(NamedTuple):
+    host_class: str
+    engine: EngineName
+    run: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind(Generic[T]):
-    """One kind of file: its ending, the bytes that it may have, its coding, and where what it holds belongs.
-
-    `decode` raises BadRecord where data do not satisfy the contract.
-    """
+class FileFormat(Generic[T]):
+    """`T` is what a file holds. `decode` raises BadRecord where the bytes break the format's contract."""
 
     ending: str
     most_bytes: int
@@ -41,51 +43,52 @@ class Kind(Generic[T]):
         return sorted((reports / "runs").glob(f"*/*/*{self.ending}"))
 
     def read(self, file: Path) -> T:
-        """Raise BadRecord where the file is too large, truncated, foreign, newer, or lies about its place."""
+        """Raise BadRecord where the file is too large, truncated, of another format, or not in the place it names."""
         try:
-            made = self.decode(begin(file, self.most_bytes + 1))
+            content = self.decode(read_at_most(file, self.most_bytes + 1))
         except BadRecord as fault:
             raise BadRecord(f"{file}: {fault}") from None
-        host_class, engine, run = self.place(made)
+        host_class, engine, run = self.place(content)
         if file.parts[-3:] != (host_class, engine, f"{run}{self.ending}"):
             raise BadRecord(f"{file}: says that it belongs at {host_class}/{engine}/{run}{self.ending}")
-        return made
+        return content
 
-    def readable(self, reports: Path) -> tuple[list[T], tuple[BadRecord, ...]]:
-        """What can be read, in the order of the paths, and why the rest cannot."""
-        made, faults = [], []
-        for file in self.files(reports):
+    def read_valid(self, files: Iterable[Path]) -> tuple[dict[Path, T], tuple[BadRecord, ...]]:
+        """Return the content of each file that can be read, and why the other files cannot."""
+        contents, faults = {}, []
+        for file in files:
             try:
-                made.append(self.read(file))
+                contents[file] = self.read(file)
             except BadRecord as fault:
                 faults.append(fault)
-        return made, tuple(faults)
+        return contents, tuple(faults)
 
-    def write(self, reports: Path, made: T) -> Path:
-        """Write whole or not at all. Raise BadRecord, before anything is written, where the contract is not satisfied.
+    def readable(self, reports: Path) -> tuple[list[T], tuple[BadRecord, ...]]:
+        """Return `read_valid` of all files of this format below `reports`, in the order of their paths."""
+        contents, faults = self.read_valid(self.files(reports))
+        return list(contents.values()), faults
 
-        A file that stood there and cannot be read (a newer format, perhaps) is kept beside it.
+    def write(self, reports: Path, content: T) -> Path:
+        """Write whole or not at all. Raise BadRecord, before anything is written, where `content` breaks the contract.
+
+        A file that stands there and cannot be read (perhaps of a newer format) is kept under another name.
         """
-        data = self.encode(made)
+        data = self.encode(content)
         self.decode(data)
-        target = self.path(reports, *self.place(made))
-        if target.is_symlink() or (target.exists() and not self._is_readable(target)):
-            target.replace(target.with_name(f"{target.name}.unreadable"))
+        target = self.path(reports, *self.place(content))
+        if target.is_symlink() or target.exists():
+            try:
+                self.read(target)
+            except BadRecord:
+                target.replace(target.with_name(f"{target.name}.unreadable"))
         write_whole(target, data)
         return target
 
-    def _is_readable(self, file: Path) -> bool:
-        try:
-            self.read(file)
-        except BadRecord:
-            return False
-        return True
 
+def read_at_most(file: Path, size: int) -> bytes:
+    """Return the first `size` bytes of a plain file: a link could lead anywhere, and a pipe has no end.
 
-def begin(file: Path, size: int) -> bytes:
-    """The first bytes of a plain file: a link could lead anywhere, and a pipe has no end.
-
-    Raise FileNotFoundError where there is none, BadRecord where it is no plain file or cannot be read.
+    Raise FileNotFoundError where there is no file, BadRecord where it is not a plain file or cannot be read.
     """
     if not stat.S_ISREG(file.lstat().st_mode):
         raise BadRecord("is not a plain file")

@@ -147,5 +147,5 @@ def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Attempt[Record]
             )
             record = Record(header=header)
             place = RUNS.place(record)
-            absent.append(Attempt(file=Path(), made=record, data=records.encode(record), place=place))
+            absent.append(Attempt(file=Path(), made=record, place=place))
     return absent, unplaced

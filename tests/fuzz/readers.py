@@ -396,9 +396,9 @@ def _of(module: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{module}.{name}" for name in names)
 
 
-OF_RECORDS = _of("records", "decode", "decode_line", "_check", "encode", "path")
+OF_RECORDS = _of("records", "decode", "decode_line", "encode", "path")
 STREAM = ("feed", "_feed", "_take", "_take_import", "_take_observation", "_note_lie", "lies_in_words")
-OF_CATALOG = _of("catalog", "load", "load_entries", "_text", "_tables", "_faults", "_line")
+OF_CATALOG = _of("releases", "load", "load_entries", "_document", "_faults", "_line")
 _opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
 _opens_a_contribution = _first_line(contributed._decoder)
 
@@ -429,7 +429,7 @@ READERS: dict[str, Reader] = {
     ),
     "speed file": Reader(
         read=_speed_file, refuses=(BadRecord,), seeds=_speed_files, past_the_first=_opens_a_speed_file,
-        code=_of("speed_records", "decode", "_check", "_faults"), share=4,
+        code=_of("speed_records", "decode", "_check_points"), share=4,
     ),
     "catalog": Reader(
         read=_whole_catalog, refuses=(BadData,), seeds=_catalogs, past_the_first=_is_toml, code=OF_CATALOG, share=1

@@ -1,4 +1,4 @@
-"""What is read of a machine's GPUs. No AMD GPU has confirmed the layout: it is the kernel's documented one."""
+"""How a machine's GPUs are found. AMD's layout is the one that the kernel documents; no AMD GPU was there to try it."""
 
 from __future__ import annotations
 

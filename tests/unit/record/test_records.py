@@ -122,7 +122,7 @@ def test_a_damaged_record_is_read_or_refused(data):
     ids=["two on a line", "two on a line, then a blank", "over two lines", "two on the last", "one too many"],
 )
 def test_an_observation_is_one_line(arrange):
-    """Quick decoding of all lines at once must not accept what line by line is refused."""
+    """Decoding all lines at once must not accept what is refused line by line."""
     first, *rest = records.encode(RECORD).splitlines()
     lines = arrange(*rest)
     with pytest.raises(BadRecord, match=r"line \d"):

@@ -75,7 +75,7 @@ def test_a_link_is_not_sealed(published):
 
 
 FAKE_GH = """#!/bin/sh
-# A fake: it answers what it was told to, and keeps what it was asked.
+# A fake gh: it prints a given answer, and writes down its arguments.
 echo "$*" > "$(dirname "$0")/asked"
 printf '%s' '{said}'
 echo 'so it is' >&2

@@ -62,6 +62,8 @@ POINT = DOCUMENT["points"][0]
         (lambda it: it.update(started="2026-13-01T00:00:00Z"), "no time"),
         (lambda it: it.pop("profile"), "neither a profile nor a peer"),
         (lambda it: it.update(peer="torch"), "or of both"),
+        (lambda it: it.update(run="peer-torch-py311-cpu"), "or of both"),
+        (lambda it: it.update(run="peer-torch-py311-cpu", peer="jax", profile=None), "is not of the peer jax"),
         (lambda it: it["points"].append(POINT), "twice"),
         (lambda it: it["points"][0]["variants"].append(POINT["variants"][0]), "twice"),
         (lambda it: it["points"][0].update(variants=[]), "not timed"),
