@@ -17,7 +17,8 @@ from matrix.catalog import releases
 from matrix.plan import shards
 from matrix.plan.due import Estimate, current, estimate, still_true
 from matrix.plan.planned_run import Planned
-from matrix.plan.selection import Selection, plan
+from matrix.plan.run_list import plan_runs
+from matrix.plan.selection import Selection
 from matrix.plan.shards import Part
 from matrix.provision import engines
 from matrix.record import records
@@ -64,7 +65,7 @@ def prepare(
 
     # Plan: the runs that the selection names, or this shard's part of these.
     engine_name, engine_why = engines.choose(engine)
-    planned = plan(catalog, selection, engine_name)
+    planned = plan_runs(catalog, selection, engine_name)
     if shard:
         planned = shards.take(planned, shard, shards.seconds_of(reports))
 

@@ -1,7 +1,7 @@
-"""Every approach: what the suite's catalog says of it, and what people are told of it.
+"""Every approach: its entry in the suite's catalog, and what this project adds to show it to people.
 
-The suite's own code is not shown to people: it carries what old releases and all cases need. The code here is short.
-Scripts made of it are run, and must show what the records say (tests/unit/answers/test_reproduction.py).
+The suite's own code is not shown, for it carries everything that old releases and all cases need. The code here is
+short. Scripts made of it are run, and must show what the records say (tests/unit/answers/test_reproduction.py).
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from matrix.suite import catalog as suite
 
 @dataclass(frozen=True, kw_only=True)
 class Approach:
-    """The first nine fields are the suite's, explained there.
+    """The fields without a default come from the suite, and are explained there.
 
-    `place`: among the approaches that compute the same grouped convolution in two dimensions, what people write first.
-    `common`: one of the few that most programs use; short tables show these.
-    `wasteful`: needs more arithmetic, or more memory, than the convolution itself.
-    `program`: somebody can write it; a question that is put to TensorFlow alone is no program.
-    `function`: TensorFlow code of `convolution(x, w)`; or `layers`: a list of Keras layers, as a format of `cout`,
-    `kernel`, `bias` and `options`. An approach with neither has no snippet and no script.
+    `place`: its position, by what people write first, among the approaches that compute the grouped 2-D convolution.
+    `common`: one of the few that most programs use; short tables show only these.
+    `wasteful`: needs more arithmetic or memory than the convolution itself.
+    `program`: whether somebody can write it; a question put to TensorFlow alone is no program.
+    `function`: TensorFlow code of `convolution(x, w)`.
+    `layers`: a list of Keras layers instead, as a format of `cout`, `kernel`, `bias` and `options`. An approach without
+    `function` and `layers` has no snippet and no script.
     """
 
     summary: str
@@ -46,62 +47,47 @@ class Approach:
         return f"{self.form}-{self.rank}d"
 
 
-def _in_the_suite(name: str) -> dict[str, Any]:
-    return suite.APPROACHES[name]._asdict()
-
-
-# In the suite's order.
-APPROACHES: dict[str, Approach] = {
-    "nn-conv2d": Approach(
-        **_in_the_suite("nn-conv2d"),
-        place=2,
-        common=True,
-        function="""
+# What this project adds to the suite's entries, by approach.
+ADDITIONS: dict[str, dict[str, Any]] = {
+    "nn-conv2d": {
+        "place": 2,
+        "common": True,
+        "function": """
             def convolution(x, w):
                 return conv2d(x, w)
             """,
-    ),
-    "keras-groups": Approach(
-        **_in_the_suite("keras-groups"),
-        place=1,
-        common=True,
-        layers="[tf.keras.layers.Conv2D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
-    ),
-    "keras-groups-1d": Approach(
-        **_in_the_suite("keras-groups-1d"),
-        layers="[tf.keras.layers.Conv1D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
-    ),
-    "keras-groups-3d": Approach(
-        **_in_the_suite("keras-groups-3d"),
-        layers="[tf.keras.layers.Conv3D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
-    ),
-    "keras-groups-transpose": Approach(
-        **_in_the_suite("keras-groups-transpose"),
-    ),
-    "depthwise": Approach(
-        **_in_the_suite("depthwise"),
-        common=True,
-        function="""
+    },
+    "keras-groups": {
+        "place": 1,
+        "common": True,
+        "layers": "[tf.keras.layers.Conv2D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
+    },
+    "keras-groups-1d": {
+        "layers": "[tf.keras.layers.Conv1D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
+    },
+    "keras-groups-3d": {
+        "layers": "[tf.keras.layers.Conv3D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
+    },
+    "depthwise": {
+        "common": True,
+        "function": """
             def convolution(x, w):
                 return tf.nn.depthwise_conv2d(x, w, STRIDES, PADDING, data_format=DATA_FORMAT)
             """,
-    ),
-    "depthwise-pointwise": Approach(
-        **_in_the_suite("depthwise-pointwise"),
-        layers="[tf.keras.layers.DepthwiseConv2D({kernel}, use_bias=False{options}),\n"
+    },
+    "depthwise-pointwise": {
+        "layers": "[tf.keras.layers.DepthwiseConv2D({kernel}, use_bias=False{options}),\n"
         "          tf.keras.layers.Conv2D({cout}, 1, use_bias={bias})]",
-    ),
-    "separable": Approach(
-        **_in_the_suite("separable"),
-        function="""
+    },
+    "separable": {
+        "function": """
             def convolution(x, w, pointwise):
                 return tf.nn.separable_conv2d(x, w, pointwise, STRIDES, PADDING)
             """,
-    ),
-    "slice-loop": Approach(
-        **_in_the_suite("slice-loop"),
-        place=4,
-        function="""
+    },
+    "slice-loop": {
+        "place": 4,
+        "function": """
             def convolution(x, w):
                 size, outputs = int(x.shape[CHANNELS]) // GROUPS, int(w.shape[3]) // GROUPS
                 parts = []
@@ -110,33 +96,30 @@ APPROACHES: dict[str, Approach] = {
                     parts.append(conv2d(part, w[..., group * outputs : (group + 1) * outputs]))
                 return tf.concat(parts, axis=CHANNELS)
             """,
-    ),
-    "split-concat": Approach(
-        **_in_the_suite("split-concat"),
-        place=3,
-        common=True,
-        function="""
+    },
+    "split-concat": {
+        "place": 3,
+        "common": True,
+        "function": """
             def convolution(x, w):
                 inputs, filters = tf.split(x, GROUPS, axis=CHANNELS), tf.split(w, GROUPS, axis=3)
                 return tf.concat([conv2d(one, f) for one, f in zip(inputs, filters)], axis=CHANNELS)
             """,
-    ),
-    "masked-dense": Approach(
-        **_in_the_suite("masked-dense"),
-        place=5,
-        wasteful=True,
-        function="""
+    },
+    "masked-dense": {
+        "place": 5,
+        "wasteful": True,
+        "function": """
             def convolution(x, w):
                 size, outputs = int(w.shape[2]), int(w.shape[3]) // GROUPS
                 mask = np.kron(np.eye(GROUPS), np.ones((size, outputs)))
                 return conv2d(x, tf.tile(w, [1, 1, GROUPS, 1]) * tf.cast(tf.constant(mask), w.dtype))
             """,
-    ),
-    "patches-einsum": Approach(
-        **_in_the_suite("patches-einsum"),
-        place=6,
-        wasteful=True,
-        function="""
+    },
+    "patches-einsum": {
+        "place": 6,
+        "wasteful": True,
+        "function": """
             def convolution(x, w):
                 height, width, size, outputs = [int(n) for n in w.shape]
                 extract = tf.image.extract_patches if hasattr(tf.image, "extract_patches") else tf.extract_image_patches
@@ -146,18 +129,22 @@ APPROACHES: dict[str, Approach] = {
                 w = tf.reshape(w, [height * width, size, GROUPS, outputs // GROUPS])
                 return tf.reshape(tf.einsum("nhwkgi,kigo->nhwgo", patches, w), [n, h, wide, outputs])
             """,
-    ),
-    "fused-kernel": Approach(
-        **_in_the_suite("fused-kernel"),
-        program=False,
-    ),
+    },
+    "fused-kernel": {
+        "program": False,
+    },
 }
 
-# What an answer begins with, and what works everywhere: times are compared with it.
-PLAINEST, SPLIT = "nn-conv2d", "split-concat"
-# The approaches that can take each other's place, what people write first.
+# In the suite's order.
+APPROACHES: dict[str, Approach] = {
+    name: Approach(**entry._asdict(), **ADDITIONS.get(name, {})) for name, entry in suite.APPROACHES.items()
+}
+
+# The approach that answers begin with.
+PLAINEST = "nn-conv2d"
+# The approach that works everywhere: times are compared with it.
+SPLIT = "split-concat"
+# The approaches that can replace each other, in the order of what people write first.
 INTERCHANGEABLE: tuple[str, ...] = tuple(
-    sorted(
-        (name for name, approach in APPROACHES.items() if approach.place), key=lambda name: APPROACHES[name].place or 0
-    )
+    sorted((name for name in APPROACHES if APPROACHES[name].place), key=lambda name: APPROACHES[name].place or 0)
 )

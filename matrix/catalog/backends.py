@@ -1,4 +1,4 @@
-"""Loads matrix/data/backends.toml: what the image of a target is built on."""
+"""Loads matrix/data/backends.toml: the images that a target's image is built on."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ Package = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9.+-]+"))]
 
 
 class Toolkit(Strict, frozen=True, kw_only=True):
-    """The vendor's image with a GPU's libraries, for a range of releases (PEP 440)."""
+    """The vendor's image with a GPU's libraries, for a range of releases."""
 
     releases: catalog.Releases
     image: Reference
 
 
 class Backend(Strict, frozen=True, kw_only=True):
-    """`image`: the base in a registry, with `{python}`; `debian` and its `packages`: of a base made without one.
+    """`image`: the base image in a registry, with `{python}` in its name.
 
-    `virtual_device`: what a build of the backend plans for on a machine that has no device of it.
+    `debian`, `packages`: the Debian release and packages of a base that is made where no registry can be reached.
+    `virtual_device`: the device that TensorFlow is told to plan for on a machine that has none of this backend.
     """
 
     name: ids.Backend
@@ -41,9 +42,11 @@ class Backend(Strict, frozen=True, kw_only=True):
         return self.image.format(python=python)
 
     def toolkit(self, release: str) -> str | None:
-        """None where the wheels of the release bring what they need."""
-        fitting = (one.image for one in self.toolkits if SpecifierSet(one.releases, prereleases=True).contains(release))
-        return next(fitting, None)
+        """The toolkit's image; None where the wheels of the release bring all libraries that they need."""
+        for toolkit in self.toolkits:
+            if SpecifierSet(toolkit.releases, prereleases=True).contains(release):
+                return toolkit.image
+        return None
 
 
 @cache

@@ -1,13 +1,12 @@
-"""The error texts that are known: how one is recognised, what it really means, and what to do about it.
+"""Loads matrix/data/known_errors.toml: how a known error is recognised, what it means, and what to do about it.
 
-Errors are recognised when records are judged, not when they are made, so that naming one never rewrites evidence.
+Errors are recognised when records are judged, not when they are made, so that a new known error changes no record.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +18,12 @@ from matrix.base.structs import Strict
 from matrix.catalog.releases import Text, load_entries
 from matrix.record.records import Observation
 
-# What means the same in Python and in JavaScript, with any flags: literal text, sets of ASCII characters, alternatives,
-# and ? * + behind a single character or set. No \d, \w, \s, \b and no dot: their reach differs. No repeated group:
-# nothing here can take exponential time.
+# A pattern may hold only what means the same in Python and in JavaScript, with any flags: literal text, sets of ASCII
+# characters, alternatives, and ? * + behind a single character or set. \d, \w, \s, \b and the dot are refused, since
+# they match different characters there. Repeated groups are refused, so that no pattern can take exponential time.
 _CHARACTER = r"[A-Za-z0-9 _,:;'\"<>=%&!@#~-]|\\[.()\[\]{}|*+?^$/]|\[\^?[A-Za-z0-9 _.,:;'\"<>=-]+\]"
 PATTERN = rf"^(?:(?:{_CHARACTER})[?*+]?|\(\?:|\)(?![?*+])|\|)+$"
-# Where people report: what a link leads to must be a page that a reader can judge.
+# A link must lead to a page where people report and discuss errors, so that a reader can judge it.
 LINK = (
     r"^https://(?:github\.com/[\w.-]+/[\w.-]+/(?:issues|pull)/[0-9]+|github\.com/[\w.-]+/[\w.-]+/blob/[\w./#-]+|"
     r"stackoverflow\.com/questions/[0-9]+|discuss\.[\w.-]+/t/[\w/-]+)$"
@@ -32,12 +31,13 @@ LINK = (
 
 
 class KnownError(Strict, frozen=True, kw_only=True):
-    """An error text: `pattern` is searched for in it, `examples` are real ones.
+    """An error text in which `pattern` is found. `examples` are real error texts.
 
-    `backends`: whose kernels alone say it; none where it can come from any.
-    `meaning` is the cause; `otherwise` are other causes of the same text, each with the check that tells it apart.
-    `mend` is what to change in a program that no release could run. `reported` are ways round that only the `links`
-    tell of; those that records show are not written down here but computed from them (matrix/answers/workarounds.py).
+    `backends`: the backends whose kernels can raise it; empty where any backend can.
+    `meaning`: the cause. `otherwise`: other causes of the same text, each with the check that tells it apart.
+    `mend`: what to change in a program that no release could run.
+    `reported`: workarounds that only the `links` describe. Workarounds that records show are not written here but
+    computed from the records (matrix/answers/workarounds.py).
     """
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=40)]
@@ -53,34 +53,29 @@ class KnownError(Strict, frozen=True, kw_only=True):
 
 
 def load(data: Path = paths.DATA) -> tuple[KnownError, ...]:
-    """In the order of the file: the special before the general. Raise BadData naming every fault."""
+    """In the order of the file, special errors before general ones. Raise BadData naming every fault."""
     return load_entries(data / "known_errors.toml", "error", KnownError, key="id")
 
 
 def recognise(known: Sequence[KnownError], text: str) -> KnownError | None:
-    """The first whose pattern is in `text`."""
+    """The first known error whose pattern is found in `text`."""
     text = searched(text)
     return next((error for error in known if found_in(text, error.pattern)), None)
 
 
 def searched(text: str) -> str:
-    """`text` as patterns are searched for in it: on one line, so that a terminal's line breaks do not matter."""
+    """`text` on one line, as patterns expect it, so that the line breaks of a terminal do not matter."""
     return " ".join(text.split())
 
 
 def found_in(text: str, pattern: str) -> bool:
-    return _compiled(pattern).search(text) is not None
+    """ASCII letters match in either case, as with `new RegExp(pattern, "i")` in JavaScript."""
+    return re.search(pattern, text, re.IGNORECASE | re.ASCII) is not None
 
 
 def spoken(observation: Observation) -> str:
-    """A failed observation as one text: the error, or how it ended."""
+    """A failed observation as one text: the error, or how the program ended."""
     if observation.error:
         return f"{observation.error.type}: {observation.error.message}"
-    told = (observation.signal, observation.reason)
-    return f"{observation.outcome}: {', '.join(filter(None, told)) or 'it does not say why'}"
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """ASCII letters match in either case, as people write them: `new RegExp(pattern, "i")` does the same."""
-    return re.compile(pattern, re.IGNORECASE | re.ASCII)
+    reasons = filter(None, (observation.signal, observation.reason))
+    return f"{observation.outcome}: {', '.join(reasons) or 'it does not say why'}"

@@ -1,4 +1,4 @@
-"""Loads and checks matrix/data/: releases, backends' wheels and profiles. Every fault of a file is told at once."""
+"""Loads releases.toml and profiles.toml, and checks TOML files of entries: all faults of a file are shown at once."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from matrix.base.structs import Strict
 
 Entry = TypeVar("Entry", bound=msgspec.Struct)
 
-# A file by hand is not larger; naming every fault of one takes time that grows faster than it.
+# No file written by hand is larger, and the time to name every fault grows faster than the size.
 MAX_FILE = 256 * 1024
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
-# Releases as in PEP 440, as far as it is needed: `>=2.5,<2.12`, `==2.6.*`; nothing means all.
+# A range of releases, in the part of PEP 440 that is needed: `>=2.5,<2.12`, `==2.6.*`. The empty text means all.
 NUMBERS = r"[0-9]{1,3}(?:\.[0-9]{1,9}){0,3}"
 CLAUSE = rf"(?:(?:[<>=!]=|[<>]){NUMBERS}(?:(?:a|b|rc)[0-9]{{1,8}})?|[=!]={NUMBERS}\.\*)"
 Releases = Annotated[str, Meta(pattern=ids.exactly(rf"(?:{CLAUSE}(?:,{CLAUSE})*)?"))]
 
 
 class Wheel(Strict, frozen=True, kw_only=True):
-    """What pip would be asked for, and the newest CPython that its wheels support, read from the wheels' tags."""
+    """What to ask pip for, and the newest CPython that has a wheel, by the wheels' tags."""
 
     requirement: Annotated[str, Meta(pattern=ids.exactly(rf"[a-z-]+(\[[a-z-]+\])?=={ids.RELEASE}"))]
     python: Annotated[str, Meta(pattern=ids.exactly(ids.PYTHON))]
 
 
 class Release(Strict, frozen=True, kw_only=True):
-    """A TensorFlow version and what it needs. `date`: the day (UTC) its wheels appeared on the index."""
+    """A TensorFlow version. `date`: the day (UTC) on which its wheels appeared on the package index."""
 
     version: Annotated[str, Meta(pattern=ids.exactly(ids.RELEASE))]
     date: datetime.date
@@ -51,11 +51,12 @@ class Release(Strict, frozen=True, kw_only=True):
 
 
 class Profile(Strict, frozen=True, kw_only=True):
-    """Variables and options that change what TensorFlow does, and the releases (a PEP 440 range) where they do.
+    """Variables and options that change what TensorFlow does, and the releases and backends where they do.
 
-    `onednn`: `default` comes to this profile where TensorFlow says that oneDNN is on (or off). `optimizer`: options of
-    TensorFlow 2's optimizer, which have no variable. `approaches`: those that it can matter to; all by default.
-    `by_name`: only run where it is asked for. `needs_device`: it changes nothing that can be planned.
+    `onednn`: the profile `default` is the same as this one where TensorFlow says that oneDNN is on (or off).
+    `optimizer`: options of TensorFlow 2's graph optimizer, which no variable can set.
+    `approaches`: the approaches that the profile can affect; none means all.
+    `by_name`: run only where a person names it. `needs_device`: it changes nothing that can be planned.
     """
 
     name: Annotated[str, Meta(pattern=ids.exactly(ids.PROFILE))]
@@ -71,12 +72,12 @@ class Profile(Strict, frozen=True, kw_only=True):
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the suite is run under."""
+        """The environment variables that the suite runs under."""
         return self.environment | ({"SUITE_OPTIMIZER": json.dumps(self.optimizer)} if self.optimizer else {})
 
     @property
     def setting(self) -> str:
-        """What a person sets: variables for a shell, or a line of Python before the first function; "" for nothing."""
+        """What a person sets: variables in a shell, or a line of Python before the first function; "" for nothing."""
         if self.optimizer:
             return f"tf.config.optimizer.set_experimental_options({self.optimizer})"
         return " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
@@ -107,63 +108,58 @@ def load(data: Path = paths.DATA) -> Catalog:
 
 
 def load_entries(file: Path, table: str, kind: type[Entry], *, key: str) -> tuple[Entry, ...]:
-    """The `[[table]]` entries of a TOML file, each a `kind`, no two with the same `key`."""
-    text = _text(file)
-    entries = _tables(file, text, table)
-    faults = [
-        f"{file}:{_line(text, table, number, name)}: {fault}"
-        for number, entry in enumerate(entries)
-        for name, fault in _faults(entry, kind)
-    ]
+    """The `[[table]]` entries of a TOML file, each a `kind`, no two with the same `key`. Raise BadData."""
+    text, entries = _read(file, table)
+    faults: list[str] = []
     seen: set[str] = set()
     for number, entry in enumerate(entries):
+        found = _faults(entry, kind)
         value = entry.get(key)
-        if isinstance(value, str) and value in seen:
-            faults.append(f"{file}:{_line(text, table, number, key)}: {key} {value!r} is there twice; remove one")
-        seen |= {value} if isinstance(value, str) else set()
+        if isinstance(value, str):
+            if value in seen:
+                found.append((key, f"{key} {value!r} is there twice; remove one"))
+            seen.add(value)
+        faults += [f"{file}:{_line(text, table, number, name)}: {fault}" for name, fault in found]
     if faults:
         raise BadData("\n".join(faults))
     return tuple(msgspec.convert(entry, kind) for entry in entries)
 
 
-def _text(file: Path) -> str:
+def _read(file: Path, table: str) -> tuple[str, list[Mapping[str, Any]]]:
+    """The text of the file, and its entries as they stand there. Raise BadData for any other content."""
     try:
         if file.stat().st_size > MAX_FILE:
             raise BadData(f"{file}: is larger than {MAX_FILE // 1024} KiB")
-        return file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise BadData(f"{file}: {fault}", "restore it with: git checkout -- matrix/data") from fault
-
-
-def _tables(file: Path, text: str, table: str) -> list[Mapping[str, Any]]:
     try:
         document = tomllib.loads(text)
-    except (ValueError, RecursionError) as fault:  # of the wrong form, or a number too long for Python
+    except (ValueError, RecursionError) as fault:  # ValueError: of the wrong form, or a number too long for Python
         raise BadData(f"{file}: is not TOML: {fault}") from fault
     entries = document.pop(table, [])
     if document or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadData(f"{file}: holds [[{table}]] entries and nothing else; remove {', '.join(document) or table}")
-    return entries
+    return text, entries
 
 
 def _faults(entry: Mapping[str, Any], kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
-    """(key, fault with its mend) of one entry; msgspec alone would stop at the first."""
+    """Return (key, fault and how to mend it) for every fault of an entry; msgspec alone would stop at the first."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     faults = [(name, f"unknown key {name!r}; known are {', '.join(fields)}") for name in entry if name not in fields]
     for name, field in fields.items():
-        if name not in entry:
-            if field.required:
-                faults.append(("", f"{name} is missing; add it"))
-            continue
-        try:
-            msgspec.convert(entry[name], field.type)
-        except msgspec.ValidationError as fault:
-            faults.append((name, f"{name}: {fault}"))
+        if name in entry:
+            try:
+                msgspec.convert(entry[name], field.type)
+            except msgspec.ValidationError as fault:
+                faults.append((name, f"{name}: {fault}"))
+        elif field.required:
+            faults.append(("", f"{name} is missing; add it"))
     return faults
 
 
 def _line(text: str, table: str, number: int, key: str) -> int:
-    """The line of `key` in the entry with this number, or of the entry's head where the key has no line of its own."""
+    """The line number of `key` in the entry with this number, or of the entry's head where the key has no line."""
     lines = text.splitlines()
     heads = [index for index, line in enumerate(lines) if line.strip() == f"[[{table}]]"]
     if number >= len(heads):

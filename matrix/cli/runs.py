@@ -15,9 +15,9 @@ from matrix.catalog import releases as catalog
 from matrix.catalog.approaches import APPROACHES
 from matrix.cli.options import reports_option
 from matrix.cli.terminal import RELEASES, console, say, tell_summary
-from matrix.plan import selection as plan_
 from matrix.plan import shards
 from matrix.plan.due import Estimate
+from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.provision import engines
 from matrix.record import folder
@@ -126,7 +126,7 @@ def plan(
 ) -> None:
     """Divide the runs into shards, by what they were recorded to take; all of them, also those that are current."""
     selection = Selection(releases=releases, backends=_in_order(backends), profiles=profiles)
-    made = shards.plan(plan_.plan(catalog.load(), selection, "docker"), number, shards.seconds_of(reports))
+    made = shards.plan(plan_runs(catalog.load(), selection, "docker"), number, shards.seconds_of(reports))
     if github_output:
         with github_output.open("ab") as stream:
             stream.write(b"plan=" + shards.encode(made) + b"\n")

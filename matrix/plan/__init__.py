@@ -1,1 +1,1 @@
-"""From what a person selects to the list of runs, which of them are due, and their division into shards."""
+"""Which runs a person asks for, which of them are due, and how several machines share them."""

@@ -1,7 +1,8 @@
-"""Which runs are due, because no record of the same inputs stands, and how long they will take."""
+"""Which runs are due, because they have no current record, and how long they will take."""
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +16,16 @@ from matrix.provision.engines import ENGINES
 from matrix.record import records
 from matrix.record.records import Record
 
-# Measured on two cores; only used until there are records to learn from.
+# Measured on two cores; used only until there are records to learn from.
 SECONDS_A_RUN = 60
 SECONDS_AN_ENVIRONMENT = 10
-# A record with one of these stays until its inputs change; any other outcome is tried again.
+# A record with one of these statuses stays until its inputs change; a run with any other status is tried again.
 LASTING = ("complete", "not_imported")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What the due runs will take, in seconds of wall time."""
+    """What the due runs will take. `environments`: how many must be built. `seconds`: wall time."""
 
     environments: int
     runs: int
@@ -32,9 +33,9 @@ class Estimate:
 
 
 def current(planned: Planned, reports: Path) -> Record | None:
-    """The record of this run, where it has one that was made from the same inputs.
+    """Return the run's record where it was made from today's inputs, so that the run is not due.
 
-    One that could not be built for want of an interpreter stands as long as there is none.
+    The record of a target that lacked its Python is current as long as this machine lacks that Python.
     """
     record = _record(planned, reports)
     if record is None:
@@ -42,15 +43,15 @@ def current(planned: Planned, reports: Path) -> Record | None:
     header = record.header
     if header.status == "not_built" and planned.engine == "venv":
         return None if interpreters.find(planned.run.target.python) else record
-    todays = suite_sha256(how=planned.how)
-    same = header.suite_sha256 == todays and header.recipe_sha256 == _recipe(planned)
+    same_inputs = header.suite_sha256 == suite_sha256(how=planned.how) and header.recipe_sha256 == _recipe(planned)
     stays = not header.machine and (header.status in LASTING or header.same_as)
-    return record if same and stays else None
+    return record if same_inputs and stays else None
 
 
 def still_true(planned: Planned, reports: Path) -> Record | None:
-    """What of a record of an older suite was observed as the suite of today would, in the same environment and on the
-    same processor: a record has one.
+    """Return the run's outdated record with only the observations that are still valid; None where there are none.
+
+    They are valid where the parts of the suite that they depend on, the environment and the processor are unchanged.
     """
     record = _record(planned, reports)
     if record is None or record.header.status != "complete" or record.header.recipe_sha256 != _recipe(planned):
@@ -59,7 +60,7 @@ def still_true(planned: Planned, reports: Path) -> Record | None:
         return None
     then, now = record.header.suite_parts or {}, suite_parts(how=planned.how)
     same = {part for part in now if then.get(part) == now[part]}
-    kept = tuple(one for one in record.observations if {"*", one.approach} <= same)
+    kept = tuple(observation for observation in record.observations if {"*", observation.approach} <= same)
     return Record(header=record.header, observations=kept) if kept else None
 
 
@@ -78,23 +79,20 @@ def _recipe(planned: Planned) -> str | None:
 
 
 def estimate(due: Sequence[Planned], reports: Path, slots: int) -> Estimate:
-    """From the records of the same runs where there are any, else from all records, else from a constant."""
+    """Estimate from the records of the same runs; without any, from all records; without any, from a constant.
+
+    `slots`: how many runs go side by side.
+    """
     known = {(header.run, header.engine): header.seconds or 0.0 for header in records.headers(reports)}
     usual = statistics.median(known.values()) if known else SECONDS_A_RUN
     slower = emulators.SLOWER if any(planned.emulator for planned in due) else 1
-    targets = {planned.run.target: planned for planned in due}
-    missing = sum(_is_to_build(planned) for planned in targets.values())
     seconds = sum(known.get((planned.run.id, planned.engine), usual) for planned in due)
+    missing = 0
+    for target, engine in {planned.run.target: planned.engine for planned in due}.items():
+        with contextlib.suppress(NotBuilt):  # what cannot be built at all takes no time
+            missing += not ENGINES[engine].is_built(target)
     return Estimate(
         environments=missing,
         runs=len(due),
         seconds=slower * seconds / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
     )
-
-
-def _is_to_build(planned: Planned) -> bool:
-    """What cannot be built at all takes no time."""
-    try:
-        return not ENGINES[planned.engine].is_built(planned.run.target)
-    except NotBuilt:
-        return False

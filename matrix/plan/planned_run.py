@@ -1,4 +1,4 @@
-"""A run that could be made: its target, its profile, the engine that would make it, and the cells that it has."""
+"""A run that can be made: its target, its profile, the engine that would make it, and its cells."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from matrix.record.store import EngineName
 from matrix.suite import catalog as suite
 
 THREADS = 1
-# A clean environment, but for these: TensorFlow's chatter is cut to errors, Python's output comes at once.
+# The environment is clean but for these: TensorFlow logs errors only, and Python's output is not held back.
 VARIABLES = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
-# On a GPU, besides: TensorFlow takes what memory it needs of the device, not all there is, for runs go side by side.
+# On a GPU TensorFlow also takes only the memory that it needs, instead of all of it, since runs share the device.
 VARIABLES_ON_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-# The case without groups.
+# The geometry without groups.
 CONTROL = "g1-k3"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A run that could be made: what it is of, and the engine that would make it.
+    """`kept`: the run's outdated record, with only the observations that are still valid; None where there are none.
 
-    `kept`: its record, where that has observations which still hold, and no others.
+    `emulator`: the processor that QEMU emulates for it; None where it runs on this machine's own.
     """
 
     run: Run
@@ -55,21 +55,21 @@ class Planned:
 
     @property
     def virtual_device(self) -> dict[str, str] | None:
-        """What the build plans for, for want of a device to execute on; None where the suite is executed."""
+        """The device that TensorFlow is told to plan for, as there is none; None where the suite is executed."""
         return None if self.host.gpu else backends.load()[self.run.target.backend].virtual_device
 
     @property
     def cells(self) -> tuple[CellId, ...]:
-        """All that the suite has for it, of the approaches that its profile can matter to; emulated the core alone."""
+        """The suite's cells of the approaches that the profile can affect; on an emulator only the core."""
         cells = suite.planned_cells() if self.virtual_device else suite.cells()
-        asked = self.profile.approaches or APPROACHES
-        chosen = (cell for cell in cells if cell.approach in asked)
-        return tuple(cell for cell in chosen if not self.emulator or cell in _core())
+        approaches = self.profile.approaches or APPROACHES
+        return tuple(cell for cell in cells if cell.approach in approaches and (not self.emulator or cell in _core()))
 
 
 def core_patterns(approaches: Iterable[str]) -> tuple[str, ...]:
-    """What is judged of these, and its controls, as shell patterns: few, for a Python before 3.11 compiles each of more
-    than 256 again for every cell.
+    """The cells of these approaches that are judged, and their controls, as shell patterns.
+
+    The patterns must be few: before 3.11 Python compiles them anew for every cell where there are more than 256.
     """
     return tuple(
         f"{approach}/{mode}/*/{geometry}/*/f32/nhwc"
@@ -86,11 +86,12 @@ def _core() -> frozenset[CellId]:
 
 
 def recipe_sha256(planned: Planned, built: str) -> str:
-    """Of all that decides what runs, but for the host class and the suite: what is built, by the engine's own recipe,
-    and the variables.
+    """Hash everything that decides what runs, except the host class and the suite.
+
+    `built`: the engine's own recipe, which says what is built.
     """
-    variables = sorted(planned.variables.items())
-    asked = f" planned for {sorted(planned.virtual_device.items())}" if planned.virtual_device else ""
-    asked += f" of {planned.profile.approaches}" if planned.profile.approaches else ""
-    asked += f" emulated by {planned.emulator.command}" if planned.emulator else ""
-    return hashlib.sha256(f"{built} {variables} threads {THREADS}{asked}".encode()).hexdigest()
+    text = f"{built} {sorted(planned.variables.items())} threads {THREADS}"
+    text += f" planned for {sorted(planned.virtual_device.items())}" if planned.virtual_device else ""
+    text += f" of {planned.profile.approaches}" if planned.profile.approaches else ""
+    text += f" emulated by {planned.emulator.command}" if planned.emulator else ""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""A plan in shards, one a job of one machine: balanced by what runs were recorded to take. While there are targets
-enough none is in two shards, so that one image serves many runs.
+"""Divides the runs into shards, one for each machine, balanced by how long the runs took before.
 
-The same selection, catalog and records give the same shards on every machine: what is due is each shard's own question,
-for it depends on the host class.
+A target is in one shard only, as long as there are enough targets, so that one image serves many runs. The same
+selection, catalog and records give the same shards on every machine: a shard therefore holds all its runs, due or not,
+since the host class decides which runs are due.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
 from matrix.plan.planned_run import Planned
 from matrix.record import records
 
-# GitHub starts no more jobs for the matrix of one workflow run, and ends one on a runner of its own after 6 hours.
+# GitHub's limits: the jobs that one matrix of a workflow starts, and the time of a job on a runner of GitHub's.
 MOST_JOBS = 256
 MOST_SECONDS = 6 * 3600
 MOST_BYTES = 16 * 2**20
@@ -36,7 +36,7 @@ Seconds = Callable[[Run], float]
 
 
 class Shard(Strict, frozen=True, kw_only=True):
-    """`number` of `of`; its runs are of one backend. `seconds` of work for one core, environments included."""
+    """Shard `number` of `of`, with runs of one backend. `seconds`: work for one core, environments included."""
 
     number: Annotated[int, Meta(ge=1, le=MOST_JOBS)]
     of: Annotated[int, Meta(ge=1, le=MOST_JOBS)]
@@ -50,7 +50,7 @@ class Shard(Strict, frozen=True, kw_only=True):
 
 
 class Plan(Strict, frozen=True, kw_only=True, tag_field="format", tag="plan/1"):
-    """What is to be made, and where: a job matrix for each backend. `suite_sha256`: by how a run is observed."""
+    """The shards, as a job matrix for each backend. `suite_sha256`: the suite's hash for each way of observing."""
 
     suite_sha256: dict[How, records.Sha256]
     shards: dict[Backend, list[Shard]]
@@ -59,13 +59,13 @@ class Plan(Strict, frozen=True, kw_only=True, tag_field="format", tag="plan/1"):
         return [shard for shards in self.shards.values() for shard in shards]
 
     def too_long(self) -> list[Shard]:
-        """Those that a runner of GitHub's would be stopped in, if it did one run after the other."""
+        """The shards that GitHub would stop on a runner of its own, if one run went after the other."""
         return [shard for shard in self.every() if shard.seconds > MOST_SECONDS]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The shard that this machine makes, and the folder that its records are written to."""
+    """The shard that this machine makes, and the folder for its records."""
 
     number: int
     of: int
@@ -73,15 +73,19 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Load:
-    """Runs that one machine makes, and the seconds that they and their environments take."""
+class _Job:
+    """Runs of one backend that one machine makes, and the seconds that they and their environments take."""
 
     seconds: float
     runs: tuple[Planned, ...]
 
+    @property
+    def backend(self) -> Backend:
+        return self.runs[0].run.target.backend
+
 
 def parse(text: str, folder: Path | None) -> Part:
-    """`I/N`, by default with a folder of this name below `shards/`. Raise BadUsage where there is no such shard."""
+    """`I/N`; the folder is by default `shards/I-of-N`. Raise BadUsage where there is no such shard."""
     match = re.fullmatch(r"([1-9][0-9]{0,2})/([1-9][0-9]{0,2})", text, re.ASCII)
     if not match or int(match[1]) > int(match[2]):
         raise BadUsage(f"{text!r} is no shard", "name the second of five: --shard 2/5")
@@ -89,8 +93,10 @@ def parse(text: str, folder: Path | None) -> Part:
 
 
 def seconds_of(reports: Path) -> Seconds:
-    """What a run takes by its records, whatever machine made them (the median); without any, what those of its backend
-    take; else a constant. A run that is another under another name costs nothing of its own.
+    """Return a function that says how long a run takes.
+
+    It answers with the median of the run's records, whatever machine made them; without any, with the median of its
+    backend; without any, with a constant. A run that is the same as another one costs nothing of its own.
     """
     of_run: dict[str, list[float]] = defaultdict(list)
     of_backend: dict[Backend, list[float]] = defaultdict(list)
@@ -105,32 +111,37 @@ def seconds_of(reports: Path) -> Seconds:
 
 
 def plan(planned: Sequence[Planned], shards: int, seconds: Seconds) -> Plan:
-    """At most so many shards: never more than there are runs. Raise BadUsage for a number that cannot be."""
-    _check_number(shards, planned, seconds)
+    """Divide the runs into at most this many shards, never more than there are runs. Raise BadUsage where GitHub could
+    not start so many jobs, or where there are fewer shards than backends.
+    """
     jobs = _jobs(planned, shards, seconds)
-    made: dict[Backend, list[Shard]] = defaultdict(list)
-    for number, (backend, job) in enumerate(jobs, 1):
-        runs = [entry.run.id for entry in job.runs]
-        shard = Shard(number=number, of=len(jobs), backend=backend, seconds=round(job.seconds), runs=runs)
-        made[backend].append(shard)
-    return Plan(suite_sha256={how: suite_sha256(how=how) for how in get_args(How)}, shards=dict(made))
+    of_backend: dict[Backend, list[Shard]] = defaultdict(list)
+    for number, job in enumerate(jobs, 1):
+        shard = Shard(
+            number=number,
+            of=len(jobs),
+            backend=job.backend,
+            seconds=round(job.seconds),
+            runs=[entry.run.id for entry in job.runs],
+        )
+        of_backend[job.backend].append(shard)
+    return Plan(suite_sha256={how: suite_sha256(how=how) for how in get_args(How)}, shards=dict(of_backend))
 
 
 def take(planned: Sequence[Planned], part: Part, seconds: Seconds) -> tuple[Planned, ...]:
-    """The runs of one shard, in their order. Raise BadUsage where the plan has fewer shards."""
-    _check_number(part.of, planned, seconds)
+    """Return the runs of one shard, in their order. Raise BadUsage where the plan has fewer shards."""
     jobs = _jobs(planned, part.of, seconds)
     if part.number > len(jobs):
         raise BadUsage(f"there is no shard {part.number}", f"these runs make {len(jobs)} shards at most")
-    return jobs[part.number - 1][1].runs
+    return jobs[part.number - 1].runs
 
 
-def encode(made: Plan) -> bytes:
-    return msgspec.json.encode(made, order="sorted")
+def encode(plan_: Plan) -> bytes:
+    return msgspec.json.encode(plan_, order="sorted")
 
 
 def read(file: Path) -> Plan:
-    """Raise BadRecord where the file is no plan, or a newer one."""
+    """Raise BadRecord where the file is no plan, or of a newer format."""
     try:
         with file.open("rb") as stream:
             data = stream.read(MOST_BYTES + 1)
@@ -141,35 +152,31 @@ def read(file: Path) -> Plan:
         raise BadRecord(f"{file}: {fault}", "make it anew: python -m matrix plan --json") from None
 
 
-def _jobs(planned: Sequence[Planned], shards: int, seconds: Seconds) -> list[tuple[Backend, _Load]]:
-    order = {entry.run: number for number, entry in enumerate(planned)}
-    targets = _by_target(planned, seconds)
-    jobs = []
-    for backend, number in _apportion(targets, shards).items():
-        for job in _balance(_divide(targets[backend], number, seconds), number):
-            runs = sorted(job.runs, key=lambda entry: order[entry.run])
-            jobs.append((backend, _Load(seconds=job.seconds, runs=tuple(runs))))
-    return jobs
-
-
-def _by_target(planned: Iterable[Planned], seconds: Seconds) -> dict[Backend, list[_Load]]:
-    groups: dict[Target, list[Planned]] = defaultdict(list)
+def _jobs(planned: Sequence[Planned], shards: int, seconds: Seconds) -> list[_Job]:
+    """The jobs of each backend, balanced, their runs in the order of `planned`."""
+    _check_number(shards, planned, seconds)
+    runs_of: dict[Target, list[Planned]] = defaultdict(list)
     for entry in planned:
-        groups[entry.run.target].append(entry)
-    made: dict[Backend, list[_Load]] = defaultdict(list)
-    for target, runs in groups.items():
-        made[target.backend].append(_load(runs, seconds))
-    return made
+        runs_of[entry.run.target].append(entry)
+    targets: dict[Backend, list[_Job]] = defaultdict(list)
+    for target, runs in runs_of.items():
+        targets[target.backend].append(_job(runs, seconds))
+    order = {entry.run: number for number, entry in enumerate(planned)}
+    return [
+        _Job(seconds=job.seconds, runs=tuple(sorted(job.runs, key=lambda entry: order[entry.run])))
+        for backend, number in _apportion(targets, shards).items()
+        for job in _balance(targets[backend], number, seconds)
+    ]
 
 
-def _load(runs: Sequence[Planned], seconds: Seconds) -> _Load:
-    return _Load(seconds=SECONDS_AN_ENVIRONMENT + sum(seconds(entry.run) for entry in runs), runs=tuple(runs))
+def _job(runs: Sequence[Planned], seconds: Seconds) -> _Job:
+    return _Job(seconds=SECONDS_AN_ENVIRONMENT + sum(seconds(entry.run) for entry in runs), runs=tuple(runs))
 
 
-def _apportion(targets: dict[Backend, list[_Load]], shards: int) -> dict[Backend, int]:
-    """Shards a backend: one for each, then one by one to where a shard has most to do, while it has runs to share."""
-    work = {backend: sum(load.seconds for load in loads) for backend, loads in targets.items()}
-    runs = {backend: sum(len(load.runs) for load in loads) for backend, loads in targets.items()}
+def _apportion(targets: dict[Backend, list[_Job]], shards: int) -> dict[Backend, int]:
+    """How many shards each backend gets: one, then one more wherever a shard has most to do and can be divided."""
+    work = {backend: sum(job.seconds for job in jobs) for backend, jobs in targets.items()}
+    runs = {backend: sum(len(job.runs) for job in jobs) for backend, jobs in targets.items()}
     given = dict.fromkeys(targets, 1)
     for _ in range(shards - len(given)):
         divisible = [backend for backend in given if given[backend] < runs[backend]]
@@ -179,40 +186,36 @@ def _apportion(targets: dict[Backend, list[_Load]], shards: int) -> dict[Backend
     return given
 
 
-def _divide(targets: Sequence[_Load], number: int, seconds: Seconds) -> list[_Load]:
-    """At least so many loads: whole targets, and only where those are too few, halves of the longest."""
-    loads = list(targets)
-    while len(loads) < number:
-        longest = max((load for load in loads if len(load.runs) > 1), key=lambda load: load.seconds)
+def _balance(targets: Sequence[_Job], number: int, seconds: Seconds) -> list[_Job]:
+    """Put the targets together into this many jobs: the longest first, each to the job that has least to do so far.
+
+    Only where there are fewer targets than jobs, the longest are halved.
+    """
+    parts = list(targets)
+    while len(parts) < number:
+        longest = max((part for part in parts if len(part.runs) > 1), key=lambda part: part.seconds)
         half = len(longest.runs) // 2
-        loads.remove(longest)
-        loads += [_load(longest.runs[:half], seconds), _load(longest.runs[half:], seconds)]
-    return loads
-
-
-def _balance(loads: Iterable[_Load], number: int) -> list[_Load]:
-    """The longest first, each to the job that has least to do so far."""
+        parts.remove(longest)
+        parts += [_job(longest.runs[:half], seconds), _job(longest.runs[half:], seconds)]
     jobs: list[tuple[float, int, list[Planned]]] = [(0.0, index, []) for index in range(number)]
-    for load in sorted(loads, key=lambda load: -load.seconds):
+    for part in sorted(parts, key=lambda part: -part.seconds):
         least, index, runs = jobs[0]
-        heapq.heapreplace(jobs, (least + load.seconds, index, [*runs, *load.runs]))
-    return [_Load(seconds=taken, runs=tuple(runs)) for taken, _, runs in sorted(jobs, key=lambda job: job[1])]
+        heapq.heapreplace(jobs, (least + part.seconds, index, [*runs, *part.runs]))
+    return [_Job(seconds=taken, runs=tuple(runs)) for taken, _, runs in sorted(jobs, key=lambda job: job[1])]
 
 
 def _check_number(shards: int, planned: Iterable[Planned], seconds: Seconds) -> None:
+    """Raise BadUsage for a number of shards that cannot be."""
     backends = {entry.run.target.backend for entry in planned}
     if shards < len(backends):
         raise BadUsage(f"{shards} shards for {len(backends)} backends", "a shard is of one backend: ask for more")
     if shards > MOST_JOBS:
+        hours: dict[str, float] = defaultdict(float)
+        for entry in planned:
+            hours[f"{entry.run.target.backend}+{entry.run.profile}"] += seconds(entry.run) / 3600
+        longest_first = sorted(hours.items(), key=lambda item: -item[1])
         raise BadUsage(
             f"{shards} shards: GitHub starts at most {MOST_JOBS} jobs of a matrix",
-            f"ask for fewer; where a shard is then too long, drop what takes most: {_heaviest(planned, seconds)}",
+            "ask for fewer; where a shard is then too long, drop what takes most: "
+            + ", ".join(f"{what} ({taken:.1f} h)" for what, taken in longest_first),
         )
-
-
-def _heaviest(planned: Iterable[Planned], seconds: Seconds) -> str:
-    """Backends and profiles with their hours, the longest first."""
-    hours: dict[str, float] = defaultdict(float)
-    for entry in planned:
-        hours[f"{entry.run.target.backend}+{entry.run.profile}"] += seconds(entry.run) / 3600
-    return ", ".join(f"{what} ({taken:.1f} h)" for what, taken in sorted(hours.items(), key=lambda item: -item[1]))

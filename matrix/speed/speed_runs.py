@@ -28,9 +28,9 @@ from matrix.base.structs import Strict
 from matrix.catalog import releases as catalog
 from matrix.catalog.suite_hash import PEERS as PEERS_FOLDER
 from matrix.catalog.suite_hash import speed_sha256
-from matrix.plan import selection as plan_
 from matrix.plan.due import SECONDS_AN_ENVIRONMENT, Estimate
 from matrix.plan.planned_run import THREADS, VARIABLES
+from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.provision import engines
 from matrix.provision.engines import ENGINES
@@ -154,7 +154,7 @@ def select(selection: Selection, engine: EngineName) -> Iterator[Subject]:
     """Each release with oneDNN on and off where it can be switched, and with nothing set where it cannot; or under the
     profiles that are named.
     """
-    planned = [one for one in plan_.plan(catalog.load(), selection, engine) if one.virtual_device is None]
+    planned = [one for one in plan_runs(catalog.load(), selection, engine) if one.virtual_device is None]
     switched = {one.run.target for one in planned if one.profile.onednn is not None}
     for one in planned:
         if selection.profiles or one.profile.onednn is not None or one.run.target not in switched:

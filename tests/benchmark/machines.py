@@ -18,7 +18,8 @@ from matrix.base import paths
 from matrix.base.ids import BACKENDS
 from matrix.catalog.releases import Catalog, Profile, Release, Wheel
 from matrix.plan import shards
-from matrix.plan.selection import Selection, plan
+from matrix.plan.run_list import plan_runs
+from matrix.plan.selection import Selection
 from matrix.record import records
 from matrix.record.records import Record
 from matrix.run import merge
@@ -52,7 +53,7 @@ def planning() -> None:
     selection = Selection(releases=("all",), backends=BACKENDS)
 
     def call() -> None:
-        planned = plan(catalog, selection, "docker")
+        planned = plan_runs(catalog, selection, "docker")
         assert len(planned) >= RUNS
         shards.encode(shards.plan(planned, shards.MOST_JOBS, shards.seconds_of(paths.REPORTS)))
 

@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +30,8 @@ from matrix.catalog import releases as catalog
 from matrix.cli import main as command_line
 from matrix.judge import support
 from matrix.judge.verdicts import Witness, judge, witnesses
-from matrix.plan.selection import Selection, plan, select_profiles, select_releases
+from matrix.plan.run_list import plan_runs
+from matrix.plan.selection import Selection, select_profiles, select_releases
 from matrix.record import records, speed_records
 from matrix.record.records import Record
 from matrix.report import speed_tables as speed_in_words
@@ -123,7 +125,7 @@ def _whole_catalog(data: bytes) -> object:
     (SCRATCH / "profiles.toml").write_bytes(profiles)
     loaded = catalog.load(SCRATCH)
     try:
-        return plan(loaded, Selection(releases=("all",), backends=ids.BACKENDS), "venv")
+        return plan_runs(loaded, Selection(releases=("all",), backends=ids.BACKENDS), "venv")
     except BadUsage:
         return None
 
@@ -196,7 +198,7 @@ def _planned(arguments: list[str]) -> object:
         name, command, rest = command_line.cli.resolve_command(context, left)
         asked = command.make_context(name, rest, parent=context).params if command else {}
         named = {key: asked[key] for key in ("releases", "backends", "profiles") if name == "run"}
-        return plan(_catalog(), Selection(**named), "venv") if named else asked
+        return plan_runs(_catalog(), Selection(**named), "venv") if named else asked
 
 
 def _inside(folder: Path, *files: Path) -> None:
@@ -331,7 +333,7 @@ def _locks() -> list[bytes]:
 
 @cache
 def _ids() -> list[bytes]:
-    planned = plan(_catalog(), Selection(releases=("all",), backends=ids.BACKENDS), "venv")
+    planned = plan_runs(_catalog(), Selection(releases=("all",), backends=ids.BACKENDS), "venv")
     return [name.encode() for one in planned for name in (one.run.id, one.run.target.id)]
 
 
@@ -378,8 +380,8 @@ def _opens_a_speed_file(data: bytes) -> bool:
 def _is_toml(data: bytes) -> bool:
     try:
         for part in data.decode().split("\f"):
-            catalog._tables(Path(), part, next(iter(catalog.tomllib.loads(part)), ""))
-    except (BadData, UnicodeDecodeError, ValueError, RecursionError):
+            tomllib.loads(part)
+    except (UnicodeDecodeError, ValueError, RecursionError):
         return False
     return True
 
@@ -398,7 +400,7 @@ def _of(module: str, *names: str) -> tuple[str, ...]:
 
 OF_RECORDS = _of("records", "decode", "decode_line", "encode", "path")
 STREAM = ("feed", "_feed", "_take", "_take_import", "_take_observation", "_note_lie", "lies_in_words")
-OF_CATALOG = _of("releases", "load", "load_entries", "_document", "_faults", "_line")
+OF_CATALOG = _of("releases", "load", "load_entries", "_read", "_faults", "_line")
 _opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
 _opens_a_contribution = _first_line(contributed._decoder)
 
@@ -457,14 +459,14 @@ READERS: dict[str, Reader] = {
     ),
     "id": Reader(
         read=_id, refuses=(ValueError,), seeds=_ids, past_the_first=_is_text,
-        code=_of("ids", "parse_target", "parse_run", "_match", "_target"), share=10,
+        code=_of("ids", "parse_target", "parse_run"), share=10,
     ),
     "selector": Reader(
         read=_selector, refuses=(BadUsage,), seeds=_selectors, past_the_first=_is_text,
-        code=_of("plan", "select_releases", "select_profiles", "_select", "_is_within", "_unknown"), share=10,
+        code=_of("selection", "select_releases", "select_profiles", "_is_within", "unknown"), share=10,
     ),
     "command line": Reader(
         read=_arguments, refuses=(MatrixError, click.ClickException, click.Abort, click.exceptions.Exit),
-        seeds=_command_lines, past_the_first=_is_text, code=_of("plan", "plan"), share=6,
+        seeds=_command_lines, past_the_first=_is_text, code=_of("run_list", "plan_runs"), share=6,
     ),
 }  # fmt: skip

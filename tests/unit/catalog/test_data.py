@@ -1,4 +1,4 @@
-"""The data itself: what the files of matrix/data/ promise one another."""
+"""The data itself: whether the files of matrix/data/ and the tables of the catalog fit together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pytest
 
 from matrix.base import paths
 from matrix.catalog import locks, releases
+from matrix.catalog.approaches import ADDITIONS
 from matrix.catalog.releases import Release
+from matrix.suite import catalog as suite
 from matrix.update import refresh, resolve
 
 RELEASES = releases.load_entries(paths.DATA / "releases.toml", "release", Release, key="version")
@@ -39,6 +41,10 @@ def lock_of(release):
 
 def test_releases_are_written_as_they_are_read():
     assert refresh.dump(RELEASES) == (paths.DATA / "releases.toml").read_text()
+
+
+def test_what_is_added_to_an_approach_belongs_to_one_of_the_suites():
+    assert set(ADDITIONS) <= set(suite.APPROACHES)
 
 
 def test_every_minor_release_is_there():

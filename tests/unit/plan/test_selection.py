@@ -16,7 +16,8 @@ from matrix.catalog.releases import Catalog, Profile, Release, Wheel
 from matrix.catalog.suite_hash import suite_parts
 from matrix.plan.due import current, estimate, still_true
 from matrix.plan.planned_run import Planned
-from matrix.plan.selection import Selection, plan, select_releases
+from matrix.plan.run_list import plan_runs
+from matrix.plan.selection import Selection, select_releases
 from matrix.provision import interpreters
 from matrix.provision.engines import venv
 from matrix.record import host, records
@@ -83,7 +84,7 @@ def test_a_selector_that_means_nothing_is_an_error(selector):
 
 
 def test_a_plan_is_ordered_by_release_and_knows_where_a_profile_holds():
-    planned = plan(CATALOG, Selection(releases=("2.4..2.5",)), "venv")
+    planned = plan_runs(CATALOG, Selection(releases=("2.4..2.5",)), "venv")
     assert [entry.run.id for entry in planned] == [
         "tf2.4.4-py310-cpu+default",
         "tf2.5.3-py310-cpu+default",
@@ -93,12 +94,12 @@ def test_a_plan_is_ordered_by_release_and_knows_where_a_profile_holds():
 
 def test_a_selection_without_runs_is_an_error():
     with pytest.raises(BadUsage, match="no release of the catalog"):
-        plan(CATALOG, Selection(releases=("2.4",), profiles=("onednn-on",)), "venv")
+        plan_runs(CATALOG, Selection(releases=("2.4",), profiles=("onednn-on",)), "venv")
 
 
 def test_an_unknown_profile_names_the_nearest():
     with pytest.raises(BadUsage, match="no profile") as told:
-        plan(CATALOG, Selection(profiles=("onednn",)), "venv")
+        plan_runs(CATALOG, Selection(profiles=("onednn",)), "venv")
     assert "onednn-on" in told.value.cure
 
 
@@ -138,7 +139,7 @@ def test_planned_cells_ask_what_becomes_of_graphs_and_nothing_that_is_executed()
 
 
 def test_what_had_no_interpreter_stands_until_there_is_one(tmp_path, monkeypatch):
-    (planned,) = plan(CATALOG, Selection(releases=("2.4",)), "venv")
+    (planned,) = plan_runs(CATALOG, Selection(releases=("2.4",)), "venv")
     record = runner.not_built(planned, NotBuilt("CPython 3.10 is not on this machine", machine=True))
     monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
     records.write(tmp_path, record)
@@ -216,6 +217,6 @@ def test_nothing_is_kept_of_another_processor(tmp_path, monkeypatch):
 
 
 def test_a_target_without_a_lock_is_planned_and_takes_no_time(tmp_path):
-    planned = plan(releases.load(), Selection(releases=("1.2",), backends=("cuda",)), "venv")
+    planned = plan_runs(releases.load(), Selection(releases=("1.2",), backends=("cuda",)), "venv")
     assert [one.run.target.id for one in planned] == ["tf1.2.1-py36-cuda"]
     assert estimate(planned, tmp_path, 1).environments == 0

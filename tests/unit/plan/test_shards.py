@@ -19,7 +19,8 @@ from matrix.cli.main import cli
 from matrix.plan import shards
 from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
 from matrix.plan.planned_run import Planned
-from matrix.plan.selection import Selection, plan
+from matrix.plan.run_list import plan_runs
+from matrix.plan.selection import Selection
 from matrix.plan.shards import Part
 from matrix.record import records
 from matrix.record.records import Record
@@ -42,7 +43,7 @@ def planned(*targets: tuple[str, str]) -> tuple[Planned, ...]:
         for version in versions
     )
     catalog = Catalog(releases=releases, profiles=PROFILES)
-    return plan(catalog, Selection(releases=("all",), backends=BACKENDS), "venv")
+    return plan_runs(catalog, Selection(releases=("all",), backends=BACKENDS), "venv")
 
 
 def minute(run: Run) -> float:

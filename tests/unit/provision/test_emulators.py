@@ -14,7 +14,8 @@ from matrix.base.ids import Target
 from matrix.catalog import locks, releases
 from matrix.judge.needs import need_cells
 from matrix.judge.verdicts import NEEDS, is_control
-from matrix.plan.selection import Selection, plan
+from matrix.plan.run_list import plan_runs
+from matrix.plan.selection import Selection
 from matrix.provision import emulators
 from matrix.provision.emulators import _version
 from matrix.provision.engines.protocol import Environment
@@ -32,7 +33,7 @@ def qemu(monkeypatch):
 
 
 def test_what_is_judged_is_run_and_its_control():
-    (planned,) = plan(releases.load(), HASWELL, "venv")
+    (planned,) = plan_runs(releases.load(), HASWELL, "venv")
     approaches = {cell[0] for cell in planned.cells}
     judged = {cell for approach in approaches for need in NEEDS for cell in need_cells(approach, need)}
     assert judged <= set(planned.cells)
@@ -46,13 +47,13 @@ def test_what_is_judged_is_run_and_its_control():
 
 
 def test_its_host_class_is_marked():
-    (planned,) = plan(releases.load(), HASWELL, "venv")
+    (planned,) = plan_runs(releases.load(), HASWELL, "venv")
     assert planned.host.host_class == "x86-avx2-emulated"
     assert planned.host.cpu == "Haswell, emulated by QEMU 7.2.22"
 
 
 def test_its_python_is_run_by_the_emulator_and_has_time():
-    (planned,) = plan(releases.load(), HASWELL, "venv")
+    (planned,) = plan_runs(releases.load(), HASWELL, "venv")
     environment = Environment(target=planned.run.target, where="/env", recipe_sha256="0" * 64, lock_sha256="0" * 64)
     job = Job(planned=planned, environment=environment)
     emulated = on_its_device(job)
@@ -66,13 +67,13 @@ def test_its_python_is_run_by_the_emulator_and_has_time():
 )
 def test_what_cannot_be_emulated_is_said(name, engine, cure):
     with pytest.raises(BadUsage) as refused:
-        plan(releases.load(), Selection(emulator=name), engine)
+        plan_runs(releases.load(), Selection(emulator=name), engine)
     assert cure in refused.value.cure
 
 
 def test_arm_runs_the_releases_that_are_locked_for_it_and_on_its_own_packages():
     arm = Selection(releases=("all",), profiles=("default",), emulator="neoverse-n1")
-    runs = plan(releases.load(), arm, "venv")
+    runs = plan_runs(releases.load(), arm, "venv")
     assert {planned.run.target.release for planned in runs} >= {"2.21.0"}
     for planned in runs:
         assert planned.host.host_class == "arm-neoverse-n1-emulated"

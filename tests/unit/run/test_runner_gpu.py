@@ -10,7 +10,8 @@ import pytest
 
 from matrix.base import paths
 from matrix.catalog import releases
-from matrix.plan.selection import Selection, plan
+from matrix.plan.run_list import plan_runs
+from matrix.plan.selection import Selection
 from matrix.provision.engines import venv
 from matrix.provision.engines.protocol import Environment, Limits, Program
 from matrix.record import host
@@ -26,7 +27,7 @@ OBSERVATION = dict(zip(("approach", "mode", "check", "case"), CELL, strict=True)
 def job(monkeypatch) -> Job:
     facts = host.facts("cpu")
     monkeypatch.setattr(host, "facts", lambda backend: msgspec.structs.replace(facts, gpu="A fake", driver="1.0"))
-    (planned,) = plan(releases.load(), CUDA, "venv")
+    (planned,) = plan_runs(releases.load(), CUDA, "venv")
     environment = Environment(target=planned.run.target, where="/env", recipe_sha256="0" * 64, lock_sha256="0" * 64)
     return Job(planned=planned, environment=environment)
 

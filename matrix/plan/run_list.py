@@ -1,0 +1,51 @@
+"""The list of the runs that a selection names, whether they are due or not."""
+
+from __future__ import annotations
+
+from matrix.base.errors import BadUsage
+from matrix.base.ids import Run
+from matrix.catalog import locks
+from matrix.catalog.releases import Catalog
+from matrix.plan.planned_run import Planned
+from matrix.plan.selection import Selection, select_profiles, select_releases, unknown
+from matrix.provision import emulators, foreign_environments
+from matrix.record import host
+from matrix.record.store import EngineName
+
+
+def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tuple[Planned, ...]:
+    """List the runs, oldest release first. Raise BadUsage for a selector that names nothing, or no run at all."""
+    emulator = None
+    if selection.emulator:
+        emulator = emulators.load().get(selection.emulator)
+        if not emulator:
+            raise unknown("emulator", selection.emulator, list(emulators.load()))
+        if engine != "venv":
+            raise BadUsage("what is emulated runs in virtual environments", "say --engine venv")
+    machine = emulator.machine if emulator else locks.USUAL
+    profiles = select_profiles(catalog, selection.profiles)
+    planned = []
+    for release in select_releases(catalog, selection.releases):
+        for backend in selection.backends:
+            if backend not in release.wheels:
+                continue
+            target = foreign_environments.target(release, backend, machine)
+            if target.machine != locks.USUAL and not locks.path(target).exists():
+                continue
+            planned += [
+                Planned(
+                    run=Run(target=target, profile=profile.name),
+                    release=release,
+                    profile=profile,
+                    engine=engine,
+                    emulator=emulator,
+                )
+                for profile in profiles
+                if profile.holds_for(release.version, backend)
+                and not (profile.needs_device and host.facts(backend).gpu is None)
+            ]
+    if not planned:
+        raise BadUsage(
+            "no release of the catalog has these profiles on these backends", "see: python -m matrix run --help"
+        )
+    return tuple(planned)
