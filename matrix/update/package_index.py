@@ -1,4 +1,4 @@
-"""What the package index offers: the wheels of a project for CPython on Linux x86-64, and when they appeared."""
+"""Asks the package index for a project's wheels for CPython on Linux x86-64, and when they appeared."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A wheel that can be installed: of this version, for this CPython (3, minor), on the index since `date` (UTC)."""
+    """A wheel on the index. `python`: its CPython, as (3, minor). `date`: the day (UTC) on which it appeared."""
 
     project: str
     version: Version
@@ -30,7 +30,7 @@ class Offer:
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """What is needed here of PEP 691 and 700."""
+    """The fields of PEP 691 and 700 that are needed here."""
 
     filename: str
     upload_time: datetime.datetime | None = None
@@ -38,20 +38,21 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """The index's answer for a project."""
+    """The index's answer for a project (PEP 691)."""
 
     name: str
     files: list[_File]
 
 
 def settings() -> dict[str, str]:
-    """Variables that make uv use the index that the user chose for pip, where none was chosen for uv."""
-    chosen = {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & os.environ.keys()
-    return {"UV_DEFAULT_INDEX": os.environ["PIP_INDEX_URL"]} if "PIP_INDEX_URL" in os.environ and not chosen else {}
+    """Variables that make uv use the index that the user chose for pip, unless one was chosen for uv."""
+    if "PIP_INDEX_URL" in os.environ and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & os.environ.keys():
+        return {"UV_DEFAULT_INDEX": os.environ["PIP_INDEX_URL"]}
+    return {}
 
 
 def address() -> str:
-    """The index that uv resolves from; uv tells it when asked for the lock of nothing."""
+    """The index that uv resolves from. uv says which when it is asked to lock no packages."""
     nothing = ("pip", "compile", "--quiet", "--no-header", "--emit-index-url", os.devnull)
     answer = interpreters.uv(*nothing, variables=settings())
     if match := re.search(r"^--index-url (\S+)$", answer.stdout, re.MULTILINE):
@@ -75,25 +76,18 @@ def ask(project: str, index: str) -> list[Offer]:
 
 
 def offers(page: Page) -> Iterator[Offer]:
-    """The wheels of an index's answer; a yanked one is not on offer."""
+    """The offers of an index's answer, without yanked wheels, and without wheels for another platform or Python."""
     for file in page.files:
-        for version, python in _linux_cpythons(file.filename):
+        try:
+            _, version, _, tags = parse_wheel_filename(file.filename)
+        except InvalidWheelFilename:  # not a wheel
+            continue
+        names = [f"{tag.interpreter} {tag.abi} {tag.platform}" for tag in tags]
+        fitting = [re.fullmatch(r"cp3(\d+) cp3\1m? (?:many)?linux\w*_x86_64", name) for name in names]
+        for minor in {int(match[1]) for match in fitting if match}:
             if file.upload_time is None:
                 cure = "choose one that does (PEP 700), with UV_DEFAULT_INDEX"
                 raise MachineError(f"the package index does not say when {file.filename} appeared", cure)
             if not file.yanked:
                 date = file.upload_time.astimezone(datetime.UTC).date()
-                yield Offer(project=page.name, version=version, python=python, date=date)
-
-
-def _linux_cpythons(filename: str) -> set[tuple[Version, tuple[int, int]]]:
-    """Empty for another platform, for a free-threaded or other Python, and for what is not a wheel."""
-    try:
-        _, version, _, tags = parse_wheel_filename(filename)
-    except InvalidWheelFilename:
-        return set()
-    fits = (
-        re.fullmatch(r"cp3(\d+) cp3\1m? (?:many)?linux\w*_x86_64", f"{tag.interpreter} {tag.abi} {tag.platform}")
-        for tag in tags
-    )
-    return {(version, (3, int(match[1]))) for match in fits if match}
+                yield Offer(project=page.name, version=version, python=(3, minor), date=date)
