@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from matrix.base.files import write_whole
+from matrix.base.ids import EngineName
 from matrix.catalog import releases
 from matrix.plan import shards
 from matrix.plan.due import Estimate, current, estimate, still_true
@@ -24,7 +25,6 @@ from matrix.provision import engines
 from matrix.record import records
 from matrix.record.folder import behind, holding, readme
 from matrix.record.records import Record
-from matrix.record.store import EngineName
 from matrix.report.report import Summary, report
 from matrix.run.progress import showing
 from matrix.run.scheduler import execute, slots

@@ -20,7 +20,7 @@ from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
 from matrix.judge.verdicts import Witness
-from matrix.record import records, store
+from matrix.record import file_format, records
 from matrix.record.records import Host, Name, Observation, Sha256
 
 FOLDER = "contributed"
@@ -77,7 +77,7 @@ class Against(Strict, frozen=True, kw_only=True):
 def read(file: Path) -> Contribution:
     """Raise BadRecord, naming the line, where the file is no contribution."""
     try:
-        data = store.read_at_most(file, MAX_SIZE + 1)
+        data = file_format.read_at_most(file, MAX_SIZE + 1)
         header, observations = _decode(data)
     except BadRecord as fault:
         raise BadRecord(f"{file}: {fault}", "make it with the probe: nox -s ask -- probe") from None

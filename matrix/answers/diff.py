@@ -19,6 +19,7 @@ from matrix.answers.nearest_release import find
 from matrix.answers.table_diff import Changed
 from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
+from matrix.base.ids import EngineName
 from matrix.base.markdown import escape
 from matrix.base.structs import Strict
 from matrix.catalog.known_errors import spoken
@@ -26,7 +27,6 @@ from matrix.catalog.releases import Catalog
 from matrix.judge.verdicts import FAILED
 from matrix.record import records
 from matrix.record.records import CellId, Header, Observation, Record
-from matrix.record.store import EngineName
 
 Axis = Literal["release", "profile", "engine", "folder", "table"]
 What = Literal["appeared", "disappeared", "changed", "one side only"]

@@ -10,6 +10,7 @@ Backend = Literal["cpu", "cuda", "rocm"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 # A processor architecture, in the words of wheels' file names.
 Machine = Literal["x86_64", "aarch64"]
+EngineName = Literal["docker", "venv"]
 # How a run is observed: executed on the processor, executed on a GPU, or planned for a device that is not there.
 How = Literal["executed", "on_gpu", "planned"]
 

@@ -9,7 +9,7 @@ import click
 
 from matrix import spine
 from matrix.base.errors import BadRecord, Prevented
-from matrix.base.ids import BACKENDS, Backend
+from matrix.base.ids import BACKENDS, Backend, EngineName
 from matrix.base.text import plain
 from matrix.catalog import releases as catalog
 from matrix.catalog.approaches import APPROACHES
@@ -22,7 +22,6 @@ from matrix.plan.selection import Selection
 from matrix.provision import engines
 from matrix.record import folder
 from matrix.record.records import Record
-from matrix.record.store import EngineName
 from matrix.run import merge as merge_
 from matrix.run.progress import by_question, in_words
 from matrix.speed import speed_merge
@@ -186,7 +185,7 @@ def _tell_shards(made: shards.Plan) -> None:
 def _tell_merged(merged: merge_.Merged) -> None:
     say(f"{merged.found} records in {merged.folders} folders, {len(merged.written)} of them new or better than before")
     for one in merged.absent:
-        say(f"  not run: {one.made.header.run}: {one.made.header.reason}")
+        say(f"  not run: {one.content.header.run}: {one.content.header.reason}")
     for shard in merged.unplaced:
         say(f"  shard {shard.name}: no record of {shard.backend} came; its {len(shard.runs)} runs stay as they are")
 

@@ -10,7 +10,7 @@ import click
 from matrix import spine
 from matrix.base import paths
 from matrix.base.errors import MachineError
-from matrix.base.ids import BACKENDS, Backend
+from matrix.base.ids import BACKENDS, Backend, EngineName
 from matrix.base.text import plain
 from matrix.cli.options import reports_option
 from matrix.cli.terminal import RELEASES, console, say
@@ -18,7 +18,6 @@ from matrix.plan.selection import Selection
 from matrix.provision import engines
 from matrix.record import folder
 from matrix.record.speed_records import Depth
-from matrix.record.store import EngineName
 from matrix.report.speed_tables import summary
 from matrix.speed import speed_runs
 from matrix.speed.speed_runs import DEPTHS, PEERS, Asked, Outcome, Session

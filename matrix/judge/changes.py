@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from matrix.base.ids import Backend
+from matrix.base.ids import Backend, EngineName
 from matrix.base.structs import Strict
 from matrix.judge.needs import answer_of, need_cells
 from matrix.judge.verdicts import NEEDS, WORST, Cells, Judgement, Need, core_case
 from matrix.record.records import CellId, Evidence, Observation
-from matrix.record.store import EngineName
 
 What = Literal["need", "verdict", "outcome", "error", "fusion"]
 

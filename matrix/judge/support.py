@@ -11,7 +11,7 @@ import msgspec
 from packaging.version import Version
 
 from matrix.base import files
-from matrix.base.ids import BACKENDS, Backend, Run
+from matrix.base.ids import BACKENDS, Backend, EngineName, Run
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import SPLIT
 from matrix.catalog.known_errors import KnownError, recognise
@@ -22,7 +22,6 @@ from matrix.judge.verdicts import Answer, Judgement, Need, Question, Word
 from matrix.record import records, speed_records
 from matrix.record.records import Error, Evidence, Host, Record, Status
 from matrix.record.speed_records import Direction, SpeedRun
-from matrix.record.store import EngineName
 from matrix.speed.comparisons import DENSE, shown
 
 NEVER_MADE = "never made on this host class"

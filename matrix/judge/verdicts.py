@@ -14,9 +14,9 @@ from functools import cache
 from typing import Literal, get_args
 
 from matrix.base import ids
+from matrix.base.ids import EngineName
 from matrix.catalog.approaches import APPROACHES
 from matrix.record.records import CellId, Check, Epilogue, Evidence, Header, Mode, Observation, Outcome, Record
-from matrix.record.store import EngineName
 from matrix.suite import catalog as suite
 
 Need = Literal["infer-eager", "infer-graph", "infer-jit", "train", "fused"]

@@ -8,14 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from matrix.base.ids import How, Run
+from matrix.base.ids import EngineName, How, Run
 from matrix.catalog import backends
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Profile, Release
 from matrix.provision.emulators import Emulator
 from matrix.record import host
 from matrix.record.records import CellId, Host, Record
-from matrix.record.store import EngineName
 from matrix.suite import catalog as suite
 
 THREADS = 1

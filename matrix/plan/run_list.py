@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from matrix.base.errors import BadUsage
-from matrix.base.ids import Run
+from matrix.base.ids import EngineName, Run
 from matrix.catalog import locks
 from matrix.catalog.releases import Catalog
 from matrix.plan.planned_run import Planned
 from matrix.plan.selection import Selection, select_profiles, select_releases, unknown
 from matrix.provision import emulators, foreign_environments
 from matrix.record import host
-from matrix.record.store import EngineName
 
 
 def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tuple[Planned, ...]:

@@ -18,8 +18,9 @@ from msgspec import Meta
 
 from matrix.base import ids
 from matrix.base.errors import BadRecord
+from matrix.base.ids import EngineName
 from matrix.base.structs import Strict
-from matrix.record.store import EngineName, FileFormat, Place, read_at_most
+from matrix.record.file_format import FileFormat, Place, read_at_most
 
 T = TypeVar("T")
 CellId = tuple[str, str, str, str]

@@ -16,9 +16,10 @@ from msgspec import Meta
 
 from matrix.base import files, ids
 from matrix.base.errors import BadRecord
+from matrix.base.ids import EngineName
 from matrix.base.structs import Strict
+from matrix.record.file_format import FileFormat, Place
 from matrix.record.records import Count, Error, Host, Id, Mode, Name, Sha256, Started
-from matrix.record.store import EngineName, FileFormat, Place
 
 MAX_FILE = 8 * 2**20
 ENDING = ".speed.json"

@@ -18,8 +18,8 @@ from matrix.base.ids import How
 from matrix.base.text import listed_below
 from matrix.plan.due import LASTING
 from matrix.plan.shards import Plan, Shard
-from matrix.record import attempts, records
-from matrix.record.attempts import Attempt
+from matrix.record import candidates, records
+from matrix.record.candidates import Candidate
 from matrix.record.records import RUNS, Header, Record
 
 
@@ -34,8 +34,8 @@ class Merged:
 
     folders: int
     found: int
-    written: tuple[Attempt[Record], ...]
-    absent: tuple[Attempt[Record], ...]
+    written: tuple[Candidate[Record], ...]
+    absent: tuple[Candidate[Record], ...]
     unplaced: tuple[Shard, ...]
     faults: tuple[BadRecord, ...]
 
@@ -45,13 +45,13 @@ def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
 
     Raise BadRecord, and write nothing, where records are not comparable or where it is open which of two is newer.
     """
-    shards = [shard for folder in folders for shard in attempts.shards_in(folder)]
-    found, faults = attempts.read([file for shard in shards for file in RUNS.files(shard)], RUNS)
+    shards = [shard for folder in folders for shard in candidates.shards_in(folder)]
+    found, faults = candidates.read([file for shard in shards for file in RUNS.files(shard)], RUNS)
     _check_comparable(found, plan)
-    absent, unplaced = _absent(plan, [attempt.made.header for attempt in found]) if plan else ([], [])
-    written = attempts.better([*found, *absent], reports, RUNS, _worth)
-    attempts.write(written, reports, RUNS)
-    lacking = {attempt.place for attempt in absent}
+    absent, unplaced = _absent(plan, [candidate.content.header for candidate in found]) if plan else ([], [])
+    written = candidates.choose([*found, *absent], reports, RUNS, _worth)
+    candidates.write(written, reports, RUNS)
+    lacking = {candidate.place for candidate in absent}
     return Merged(
         folders=len(shards),
         found=len(found),
@@ -72,7 +72,7 @@ def _worth(record: Record, _rivals: Sequence[Record]) -> tuple[int, str, bytes]:
     return 0, header.started, records.encode(record)
 
 
-def _check_comparable(found: Sequence[Attempt[Record]], plan: Plan | None) -> None:
+def _check_comparable(found: Sequence[Candidate[Record]], plan: Plan | None) -> None:
     """Raise BadRecord unless all records are of one suite, the records of a target of one lock, and all were planned.
 
     Executed, on-GPU and planned runs have a suite hash each. A target has two locks where only some of the machines
@@ -82,15 +82,15 @@ def _check_comparable(found: Sequence[Attempt[Record]], plan: Plan | None) -> No
     suites: dict[How, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     locks: dict[tuple[str, bool], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     unplanned = []
-    for attempt in found:
-        header, target = attempt.made.header, attempt.made.header.run.partition("+")[0]
+    for candidate in found:
+        header, target = candidate.content.header, candidate.content.header.run.partition("+")[0]
         if header.suite_sha256:
-            suites[header.how][header.suite_sha256].append(attempt.file)
+            suites[header.how][header.suite_sha256].append(candidate.file)
         if header.lock_sha256:
-            locks[target, header.planned_for is None][header.lock_sha256].append(attempt.file)
+            locks[target, header.planned_for is None][header.lock_sha256].append(candidate.file)
         # A planned target may bring a run that was not asked for: the run that `default` is another name of.
         if plan and target not in planned:
-            unplanned.append(f"not planned: {attempt.file}")
+            unplanned.append(f"not planned: {candidate.file}")
     differences: list[str] = []
     for how in get_args(How):
         wanted = plan.suite_sha256[how] if plan else None
@@ -110,7 +110,7 @@ def _listed(what: str, by_hash: Mapping[str, Sequence[Path]]) -> list[str]:
     return [f"{what} {sha256[:12]}: {len(files)} records, such as {files[0]}" for sha256, files in by_hash.items()]
 
 
-def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Attempt[Record]], list[Shard]]:
+def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Candidate[Record]], list[Shard]]:
     """Return `not_run` for each planned run that nobody brought, and the shards for which no host class is known."""
     by_run = {header.run: header for header in brought}
     absent, unplaced = [], []
@@ -147,5 +147,5 @@ def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Attempt[Record]
             )
             record = Record(header=header)
             place = RUNS.place(record)
-            absent.append(Attempt(file=Path(), made=record, place=place))
+            absent.append(Candidate(file=Path(), content=record, place=place))
     return absent, unplaced

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import get_args
 
 from matrix.base.errors import BadRecord
-from matrix.record import attempts
-from matrix.record.attempts import Attempt
+from matrix.record import candidates
+from matrix.record.candidates import Candidate
 from matrix.record.speed_records import SPEED, Depth, SpeedRun
 
 
@@ -18,19 +18,19 @@ class Chosen:
     """`found` in all; `better` than what is published, or new; `faults`: why a file was left out."""
 
     found: int
-    better: tuple[Attempt[SpeedRun], ...]
+    better: tuple[Candidate[SpeedRun], ...]
     faults: tuple[BadRecord, ...]
 
 
 def choose(folders: Iterable[Path], reports: Path) -> Chosen:
     """Write nothing. Raise BadRecord where two files of a run began in the same second and say different things."""
-    shards = [shard for folder in folders for shard in attempts.shards_in(folder)]
-    found, faults = attempts.read([file for shard in shards for file in SPEED.files(shard)], SPEED)
-    return Chosen(found=len(found), better=tuple(attempts.better(found, reports, SPEED, _worth)), faults=faults)
+    shards = [shard for folder in folders for shard in candidates.shards_in(folder)]
+    found, faults = candidates.read([file for shard in shards for file in SPEED.files(shard)], SPEED)
+    return Chosen(found=len(found), better=tuple(candidates.choose(found, reports, SPEED, _worth)), faults=faults)
 
 
 def write(chosen: Chosen, reports: Path) -> None:
-    attempts.write(chosen.better, reports, SPEED)
+    candidates.write(chosen.better, reports, SPEED)
 
 
 def _worth(made: SpeedRun, rivals: Sequence[SpeedRun]) -> tuple[bool, int, str]:

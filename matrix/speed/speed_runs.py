@@ -23,7 +23,7 @@ from rich.console import Console
 from matrix.base import paths
 from matrix.base.errors import BadRecord, BadUsage, MachineError, NotBuilt
 from matrix.base.files import write_whole
-from matrix.base.ids import Backend, Target
+from matrix.base.ids import Backend, EngineName, Target
 from matrix.base.structs import Strict
 from matrix.catalog import releases as catalog
 from matrix.catalog.suite_hash import PEERS as PEERS_FOLDER
@@ -38,7 +38,6 @@ from matrix.provision.engines.protocol import Environment, Limits, Process, Prog
 from matrix.record import host, speed_records
 from matrix.record.folder import behind, holding
 from matrix.record.speed_records import Depth, SpeedRun
-from matrix.record.store import EngineName
 from matrix.run.progress import Plain, showing
 from matrix.run.runner import follow
 from matrix.speed import estimates

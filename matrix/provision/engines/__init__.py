@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from matrix.base.errors import MachineError
+from matrix.base.ids import EngineName
 from matrix.provision.engines import docker, venv
 from matrix.provision.engines.protocol import Engine
-from matrix.record.store import EngineName
 
 # In the order of preference: the first without trouble is taken where none is named.
 ENGINES: dict[EngineName, Engine] = {"docker": docker, "venv": venv}

@@ -17,7 +17,7 @@ from matrix.catalog.suite_hash import suite_sha256
 from matrix.cli.main import cli
 from matrix.plan import shards
 from matrix.plan.shards import Plan, Shard
-from matrix.record import attempts, records
+from matrix.record import candidates, records
 from matrix.record.records import Host, Record
 from matrix.run import merge
 from matrix.run.merge import Merged
@@ -171,7 +171,7 @@ def test_a_shard_that_brought_nothing_is_shown_as_not_run(tmp_path, out):
     absent = published(out)[run_id("2.15.1")].header
     assert (absent.status, absent.host.host_class) == ("not_run", "x86-avx512")
     assert absent.reason == "shard 2/2 brought nothing; the host class is that of most other shards"
-    assert {one.made.header.run for one in merged.absent} == {run_id("2.15.1"), run_id("2.16.2")}
+    assert {one.content.header.run for one in merged.absent} == {run_id("2.15.1"), run_id("2.16.2")}
 
 
 def test_what_a_shard_did_not_get_to_is_shown_under_its_own_host_class(tmp_path, out):
@@ -246,7 +246,7 @@ def test_a_record_cannot_lie_about_its_place(tmp_path, out):
 
 
 def test_too_many_records_are_refused(tmp_path, out, monkeypatch):
-    monkeypatch.setattr(attempts, "MOST_FILES", 1)
+    monkeypatch.setattr(candidates, "MOST_FILES", 1)
     with pytest.raises(BadRecord, match="2 files are more than the 1"):
         merge.merge([put(tmp_path / "1", made(run_id("2.8.4")), made(run_id("2.9.3")))], out, None)
 

@@ -10,13 +10,13 @@ import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
+from matrix.base.ids import EngineName
 
 T = TypeVar("T")
-EngineName = Literal["docker", "venv"]
 
 
 class Place(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.text import listed_below
-from matrix.record.store import FileFormat, Place
+from matrix.record.file_format import FileFormat, Place
 
 T = TypeVar("T")
 MOST_FILES = 20_000
@@ -21,11 +21,11 @@ WRITERS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt(Generic[T]):
+class Candidate(Generic[T]):
     """A file found at `file` whose content may be published at `place`."""
 
     file: Path
-    made: T
+    content: T
     place: Place
 
 
@@ -36,44 +36,46 @@ def shards_in(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if (child / "runs").is_dir())
 
 
-def read(files: Sequence[Path], format_: FileFormat[T]) -> tuple[list[Attempt[T]], tuple[BadRecord, ...]]:
+def read(files: Sequence[Path], format_: FileFormat[T]) -> tuple[list[Candidate[T]], tuple[BadRecord, ...]]:
     """Return the valid files, and why the others are not. Raise BadRecord where there are more than MOST_FILES."""
     if len(files) > MOST_FILES:
         raise BadRecord(f"{len(files)} files are more than the {MOST_FILES} that are merged at once")
     contents, faults = format_.read_valid(files)
-    return [Attempt(file=file, made=made, place=format_.place(made)) for file, made in contents.items()], faults
+    return [
+        Candidate(file=file, content=content, place=format_.place(content)) for file, content in contents.items()
+    ], faults
 
 
-def better(
-    found: Iterable[Attempt[T]],
+def choose(
+    found: Iterable[Candidate[T]],
     reports: Path,
     format_: FileFormat[T],
     worth: Callable[[T, Sequence[T]], tuple[Any, ...]],
-) -> list[Attempt[T]]:
-    """Return, for each place, the attempt that should replace what is published in `reports` or be the first there.
+) -> list[Candidate[T]]:
+    """Return, for each place, the candidate that should replace what is published in `reports` or be the first there.
 
-    `worth` rates an attempt among all of its place, what is published included: the greatest is chosen. Raise BadRecord
+    `worth` rates a candidate among all of its place, what is published included: the greatest is chosen. Raise BadRecord
     where two of equal worth differ in content.
     """
-    rivals: dict[Place, list[Attempt[T]]] = defaultdict(list)
-    for attempt in found:
-        rivals[attempt.place].append(attempt)
+    rivals: dict[Place, list[Candidate[T]]] = defaultdict(list)
+    for candidate in found:
+        rivals[candidate.place].append(candidate)
     best, ties = [], []
-    for place, attempts in sorted(rivals.items()):
+    for place, candidates in sorted(rivals.items()):
         published = format_.path(reports, *place)
         standing, _ = read([published] if published.exists() else [], format_)
-        all_made = [attempt.made for attempt in (*standing, *attempts)]
-        worths = [worth(made, all_made) for made in all_made]
+        contents = [candidate.content for candidate in (*standing, *candidates)]
+        worths = [worth(content, contents) for content in contents]
         first, *equals = (
-            attempt
-            for attempt, its_worth in zip((*standing, *attempts), worths, strict=True)
+            candidate
+            for candidate, its_worth in zip((*standing, *candidates), worths, strict=True)
             if its_worth == max(worths)
         )
-        data = format_.encode(first.made)
+        data = format_.encode(first.content)
         ties += [
-            f"{place.run}: {first.file} and {other.file}" for other in equals if format_.encode(other.made) != data
+            f"{place.run}: {first.file} and {other.file}" for other in equals if format_.encode(other.content) != data
         ]
-        if not standing or format_.encode(standing[0].made) != data:
+        if not standing or format_.encode(standing[0].content) != data:
             best.append(first)
     if ties:
         raise BadRecord(
@@ -82,11 +84,11 @@ def better(
     return best
 
 
-def write(attempts: Iterable[Attempt[T]], reports: Path, format_: FileFormat[T]) -> None:
+def write(candidates: Iterable[Candidate[T]], reports: Path, format_: FileFormat[T]) -> None:
     with ThreadPoolExecutor(WRITERS) as writers:
         written = [
-            writers.submit(write_whole, format_.path(reports, *attempt.place), format_.encode(attempt.made))
-            for attempt in attempts
+            writers.submit(write_whole, format_.path(reports, *candidate.place), format_.encode(candidate.content))
+            for candidate in candidates
         ]
         for future in written:
             future.result()
