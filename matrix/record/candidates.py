@@ -41,9 +41,8 @@ def read(files: Sequence[Path], format_: FileFormat[T]) -> tuple[list[Candidate[
     if len(files) > MOST_FILES:
         raise BadRecord(f"{len(files)} files are more than the {MOST_FILES} that are merged at once")
     contents, faults = format_.read_valid(files)
-    return [
-        Candidate(file=file, content=content, place=format_.place(content)) for file, content in contents.items()
-    ], faults
+    found = [Candidate(file=file, content=content, place=format_.place(content)) for file, content in contents.items()]
+    return found, faults
 
 
 def choose(
@@ -52,30 +51,28 @@ def choose(
     format_: FileFormat[T],
     worth: Callable[[T, Sequence[T]], tuple[Any, ...]],
 ) -> list[Candidate[T]]:
-    """Return, for each place, the candidate that should replace what is published in `reports` or be the first there.
+    """Return the candidates that should be published in `reports`: at most one for each place.
 
-    `worth` rates a candidate among all of its place, what is published included: the greatest is chosen. Raise BadRecord
-    where two of equal worth differ in content.
+    `worth` rates a candidate among all candidates for its place. What is published there already is a candidate too. The
+    greatest is chosen. Raise BadRecord where two of equal worth differ in content.
     """
     rivals: dict[Place, list[Candidate[T]]] = defaultdict(list)
     for candidate in found:
         rivals[candidate.place].append(candidate)
     best, ties = [], []
-    for place, candidates in sorted(rivals.items()):
-        published = format_.path(reports, *place)
-        standing, _ = read([published] if published.exists() else [], format_)
-        contents = [candidate.content for candidate in (*standing, *candidates)]
+    for place, found_there in sorted(rivals.items()):
+        file = format_.path(reports, *place)
+        published, _ = read([file] if file.exists() else [], format_)
+        candidates = [*published, *found_there]
+        contents = [candidate.content for candidate in candidates]
         worths = [worth(content, contents) for content in contents]
-        first, *equals = (
-            candidate
-            for candidate, its_worth in zip((*standing, *candidates), worths, strict=True)
-            if its_worth == max(worths)
-        )
+        greatest = max(worths)
+        first, *equals = [candidate for candidate, rate in zip(candidates, worths, strict=True) if rate == greatest]
         data = format_.encode(first.content)
         ties += [
             f"{place.run}: {first.file} and {other.file}" for other in equals if format_.encode(other.content) != data
         ]
-        if not standing or format_.encode(standing[0].content) != data:
+        if not published or format_.encode(published[0].content) != data:
             best.append(first)
     if ties:
         raise BadRecord(
