@@ -19,7 +19,7 @@ from matrix.base import paths
 from matrix.base.errors import BadData, BadUsage, MachineError
 from matrix.base.files import write_whole
 from matrix.base.ids import Run
-from matrix.catalog.known_errors import spoken
+from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Profile, Release
 from matrix.judge.verdicts import FAILED
 from matrix.plan.planned_run import Planned
@@ -62,7 +62,7 @@ class Question:
     def of(self, observation: Observation) -> str:
         """What is compared: the outcome, the error's text, and for fusion where the epilogue ran."""
         if observation.outcome in FAILED:
-            return spoken(observation)
+            return failure_text(observation)
         return observation.fusion.epilogue if observation.fusion else observation.outcome
 
 

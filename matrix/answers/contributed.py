@@ -94,7 +94,7 @@ def _decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
     header = records.decode_line(_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
-    observations = records.observed(rest)
+    observations = records.decode_observations(rest)
     if len({one.cell for one in observations}) != len(observations):
         raise BadRecord("a cell is observed twice")
     if any(one.outcome == "pass" and one.error for one in observations):

@@ -22,7 +22,7 @@ from matrix.base.errors import BadRecord, BadUsage
 from matrix.base.ids import EngineName
 from matrix.base.markdown import escape
 from matrix.base.structs import Strict
-from matrix.catalog.known_errors import spoken
+from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.verdicts import FAILED
 from matrix.record import records
@@ -261,7 +261,7 @@ def _short(observation: Observation | None) -> str:
     if observation is None:
         return "not observed"
     if observation.outcome in FAILED:
-        return f"{observation.outcome} ({spoken(observation)[:80]})"
+        return f"{observation.outcome} ({failure_text(observation)[:80]})"
     if observation.fusion:
         return f"{observation.fusion.kernel}, epilogue {observation.fusion.epilogue}"
     return observation.outcome

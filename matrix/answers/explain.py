@@ -31,7 +31,7 @@ from matrix.answers.workarounds import Way, measure
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
-from matrix.catalog.known_errors import KnownError, found_in, recognise, searched, spoken
+from matrix.catalog.known_errors import KnownError, failure_text, found_in, recognise, searched
 from matrix.judge.verdicts import FAILED, Witness, core_case, is_control, witnesses
 from matrix.record.records import Check, Header, Mode, Observation, Record, Status
 from matrix.suite import catalog as suite
@@ -234,7 +234,7 @@ def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Ans
     texts: dict[str, KnownError | None] = {}
     for witness in found:
         for observation in _failures(witness):
-            text = spoken(observation)
+            text = failure_text(observation)
             if text not in texts:
                 texts[text] = recognise(known, searched(text))
             if error := texts[text]:

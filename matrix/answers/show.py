@@ -9,7 +9,7 @@ from matrix.answers.lookup import Recorded
 from matrix.answers.reproduction import Reproduction
 from matrix.base.errors import BadUsage
 from matrix.base.structs import Strict
-from matrix.catalog.known_errors import spoken
+from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause, notes
 from matrix.judge.verdicts import FAILED, Answer, Judgement, Need, Word, core_case, weigh
@@ -89,7 +89,7 @@ def _interest(one: Shown, cell: Observation) -> tuple[object, ...]:
 
 
 def _told(one: Shown, cell: Observation) -> str:
-    came = spoken(cell) if cell.outcome in FAILED else cell.outcome
+    came = failure_text(cell) if cell.outcome in FAILED else cell.outcome
     return f"Recorded on TensorFlow {one.release}, {one.profile}, {one.host_class}: {came}"
 
 
@@ -112,7 +112,7 @@ def _cells(cells: Iterable[Observation], limit: int) -> Iterator[str]:
     failed = [one for one in seen if one.outcome in FAILED]
     yield f"  {len(seen)} cells shown, {len(failed)} of them fail"
     for one in failed[:limit] or seen[:limit]:
-        told = f": {spoken(one)}" if one.outcome in FAILED else ""
+        told = f": {failure_text(one)}" if one.outcome in FAILED else ""
         ops = f" {one.fusion.kernel}, {one.fusion.epilogue} {one.fusion.ops}" if one.fusion else ""
         yield f"    {one.outcome:8} {'/'.join(one.cell[1:])}{told}{ops}"
     if len(failed) > limit:

@@ -73,7 +73,7 @@ def found_in(text: str, pattern: str) -> bool:
     return re.search(pattern, text, re.IGNORECASE | re.ASCII) is not None
 
 
-def spoken(observation: Observation) -> str:
+def failure_text(observation: Observation) -> str:
     """A failed observation as one text: the error, or how the program ended."""
     if observation.error:
         return f"{observation.error.type}: {observation.error.message}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from matrix.base.text import plain
 from matrix.catalog.approaches import APPROACHES
-from matrix.catalog.known_errors import KnownError, recognise, spoken
+from matrix.catalog.known_errors import KnownError, failure_text, recognise
 from matrix.judge.verdicts import (
     FAILED,
     JUDGED,
@@ -60,7 +60,7 @@ def causes(known: Sequence[KnownError]) -> Cause:
     named: dict[str, str] = {}
 
     def cause(observation: Observation) -> str:
-        text = spoken(observation)
+        text = failure_text(observation)
         if text not in named:
             error = recognise(known, text)
             named[text] = f"{error.name} ({error.id})" if error else plain(text, CAUSE_SHOWN)

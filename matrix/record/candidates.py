@@ -53,8 +53,8 @@ def choose(
 ) -> list[Candidate[T]]:
     """Return the candidates that should be published in `reports`: at most one for each place.
 
-    `worth` rates a candidate among all candidates for its place. What is published there already is a candidate too. The
-    greatest is chosen. Raise BadRecord where two of equal worth differ in content.
+    `worth` rates a candidate among all candidates for its place, and the greatest is chosen; the file that is published
+    there already is a candidate too. Raise BadRecord where two of equal worth differ in content.
     """
     rivals: dict[Place, list[Candidate[T]]] = defaultdict(list)
     for candidate in found:

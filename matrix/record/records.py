@@ -204,10 +204,10 @@ def decode(data: bytes) -> Record:
         datetime.datetime.fromisoformat(header.started)
     except ValueError as fault:
         raise BadRecord(f"line 1: it started at no time: {fault}") from None
-    return Record(header=header, observations=observed(rest))
+    return Record(header=header, observations=decode_observations(rest))
 
 
-def observed(lines: Sequence[bytes]) -> tuple[Observation, ...]:
+def decode_observations(lines: Sequence[bytes]) -> tuple[Observation, ...]:
     """Decode the lines behind line 1. Raise BadRecord where a line is no observation, or repeats a cell."""
     # Decoding all lines at once takes half the time. It is trusted only if each line begins and ends as an object does
     # and there are as many objects as lines: then no line holds two objects, and no object spans two lines.

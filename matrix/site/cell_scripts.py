@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matrix.answers.reproduction import Reproduction, script
 from matrix.base.errors import BadUsage
-from matrix.catalog.known_errors import spoken
+from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.verdicts import FAILED
 from matrix.site.cell_pages import Section
@@ -14,7 +14,7 @@ def reproduction(section: Section, catalog: Catalog) -> tuple[str, bool]:
     """The program, and whether it stands alone; else it is the command of the suite that shows the same."""
     one, header = section.example, section.judgement.witness.answers
     assert one, "the template asks only where there is an example"
-    came = spoken(one) if one.outcome in FAILED else one.outcome
+    came = failure_text(one) if one.outcome in FAILED else one.outcome
     told = f"Recorded on TensorFlow {header.release}, {header.profile}, {header.host.host_class}: {came}"
     profile = next((entry for entry in catalog.profiles if entry.name == header.profile), None)
     try:

@@ -14,7 +14,7 @@ from matrix.answers.explain import error_answers, explain
 from matrix.base import paths
 from matrix.catalog import known_errors
 from matrix.catalog import releases as catalog
-from matrix.catalog.known_errors import spoken
+from matrix.catalog.known_errors import failure_text
 from matrix.judge.notes import causes
 from matrix.judge.support import decode
 from matrix.record import records
@@ -138,7 +138,7 @@ def test_the_state_of_the_front_page_is_a_link(page, address, watched):
 def test_the_page_and_explain_agree_on_every_recorded_error(page, address, made):
     known = known_errors.load()
     answers = error_answers(made, known)
-    texts = {spoken(one) for record in made for one in record.observations if one.error}
+    texts = {failure_text(one) for record in made for one in record.observations if one.error}
     texts |= {f'Traceback (most recent call last):\n  File "a.py"\n{text}\n\n' for text in list(texts)[:20]}
     texts |= {example for error in known for example in error.examples} | {"nothing like that was ever seen", "a, b"}
     page.goto(f"{address}/errors.html")

@@ -7,7 +7,7 @@ from unit.fabricated import error, observe
 
 from matrix.base.errors import BadData
 from matrix.catalog import known_errors
-from matrix.catalog.known_errors import LINK, PATTERN, found_in, recognise, searched, spoken
+from matrix.catalog.known_errors import LINK, PATTERN, failure_text, found_in, recognise, searched
 
 KNOWN = known_errors.load()
 CELL = ("nn-conv2d", "graph", "forward", "g4-k3/bias_relu/f32/nhwc")
@@ -48,7 +48,7 @@ def test_only_ascii_letters_have_two_cases():
     ],
 )
 def test_a_failure_is_spoken_of_as_a_person_would_paste_it(observation, text):
-    assert spoken(observation) == text
+    assert failure_text(observation) == text
 
 
 @pytest.mark.parametrize(
