@@ -150,7 +150,7 @@ def test_what_had_no_interpreter_stands_until_there_is_one(tmp_path, monkeypatch
 
 
 def published(planned: Planned, folder: Path, parts: dict[str, str]) -> Record:
-    """A whole record of it, made of these parts of the suite."""
+    """Write a complete record of the run, made by a suite with these parts."""
     header = fabricated.header(planned.run.profile, engine="venv", suite_parts=parts, suite_sha256="0" * 64)
     whole = fabricated.record()
     header = msgspec.structs.replace(

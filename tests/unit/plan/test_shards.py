@@ -29,7 +29,7 @@ PROFILES = tuple(Profile(name=name, environment={}, backends=list(BACKENDS), why
 
 
 def planned(*targets: tuple[str, str]) -> tuple[Planned, ...]:
-    """Two runs a target, (release, backend), in the order of the catalog."""
+    """Two runs of each target, a (release, backend), in the order of the catalog."""
     wheel = Wheel(requirement="tensorflow==1", python="3.10")
     versions = sorted(
         {version for version, _ in targets}, key=lambda version: [int(part) for part in version.split(".")]

@@ -1,4 +1,4 @@
-"""On real answers of the index (November 2026), trimmed to a few releases, their addresses made relative."""
+"""Uses real answers of the index (November 2026), cut to a few releases, with relative addresses."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def _no_resolver(monkeypatch):
-    """Resolving has tests of its own."""
+    """Lock nothing: resolving has tests of its own."""
     monkeypatch.setattr(resolve, "lock", lambda release, *of: f"lock of {release.version} on {of[0]} {of[2]}\n")
     monkeypatch.setattr(resolve, "build_tools", lambda python: f"build tools for {python}\n")
 

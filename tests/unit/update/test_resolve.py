@@ -1,4 +1,4 @@
-"""uv itself, on a package index on this machine that holds a TensorFlow of a few bytes."""
+"""Resolves with uv itself, from a package index on this machine whose TensorFlow has a few bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OLD, NEW = "2022-11-16", "2026-01-01"
 
 
 class Index:
-    """Files of the index; `wheel` and `source` give the hash of what they add."""
+    """The files of the index. `wheel` and `source` add a file and return its hash."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -197,7 +197,7 @@ def test_build_tools_are_pinned_in_the_form_of_a_lock(packages):
 
 
 def test_on_arm_the_files_are_those_for_arm(packages):
-    """By the wheels' names and by the markers of what is needed; `tensorflow` is the build for CPUs there."""
+    """Wheels are chosen by their names, dependencies by their markers; `tensorflow` is the build for CPUs on Arm."""
     packages.wheel("tensorflow", "2.8.4", OLD, ["numpy", 'wrapt; platform_machine != "aarch64"'])
     here, there = (
         packages.wheel("numpy", "1.23.5", OLD, tag=f"{CPYTHON}-{CPYTHON}-manylinux_2_17_{machine}")
@@ -217,7 +217,7 @@ def test_the_tags_of_an_old_cpython():
 
 
 def test_a_build_that_the_catalog_does_not_hold_may_build_what_any_release_builds(packages):
-    """Between two releases: the ranges of sdists.toml say nothing of it, and a wheel is taken where there is one."""
+    """A build between two releases: the ranges of sdists.toml do not apply to it, and a wheel is taken if there is one."""
     packages.source("gast", "0.2.2", "2019-01-01")
     packages.wheel("wrapt", "1.14.1", "2022-05-01")
     packages.source("wrapt", "1.14.1", "2022-05-01")
