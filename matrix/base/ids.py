@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 Backend = Literal["cpu", "cuda", "rocm"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 # A processor architecture, in the words of wheels' file names.
-Machine = Literal["x86_64", "aarch64"]
+Architecture = Literal["x86_64", "aarch64"]
 EngineName = Literal["docker", "venv"]
 # How a run is observed: executed on the processor, executed on a GPU, or planned for a device that is not there.
 How = Literal["executed", "on_gpu", "planned"]
@@ -41,7 +41,7 @@ class Target:
     release: str
     python: str
     backend: Backend
-    machine: Machine = "x86_64"
+    architecture: Architecture = "x86_64"
 
     @property
     def id(self) -> str:

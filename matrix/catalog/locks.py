@@ -8,10 +8,10 @@ from pathlib import Path
 
 from matrix.base import paths
 from matrix.base.errors import NotBuilt
-from matrix.base.ids import Machine, Target
+from matrix.base.ids import Architecture, Target
 from matrix.record import host
 
-USUAL: Machine = "x86_64"
+USUAL: Architecture = "x86_64"
 # Locks are for glibc 2.28 and newer: RHEL 8, Debian 10.
 GLIBC_MINOR = 28
 # uv's words for a fault on the way to the index, on this machine's disk, or for a file other than the one that the lock
@@ -31,7 +31,7 @@ MACHINES_FAULTS = (
 def path(target: Target, folder: Path | None = None) -> Path:
     """The file of the lock in `folder`. Architectures other than the usual one have folders of their own."""
     folder = folder or paths.LOCKS
-    return (folder if target.machine == USUAL else folder / target.machine) / f"{target.id}.txt"
+    return (folder if target.architecture == USUAL else folder / target.architecture) / f"{target.id}.txt"
 
 
 def build_tools(target: Target) -> Path | None:
@@ -86,9 +86,9 @@ def install_command(target: Target, *into: str) -> list[str]:
     return command
 
 
-def platform(machine: Machine) -> str:
+def platform(architecture: Architecture) -> str:
     """uv's name for the oldest Linux that a lock is for."""
-    return f"{machine}-manylinux_2_{GLIBC_MINOR}"
+    return f"{architecture}-manylinux_2_{GLIBC_MINOR}"
 
 
 def why_not(stderr: str) -> str:

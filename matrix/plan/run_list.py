@@ -21,15 +21,15 @@ def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tup
             raise unknown("emulator", selection.emulator, list(emulators.load()))
         if engine != "venv":
             raise BadUsage("what is emulated runs in virtual environments", "say --engine venv")
-    machine = emulator.machine if emulator else locks.USUAL
+    architecture = emulator.architecture if emulator else locks.USUAL
     profiles = select_profiles(catalog, selection.profiles)
     planned = []
     for release in select_releases(catalog, selection.releases):
         for backend in selection.backends:
             if backend not in release.wheels:
                 continue
-            target = foreign_environments.target(release, backend, machine)
-            if target.machine != locks.USUAL and not locks.path(target).exists():
+            target = foreign_environments.target(release, backend, architecture)
+            if target.architecture != locks.USUAL and not locks.path(target).exists():
                 continue
             planned += [
                 Planned(

@@ -25,11 +25,11 @@ SLOWER = 30
 SECONDS_A_CELL, SILENCE, SECONDS = 600, 1800, 12 * 3600
 
 
-class Emulator(Strict, frozen=True, kw_only=True):
+class Emulator(Strict, frozen=True, kw_only=True, rename={"architecture": "machine"}):
     """A processor that QEMU emulates. `midr`: the main id register of an Arm processor, where TensorFlow reads it."""
 
     name: Name
-    machine: ids.Machine
+    architecture: ids.Architecture
     cpu: Annotated[str, Meta(pattern=ids.exactly("[A-Za-z0-9_-]+"))]
     midr: Annotated[str, Meta(pattern=ids.exactly("0x[0-9a-f]{16}"))] | None = None
     host_class: Annotated[str, Meta(pattern=ids.exactly("[a-z0-9-]+-emulated"))]
@@ -38,7 +38,7 @@ class Emulator(Strict, frozen=True, kw_only=True):
 
     @property
     def command(self) -> tuple[str, ...]:
-        return (foreign_environments.program(self.machine), "-cpu", self.cpu)
+        return (foreign_environments.program(self.architecture), "-cpu", self.cpu)
 
     def launcher(self, target: ids.Target) -> tuple[str, ...]:
         """Return the command that runs a target's Python, once the target is built. It has a full path, since a target

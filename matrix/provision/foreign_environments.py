@@ -17,12 +17,12 @@ from packaging.version import Version
 
 from matrix.base import paths
 from matrix.base.errors import NotBuilt
-from matrix.base.ids import Backend, Machine, Target
+from matrix.base.ids import Architecture, Backend, Target
 from matrix.catalog import locks
 from matrix.catalog.releases import Release
 from matrix.provision import debian_systems
 
-ARCHITECTURES: dict[Machine, str] = {"x86_64": "amd64", "aarch64": "arm64"}
+DEBIAN_ARCHITECTURES: dict[Architecture, str] = {"x86_64": "amd64", "aarch64": "arm64"}
 # The folders of a system, and the C++ library that TensorFlow's wheels expect of it.
 PACKAGES = ("base-files", "python3", "libstdc++6")
 # Linux shows the main id register of an Arm processor here; QEMU does not.
@@ -31,20 +31,20 @@ CURE = "on Debian: apt-get install qemu-user"
 
 
 def is_foreign(target: Target) -> bool:
-    return target.machine != locks.USUAL
+    return target.architecture != locks.USUAL
 
 
-def target(release: Release, backend: Backend, machine: Machine) -> Target:
+def target(release: Release, backend: Backend, architecture: Architecture) -> Target:
     """Return a release's target for a machine; on a foreign machine its CPython is the newest of Debian for it."""
     usual = release.target(backend)
-    if machine == usual.machine:
+    if architecture == usual.architecture:
         return usual
     pythons = [python for python in debian_systems.PYTHONS.values() if Version(python) <= Version(usual.python)]
-    return dataclasses.replace(usual, python=max(pythons, key=Version, default=usual.python), machine=machine)
+    return dataclasses.replace(usual, python=max(pythons, key=Version, default=usual.python), architecture=architecture)
 
 
-def program(machine: Machine) -> str:
-    return f"qemu-{machine}"
+def program(architecture: Architecture) -> str:
+    return f"qemu-{architecture}"
 
 
 def variables(target: Target) -> dict[str, str]:
@@ -61,20 +61,20 @@ def empty(target: Target, folder: Path) -> tuple[subprocess.CompletedProcess[str
     def unpack(part: Path) -> None:
         fitting = [debian for debian, python in debian_systems.PYTHONS.items() if python == target.python]
         if not fitting:
-            raise NotBuilt(f"no Debian has CPython {target.python} for {target.machine}", machine=True)
-        architecture = f"--architectures={ARCHITECTURES[target.machine]}"
+            raise NotBuilt(f"no Debian has CPython {target.python} for {target.architecture}", machine=True)
+        architecture = f"--architectures={DEBIAN_ARCHITECTURES[target.architecture]}"
         debian_systems.bootstrap(debian_systems.command("extract", PACKAGES, fitting[0], str(part), architecture))
 
     root = _root(target)
     _once(root, unpack)
     python = root / "usr" / "bin" / f"python{target.python}"
-    command = [program(target.machine), str(python), "-m", "venv", "--without-pip", str(folder)]
+    command = [program(target.architecture), str(python), "-m", "venv", "--without-pip", str(folder)]
     try:
         made = subprocess.run(command, env=os.environ | variables(target), capture_output=True, text=True, check=False)
     except FileNotFoundError as fault:
         raise NotBuilt(f"{command[0]} is not installed", CURE, machine=True) from fault
     site = folder / "lib" / f"python{target.python}" / "site-packages"
-    platform = locks.platform(target.machine)
+    platform = locks.platform(target.architecture)
     return made, ("--target", str(site), "--python-platform", platform, "--python-version", target.python)
 
 
@@ -95,7 +95,7 @@ def with_midr(target: Target, midr: str) -> Path:
 
 
 def _root(target: Target) -> Path:
-    return paths.ENVIRONMENTS / f"debian-{target.machine}-py{target.python.replace('.', '')}"
+    return paths.ENVIRONMENTS / f"debian-{target.architecture}-py{target.python.replace('.', '')}"
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> None:

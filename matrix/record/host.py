@@ -67,9 +67,9 @@ def onednn_switches_itself_on(host: Host) -> bool:
 
 
 def cpu_class(flags: set[str], vendor: str = "") -> str:
-    machine = {"x86_64": "x86", "aarch64": "arm"}.get(platform.machine(), platform.machine())
+    architecture = {"x86_64": "x86", "aarch64": "arm"}.get(platform.machine(), platform.machine())
     highest = next((name for flag, name in CLASSES if flag in flags), "base")
-    return "-".join([machine, highest, *([VENDORS[vendor]] if vendor in VENDORS else [])])
+    return "-".join([architecture, highest, *([VENDORS[vendor]] if vendor in VENDORS else [])])
 
 
 def _nvidia() -> Gpu | None:

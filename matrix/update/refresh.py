@@ -74,7 +74,7 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> 
         if any(sdist.holds_for(release.version) for sdist in sdists):
             building.add(target.python)
         try:
-            write_whole(lock, resolve.lock(release, target.backend, sdists, target.machine).encode())
+            write_whole(lock, resolve.lock(release, target.backend, sdists, target.architecture).encode())
         except BadData as fault:
             faults.append(fault)
     for python in sorted(building):

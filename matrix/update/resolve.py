@@ -23,7 +23,7 @@ from packaging.version import Version
 
 from matrix.base import ids, paths
 from matrix.base.errors import BadData
-from matrix.base.ids import Backend, Machine
+from matrix.base.ids import Architecture, Backend
 from matrix.base.structs import Strict
 from matrix.catalog import locks
 from matrix.catalog import releases as catalog
@@ -62,13 +62,15 @@ def load_sdists(data: Path = paths.DATA) -> tuple[Sdist, ...]:
     return catalog.load_entries(data / "sdists.toml", "sdist", Sdist, key="name")
 
 
-def lock(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist], machine: Machine = locks.USUAL) -> str:
+def lock(
+    release: catalog.Release, backend: Backend, sdists: Iterable[Sdist], architecture: Architecture = locks.USUAL
+) -> str:
     """The text of a requirements file: each line has a pin and the hash of one file, which is a wheel if there is one.
 
     Raise BadData where the release cannot be resolved, or where `sdists` names too few or too many packages for it.
     """
     named = {entry.name for entry in sdists if entry.holds_for(release.version)}
-    own, files = _resolve(release, backend, machine, _wheels_but(named))
+    own, files = _resolve(release, backend, architecture, _wheels_but(named))
     if idle := named - _built(own):
         raise BadData(f"sdists.toml: {release.version} builds no {', '.join(sorted(idle))}", "narrow its `releases`")
     return _locked(release, named, files)
@@ -84,11 +86,11 @@ def lock_of_another(release: catalog.Release, backend: Backend, sdists: Iterable
 
 
 def _resolve(
-    release: catalog.Release, backend: Backend, machine: Machine, options: Iterable[str]
+    release: catalog.Release, backend: Backend, architecture: Architecture, options: Iterable[str]
 ) -> tuple[list[Choice], list[Choice]]:
     """Return the release with its dependencies, and everything that its environment holds. `options` are uv's."""
-    python = foreign_environments.target(release, backend, machine).python
-    requirement = f"{ON_ARM}=={release.version}" if machine == "aarch64" else release.wheels[backend].requirement
+    python = foreign_environments.target(release, backend, architecture).python
+    requirement = f"{ON_ARM}=={release.version}" if architecture == "aarch64" else release.wheels[backend].requirement
     day = release.date + MARGIN
     own = _compile(
         [requirement],
@@ -100,9 +102,9 @@ def _resolve(
             # AMD's build of a release appears weeks after the release.
             f"--exclude-newer-package={Requirement(requirement).name}=9999-01-01T00:00:00Z",
         ],
-        machine,
+        architecture,
     )
-    files = _compile([*map(_pin, own), *HARNESS], python, machine=machine)
+    files = _compile([*map(_pin, own), *HARNESS], python, architecture=architecture)
     version = Version(release.version)
     if version >= LEGACY_KERAS_SINCE and not version.is_prerelease:  # Keras 2 has no pre-releases
         keras = f"tf-keras=={version.major}.{version.minor}.*"
@@ -140,7 +142,7 @@ def _pin(choice: Choice) -> str:
 
 
 def _compile(
-    requirements: Collection[str], python: str, options: Iterable[str] = (), machine: Machine = locks.USUAL
+    requirements: Collection[str], python: str, options: Iterable[str] = (), architecture: Architecture = locks.USUAL
 ) -> list[Choice]:
     """Resolve with uv; return each package with the file that fits best, in the order of their names."""
     with tempfile.TemporaryDirectory(prefix="matrix-resolve-") as folder:
@@ -148,7 +150,7 @@ def _compile(
         requirements_in.write_text("\n".join(requirements), encoding="utf-8")
         answer = interpreters.uv(
             *("--directory", folder, "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header"),
-            *(f"--python-version={python}", f"--python-platform={locks.platform(machine)}"),
+            *(f"--python-version={python}", f"--python-platform={locks.platform(architecture)}"),
             *(*options, str(requirements_in)),
             variables=package_index.settings(),
         )
@@ -157,9 +159,9 @@ def _compile(
     environment = default_environment() | {
         "python_version": python,
         "python_full_version": f"{python}.0",
-        "platform_machine": machine,
+        "platform_machine": architecture,
     }
-    tags = _tags(int(python.partition(".")[2]), machine)
+    tags = _tags(int(python.partition(".")[2]), architecture)
     choices = []
     for package, file in Pylock.from_dict(tomllib.loads(answer.stdout)).select(environment=environment, tags=tags):
         assert isinstance(file, PackageWheel | PackageSdist)
@@ -167,10 +169,10 @@ def _compile(
     return sorted(choices, key=lambda choice: choice[0].name)
 
 
-def _tags(minor: int, machine: Machine = locks.USUAL) -> list[Tag]:
+def _tags(minor: int, architecture: Architecture = locks.USUAL) -> list[Tag]:
     """The tags of the wheels that CPython 3.`minor` can install, the most specific first."""
     glibcs = range(locks.GLIBC_MINOR, 4, -1)
     names = [name for glibc in glibcs for name in (f"manylinux_2_{glibc}", LEGACY_PLATFORMS.get(glibc)) if name]
-    platforms = [f"{name}_{machine}" for name in (*names, "linux")]
+    platforms = [f"{name}_{architecture}" for name in (*names, "linux")]
     own = cpython_tags((3, minor), platforms=platforms)
     return [*own, *compatible_tags((3, minor), interpreter=f"cp3{minor}", platforms=platforms)]

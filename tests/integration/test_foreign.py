@@ -22,7 +22,7 @@ from matrix.provision import emulators, foreign_environments
 from matrix.provision.engines import venv
 from matrix.provision.engines.protocol import Limits, Program
 
-TARGET = Target(release="2.21.0", python="3.13", backend="cpu", machine="aarch64")
+TARGET = Target(release="2.21.0", python="3.13", backend="cpu", architecture="aarch64")
 TELL = f"""
 import {tiny.PACKAGE}, json, pathlib, platform, sys
 package = {tiny.PACKAGE}.__file__

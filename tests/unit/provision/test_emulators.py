@@ -106,7 +106,7 @@ def test_a_qemu_that_does_not_run_is_said(tmp_path, monkeypatch):
 
 def test_runs_side_by_side_share_a_root_with_the_id(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ENVIRONMENTS", tmp_path)
-    arm = Target(release="2.21.0", python="3.13", backend="cpu", machine="aarch64")
+    arm = Target(release="2.21.0", python="3.13", backend="cpu", architecture="aarch64")
     root = tmp_path / "debian-aarch64-py313"
     for name in ("lib", "sys", "usr"):
         (root / name).mkdir(parents=True)

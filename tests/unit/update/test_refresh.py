@@ -252,7 +252,7 @@ def test_update_of_an_unknown_release_writes_nothing(data):
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_a_release_that_cannot_be_locked_is_told_after_the_others_are(data, monkeypatch):
-    def lock(release, backend, sdists, machine):
+    def lock(release, backend, sdists, architecture):
         if (release.version, backend) in {("1.0.1", "cpu"), ("2.22.0rc0", "cpu")}:
             raise BadData(f"{release.version} has no NumPy", "wait")
         return "lock\n"
