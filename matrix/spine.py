@@ -17,7 +17,7 @@ from matrix.base.ids import EngineName
 from matrix.catalog import releases
 from matrix.plan import shards
 from matrix.plan.due import Estimate, current, estimate, still_true
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.plan.shards import Part
@@ -38,7 +38,7 @@ class Sweep:
     selection: Selection
     engine: EngineName
     engine_why: str
-    due: tuple[Planned, ...]
+    due: tuple[PlannedRun, ...]
     current: tuple[Record, ...]
     estimate: Estimate
     shard: Part | None

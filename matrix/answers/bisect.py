@@ -22,7 +22,7 @@ from matrix.base.ids import Run
 from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Profile, Release
 from matrix.judge.verdicts import FAILED
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.provision import interpreters
 from matrix.provision.engines.protocol import Environment, Say
 from matrix.record.records import CellId, Observation
@@ -161,7 +161,7 @@ class Trial:
     def _try(self, release: Release) -> str:
         environment = _install(release, self.say)
         run = Run(target=environment.target, profile=self.question.profile.name)
-        planned = Planned(run=run, release=release, profile=self.question.profile, engine="venv")
+        planned = PlannedRun(run=run, release=release, profile=self.question.profile, engine="venv")
         job = Job(planned=planned, environment=environment, arguments=("/".join(self.question.cell),))
         record = observe(job, [self.question.cell], lambda _: None)
         if not record.observations:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matrix.base.errors import BadRecord, NotBuilt
 from matrix.catalog.suite_hash import suite_parts, suite_sha256
-from matrix.plan.planned_run import Planned, recipe_sha256
+from matrix.plan.planned_run import PlannedRun, recipe_sha256
 from matrix.provision import emulators, interpreters
 from matrix.provision.engines import ENGINES
 from matrix.record import records
@@ -32,7 +32,7 @@ class Estimate:
     seconds: float
 
 
-def current(planned: Planned, reports: Path) -> Record | None:
+def current(planned: PlannedRun, reports: Path) -> Record | None:
     """Return the run's record where it was made from today's inputs, so that the run is not due.
 
     The record of a target that lacked its Python is current as long as this machine lacks that Python.
@@ -48,7 +48,7 @@ def current(planned: Planned, reports: Path) -> Record | None:
     return record if same_inputs and stays else None
 
 
-def still_true(planned: Planned, reports: Path) -> Record | None:
+def still_true(planned: PlannedRun, reports: Path) -> Record | None:
     """Return the run's outdated record with only the observations that are still valid; None where there are none.
 
     They are valid where the parts of the suite that they depend on, the environment and the processor are unchanged.
@@ -64,21 +64,21 @@ def still_true(planned: Planned, reports: Path) -> Record | None:
     return Record(header=record.header, observations=kept) if kept else None
 
 
-def _record(planned: Planned, reports: Path) -> Record | None:
+def _record(planned: PlannedRun, reports: Path) -> Record | None:
     try:
         return records.read(records.path(reports, planned.host.host_class, planned.engine, planned.run.id))
     except (FileNotFoundError, BadRecord):
         return None
 
 
-def _recipe(planned: Planned) -> str | None:
+def _recipe(planned: PlannedRun) -> str | None:
     try:
         return recipe_sha256(planned, ENGINES[planned.engine].recipe(planned.run.target))
     except NotBuilt:
         return None
 
 
-def estimate(due: Sequence[Planned], reports: Path, slots: int) -> Estimate:
+def estimate(due: Sequence[PlannedRun], reports: Path, slots: int) -> Estimate:
     """Estimate from the records of the same runs; without any, from all records; without any, from a constant.
 
     `slots`: how many runs go side by side.

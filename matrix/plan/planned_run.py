@@ -27,7 +27,7 @@ CONTROL = "g1-k3"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedRun:
     """`kept`: the run's outdated record, with only the observations that are still valid; None where there are none.
 
     `emulator`: the processor that QEMU emulates for it; None where it runs on this machine's own.
@@ -84,7 +84,7 @@ def _core() -> frozenset[CellId]:
     return frozenset(cells[id_] for pattern in core_patterns(APPROACHES) for id_ in fnmatch.filter(cells, pattern))
 
 
-def recipe_sha256(planned: Planned, built: str) -> str:
+def recipe_sha256(planned: PlannedRun, built: str) -> str:
     """Hash everything that decides what runs, except the host class and the suite.
 
     `built`: the engine's own recipe, which says what is built.

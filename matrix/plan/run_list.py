@@ -6,13 +6,13 @@ from matrix.base.errors import BadUsage
 from matrix.base.ids import EngineName, Run
 from matrix.catalog import locks
 from matrix.catalog.releases import Catalog
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.plan.selection import Selection, select_profiles, select_releases, unknown
 from matrix.provision import emulators, foreign_environments
 from matrix.record import host
 
 
-def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tuple[Planned, ...]:
+def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tuple[PlannedRun, ...]:
     """List the runs, oldest release first. Raise BadUsage for a selector that names nothing, or no run at all."""
     emulator = None
     if selection.emulator:
@@ -32,7 +32,7 @@ def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tup
             if target.architecture != locks.USUAL and not locks.path(target).exists():
                 continue
             planned += [
-                Planned(
+                PlannedRun(
                     run=Run(target=target, profile=profile.name),
                     release=release,
                     profile=profile,

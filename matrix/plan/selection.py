@@ -13,7 +13,7 @@ from matrix.base.errors import BadUsage
 from matrix.base.ids import Backend
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog, Profile, Release
-from matrix.plan.planned_run import Planned, core_patterns
+from matrix.plan.planned_run import PlannedRun, core_patterns
 from matrix.record.records import CellId
 
 RECENT = 5
@@ -42,7 +42,7 @@ class Selection:
         """Whether its runs observe every cell: only such runs are recorded."""
         return not (self.approaches or self.modes or self.checks)
 
-    def cells(self, planned: Planned) -> tuple[CellId, ...]:
+    def cells(self, planned: PlannedRun) -> tuple[CellId, ...]:
         """The selected cells of the run, without those whose observations are kept."""
         kept = {observation.cell for observation in planned.kept.observations} if planned.kept else set()
         wanted = (self.approaches, self.modes, self.checks)
@@ -52,7 +52,7 @@ class Selection:
             if cell not in kept and all(not names or name in names for name, names in zip(cell, wanted, strict=False))
         )
 
-    def patterns(self, planned: Planned) -> tuple[str, ...]:
+    def patterns(self, planned: PlannedRun) -> tuple[str, ...]:
         """The same cells as shell patterns, for `python -m suite`; no pattern means all cells."""
         if planned.emulator and self.is_whole and not planned.kept:
             return core_patterns(planned.profile.approaches or APPROACHES)

@@ -24,7 +24,7 @@ from matrix.base.ids import Backend, How, Run, Target
 from matrix.base.structs import Strict
 from matrix.catalog.suite_hash import suite_sha256
 from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.record import records
 
 # GitHub's limits: the jobs that one matrix of a workflow starts, and the time of a job on a runner of GitHub's.
@@ -77,7 +77,7 @@ class _Job:
     """Runs of one backend that one machine makes, and the seconds that they and their environments take."""
 
     seconds: float
-    runs: tuple[Planned, ...]
+    runs: tuple[PlannedRun, ...]
 
     @property
     def backend(self) -> Backend:
@@ -110,7 +110,7 @@ def seconds_of(reports: Path) -> Seconds:
     return lambda run: known.get(run.id, usual.get(run.target.backend, SECONDS_A_RUN))
 
 
-def plan(planned: Sequence[Planned], shards: int, seconds: Seconds) -> Plan:
+def plan(planned: Sequence[PlannedRun], shards: int, seconds: Seconds) -> Plan:
     """Divide the runs into at most this many shards, never more than there are runs. Raise BadUsage where GitHub could
     not start so many jobs, or where there are fewer shards than backends.
     """
@@ -128,7 +128,7 @@ def plan(planned: Sequence[Planned], shards: int, seconds: Seconds) -> Plan:
     return Plan(suite_sha256={how: suite_sha256(how=how) for how in get_args(How)}, shards=dict(of_backend))
 
 
-def take(planned: Sequence[Planned], part: Part, seconds: Seconds) -> tuple[Planned, ...]:
+def take(planned: Sequence[PlannedRun], part: Part, seconds: Seconds) -> tuple[PlannedRun, ...]:
     """Return the runs of one shard, in their order. Raise BadUsage where the plan has fewer shards."""
     jobs = _jobs(planned, part.of, seconds)
     if part.number > len(jobs):
@@ -152,10 +152,10 @@ def read(file: Path) -> Plan:
         raise BadRecord(f"{file}: {fault}", "make it anew: python -m matrix plan --json") from None
 
 
-def _jobs(planned: Sequence[Planned], shards: int, seconds: Seconds) -> list[_Job]:
+def _jobs(planned: Sequence[PlannedRun], shards: int, seconds: Seconds) -> list[_Job]:
     """The jobs of each backend, balanced, their runs in the order of `planned`."""
     _check_number(shards, planned, seconds)
-    runs_of: dict[Target, list[Planned]] = defaultdict(list)
+    runs_of: dict[Target, list[PlannedRun]] = defaultdict(list)
     for entry in planned:
         runs_of[entry.run.target].append(entry)
     targets: dict[Backend, list[_Job]] = defaultdict(list)
@@ -169,7 +169,7 @@ def _jobs(planned: Sequence[Planned], shards: int, seconds: Seconds) -> list[_Jo
     ]
 
 
-def _job(runs: Sequence[Planned], seconds: Seconds) -> _Job:
+def _job(runs: Sequence[PlannedRun], seconds: Seconds) -> _Job:
     return _Job(seconds=SECONDS_AN_ENVIRONMENT + sum(seconds(entry.run) for entry in runs), runs=tuple(runs))
 
 
@@ -197,14 +197,14 @@ def _balance(targets: Sequence[_Job], number: int, seconds: Seconds) -> list[_Jo
         half = len(longest.runs) // 2
         parts.remove(longest)
         parts += [_job(longest.runs[:half], seconds), _job(longest.runs[half:], seconds)]
-    jobs: list[tuple[float, int, list[Planned]]] = [(0.0, index, []) for index in range(number)]
+    jobs: list[tuple[float, int, list[PlannedRun]]] = [(0.0, index, []) for index in range(number)]
     for part in sorted(parts, key=lambda part: -part.seconds):
         least, index, runs = jobs[0]
         heapq.heapreplace(jobs, (least + part.seconds, index, [*runs, *part.runs]))
     return [_Job(seconds=taken, runs=tuple(runs)) for taken, _, runs in sorted(jobs, key=lambda job: job[1])]
 
 
-def _check_number(shards: int, planned: Iterable[Planned], seconds: Seconds) -> None:
+def _check_number(shards: int, planned: Iterable[PlannedRun], seconds: Seconds) -> None:
     """Raise BadUsage for a number of shards that cannot be."""
     backends = {entry.run.target.backend for entry in planned}
     if shards < len(backends):

@@ -21,7 +21,7 @@ from matrix.base.files import write_whole
 from matrix.base.ids import Run
 from matrix.catalog.releases import Catalog
 from matrix.catalog.suite_hash import suite_parts, suite_sha256
-from matrix.plan.planned_run import THREADS, Planned, recipe_sha256
+from matrix.plan.planned_run import THREADS, PlannedRun, recipe_sha256
 from matrix.provision import emulators
 from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment, Limits, Process, Program
@@ -39,7 +39,7 @@ LOG_KEPT = 512 * 1024
 class Job:
     """A planned run whose environment is ready. `arguments`: patterns of cells for the suite; none means all cells."""
 
-    planned: Planned
+    planned: PlannedRun
     environment: Environment
     arguments: tuple[str, ...] = ()
     suite: Path = paths.SUITE
@@ -112,7 +112,7 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
         return Record(header=_header(planned, job, status="partial", reason=reason, observations=0, **when))
 
 
-def _options(planned: Planned) -> tuple[str, ...]:
+def _options(planned: PlannedRun) -> tuple[str, ...]:
     """Return the suite's options for the device of the run."""
     if planned.emulator:
         return ("--seconds", str(emulators.SECONDS_A_CELL))
@@ -129,7 +129,7 @@ def _status(stream: Stream) -> Status:
     return "not_imported" if stream.imported is None else "partial"
 
 
-def default_is(job: Job, catalog: Catalog) -> Planned | None:
+def default_is(job: Job, catalog: Catalog) -> PlannedRun | None:
     """Return the run that `default` is another name of on this host class, by what TensorFlow itself says of oneDNN.
 
     None where there is no such run. Raise MachineError where this machine kept TensorFlow from saying it.
@@ -154,21 +154,21 @@ def same_as(job: Job, other: str) -> Record:
     return Record(header=_header(job.planned, job, status="not_run", same_as=other, started=_now(), observations=0))
 
 
-def not_built(planned: Planned, fault: NotBuilt) -> Record:
+def not_built(planned: PlannedRun, fault: NotBuilt) -> Record:
     return _prevented(planned, fault, status="not_built", machine=fault.machine or None)
 
 
-def not_run(planned: Planned, fault: MachineError) -> Record:
+def not_run(planned: PlannedRun, fault: MachineError) -> Record:
     """Return the record of a run whose target is built, and that this machine prevented."""
     return _prevented(planned, fault, status="not_run", machine=True)
 
 
-def _prevented(planned: Planned, fault: MatrixError, **fields: Any) -> Record:
+def _prevented(planned: PlannedRun, fault: MatrixError, **fields: Any) -> Record:
     reason = f"{fault}; {fault.cure}" if fault.cure else str(fault)
     return Record(header=_header(planned, None, reason=reason[:300], started=_now(), observations=0, **fields))
 
 
-def _header(planned: Planned, job: Job | None, **fields: Any) -> Header:
+def _header(planned: PlannedRun, job: Job | None, **fields: Any) -> Header:
     """Make line 1 of the record. Without a job nothing is known of the environment."""
     run = planned.run
     if job is not None:

@@ -22,7 +22,7 @@ import psutil
 from matrix.base.errors import MachineError, NotBuilt
 from matrix.base.ids import Run, Target
 from matrix.catalog.releases import Catalog
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.plan.selection import Selection
 from matrix.provision import interpreters
 from matrix.provision.engines import ENGINES
@@ -32,7 +32,7 @@ from matrix.run import runner
 from matrix.run.progress import Plain
 from matrix.run.runner import Job
 
-Group = list[Planned]
+Group = list[PlannedRun]
 Pending = dict[Future[Environment | NotBuilt | list[Record]], Group]
 
 # Seconds until an interrupt is acted on.
@@ -44,7 +44,7 @@ USUAL_MEMORY = 2 * 2**30
 
 
 def execute(
-    due: Sequence[Planned], selection: Selection, catalog: Catalog, progress: Plain
+    due: Sequence[PlannedRun], selection: Selection, catalog: Catalog, progress: Plain
 ) -> Generator[Record, None, None]:
     """Make the due runs over the selected cells, and yield each record as soon as its run has ended.
 
@@ -120,7 +120,7 @@ class _Crew:
                 return fault
             return [runner.not_built(planned, fault) for planned in group]
 
-    def run(self, planned: Planned, environment: Environment) -> list[Record]:
+    def run(self, planned: PlannedRun, environment: Environment) -> list[Record]:
         """Make the run: a second time where the machine prevents it, and record it as not run after that."""
         try:
             with contextlib.suppress(MachineError):
@@ -135,7 +135,7 @@ class _Crew:
             if was_last:
                 ENGINES[planned.engine].done(environment)
 
-    def _make(self, planned: Planned, environment: Environment) -> list[Record]:
+    def _make(self, planned: PlannedRun, environment: Environment) -> list[Record]:
         """Return the record of the run. Where `default` is another profile under another name on this host class, also
         return that profile's record, unless its run is due anyway.
         """
@@ -171,7 +171,7 @@ class _Crew:
 class _Work:
     """The targets that wait to be built, in their order, and what is built or run now; for one thread."""
 
-    def __init__(self, crew: _Crew, builders: Executor, runners: Executor, due: Sequence[Planned]) -> None:
+    def __init__(self, crew: _Crew, builders: Executor, runners: Executor, due: Sequence[PlannedRun]) -> None:
         self._crew, self._builders, self._runners = crew, builders, runners
         by_target = itertools.groupby(due, key=lambda planned: planned.run.target)
         self._waiting = deque(list(group) for _, group in by_target)

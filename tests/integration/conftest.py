@@ -11,7 +11,7 @@ from mini import cannot
 from matrix.base.ids import Run
 from matrix.catalog import releases
 from matrix.catalog.releases import Catalog, Release
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.provision import images, interpreters
 from matrix.provision.engines import docker, venv
 from matrix.provision.engines.protocol import Environment
@@ -50,9 +50,9 @@ def image(release) -> Iterator[Environment]:
 
 
 @pytest.fixture
-def planned(data: Catalog, release: Release) -> Planned:
+def planned(data: Catalog, release: Release) -> PlannedRun:
     run = Run(target=release.target("cpu"), profile="default")
-    return Planned(run=run, release=release, profile=data.profile("default"), engine="venv")
+    return PlannedRun(run=run, release=release, profile=data.profile("default"), engine="venv")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ from test_fakes import GOLDEN, TELLING
 
 from matrix.base import paths
 from matrix.base.ids import Run
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.provision import base_images, images
 from matrix.provision.engines import ENGINES, docker
 from matrix.provision.engines.protocol import Ended, Environment, Limits, Program
@@ -34,10 +34,10 @@ CELL = "nn-conv2d/eager/forward/g4-k3/bias_relu/f32/nhwc"
 
 
 @pytest.fixture
-def planned(data, release, image, monkeypatch) -> Planned:
+def planned(data, release, image, monkeypatch) -> PlannedRun:
     monkeypatch.setitem(ENGINES, "docker", docker)
     run = Run(target=release.target("cpu"), profile="default")
-    return Planned(run=run, release=release, profile=data.profile("default"), engine="docker")
+    return PlannedRun(run=run, release=release, profile=data.profile("default"), engine="docker")
 
 
 def follow(environment: Environment, suite: Path, limits: Limits | None = None) -> tuple[bytes, bytes, Ended]:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from mini import FAKES, fake_cells, mini_suite
 
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.provision.engines.protocol import Environment, Limits
 from matrix.record import records
 from matrix.record.records import Record
@@ -32,7 +32,7 @@ IMPATIENT = Limits(seconds=240, silence=20)
 
 
 def observe(
-    planned: Planned, environment: Environment, suite: Path, *arguments: str, limits: Limits = LIMITS
+    planned: PlannedRun, environment: Environment, suite: Path, *arguments: str, limits: Limits = LIMITS
 ) -> Record:
     job = Job(planned=planned, environment=environment, suite=suite, arguments=arguments, limits=limits)
     return runner.observe(job, fake_cells(), lambda observation: None)

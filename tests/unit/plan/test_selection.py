@@ -15,7 +15,7 @@ from matrix.catalog import releases
 from matrix.catalog.releases import Catalog, Profile, Release, Wheel
 from matrix.catalog.suite_hash import suite_parts
 from matrix.plan.due import current, estimate, still_true
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection, select_releases
 from matrix.provision import interpreters
@@ -31,9 +31,9 @@ def release(version: str, landmark: str | None = None) -> Release:
     return Release(version=version, date=datetime.date(2022, 1, 1), wheels={"cpu": wheel}, landmark=landmark)
 
 
-def a_run(backend: str = "cpu") -> Planned:
+def a_run(backend: str = "cpu") -> PlannedRun:
     target = Target(release="2.8.4", python="3.10", backend=backend)
-    return Planned(
+    return PlannedRun(
         run=Run(target=target, profile="default"),
         release=CATALOG.releases[3],
         profile=CATALOG.profiles[0],
@@ -149,7 +149,7 @@ def test_what_had_no_interpreter_stands_until_there_is_one(tmp_path, monkeypatch
     assert current(planned, tmp_path) is None
 
 
-def published(planned: Planned, folder: Path, parts: dict[str, str]) -> Record:
+def published(planned: PlannedRun, folder: Path, parts: dict[str, str]) -> Record:
     """Write a complete record of the run, made by a suite with these parts."""
     header = fabricated.header(planned.run.profile, engine="venv", suite_parts=parts, suite_sha256="0" * 64)
     whole = fabricated.record()

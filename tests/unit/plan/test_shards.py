@@ -18,7 +18,7 @@ from matrix.catalog.releases import Catalog, Profile, Release, Wheel
 from matrix.cli.main import cli
 from matrix.plan import shards
 from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.plan.shards import Part
@@ -28,7 +28,7 @@ from matrix.record.records import Record
 PROFILES = tuple(Profile(name=name, environment={}, backends=list(BACKENDS), why="w") for name in ("default", "other"))
 
 
-def planned(*targets: tuple[str, str]) -> tuple[Planned, ...]:
+def planned(*targets: tuple[str, str]) -> tuple[PlannedRun, ...]:
     """Two runs of each target, a (release, backend), in the order of the catalog."""
     wheel = Wheel(requirement="tensorflow==1", python="3.10")
     versions = sorted(

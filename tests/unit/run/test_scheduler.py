@@ -13,7 +13,7 @@ import pytest
 from matrix.base.errors import MachineError, NotBuilt
 from matrix.base.ids import Run, Target
 from matrix.catalog import releases
-from matrix.plan.planned_run import Planned
+from matrix.plan.planned_run import PlannedRun
 from matrix.plan.selection import Selection
 from matrix.provision import images
 from matrix.provision.engines import ENGINES, docker
@@ -68,7 +68,9 @@ def sweep(disk: Disk, monkeypatch) -> list[Record]:
     monkeypatch.setattr(runner, "default_is", lambda job, data: None)
     monkeypatch.setattr(runner, "observe", observe)
     due = [
-        Planned(run=Run(target=release.target("cpu"), profile=name), release=release, profile=PROFILE, engine="docker")
+        PlannedRun(
+            run=Run(target=release.target("cpu"), profile=name), release=release, profile=PROFILE, engine="docker"
+        )
         for release in RELEASES
         for name in ("onednn-off", "onednn-on")
     ]
