@@ -348,7 +348,8 @@ def _command_lines() -> list[bytes]:
     typed = (
         "run --plan --release 2.8 --backend cpu --profile onednn-off", "run --release landmarks --engine venv --again",
         "run --approach nn-conv2d --mode graph --check forward --reports reports", "report --reports reports", "doctor",
-        "update 2.8.4 2.9.3", "bases --release all --backend cuda", "clean", "diff reports/support.json reports/support.json --markdown",
+        "update 2.8.4 2.9.3", "bases --release all --backend cuda",
+        "clean", "diff reports/support.json reports/support.json --markdown",
         "explain No\u00a0algorithm --release 2.8 --backend cuda --json", "claims --json",
         "show --release 2.8 --approach separable",
         "advise --release 2.8 --need train --mode keras --dtype f16 --groups 32 --cpu-flags avx2,fma --json",
@@ -398,7 +399,7 @@ def _of(module: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{module}.{name}" for name in names)
 
 
-OF_RECORDS = _of("records", "decode", "decode_line", "encode", "path")
+OF_RECORDS = (*_of("records", "decode", "decode_observations", "decode_line", "encode"), "file_format.FileFormat.path")
 STREAM = ("feed", "_feed", "_take", "_take_import", "_take_observation", "_note_lie", "lies_in_words")
 OF_CATALOG = _of("releases", "load", "load_entries", "_read", "_faults", "_line")
 _opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
@@ -410,7 +411,7 @@ READERS: dict[str, Reader] = {
     ),
     "record file": Reader(
         read=_in_place, refuses=(BadRecord,), seeds=_whole_records, past_the_first=_opens_a_record,
-        code=_of("records", "read", "headers"), share=4,
+        code=("records.headers", *_of("file_format", "FileFormat.read", "read_at_most")), share=4,
     ),
     "record, judged": Reader(
         read=_table, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=(), share=2
