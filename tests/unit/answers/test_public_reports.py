@@ -8,9 +8,10 @@ from typing import get_args
 
 import pytest
 
-from matrix.answers import lookup
+from matrix.answers import release_records
 from matrix.answers.advise import CHECKS, MODES, WISHES, Asked, advise
-from matrix.answers.explain import Explained, error_answers, explain
+from matrix.answers.error_answers import error_answers
+from matrix.answers.explain import Explained, explain
 from matrix.base import paths
 from matrix.base.ids import Backend
 from matrix.catalog import known_errors, releases
@@ -92,7 +93,7 @@ def test_what_only_the_cpu_says_is_told_of_the_cpu(report):
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize(("release", "backend"), ASKED)
 def test_advice_is_what_passed_in_every_cell_there(release, backend, wish):
-    found = lookup.load(paths.REPORTS, release, backend)
+    found = release_records.load(paths.REPORTS, release, backend)
     advice = advise(found, Asked(wish=wish, modes=list(MODES[wish])), DATA, causes(KNOWN), None)
     assert bool(advice.best) != bool(advice.unobserved)
     for choice in advice.best:
