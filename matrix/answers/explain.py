@@ -138,8 +138,11 @@ def lines(explanation: Explanation, catalog: Catalog) -> Iterator[str]:
     for explained in explanation.meant:
         yield from _error_lines(explained.error)
         if explained.instead:
-            only = " and ".join(explained.error.backends)
-            yield f"  Only {only} has the kernels that say this: there the convolution ran, whatever else the machine has."
+            backends = " and ".join(explained.error.backends)
+            yield (
+                f"  Only {backends} has the kernels that say this: "
+                "there the convolution ran, whatever else the machine has."
+            )
             if explained.here:
                 yield f"  The runs below are on {explained.instead}."
         for standing in explained.here if explained.error.seen else ():

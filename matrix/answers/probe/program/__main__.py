@@ -4,8 +4,8 @@ Runs in any environment that has TensorFlow and NumPy, on Python 3.6 or newer, i
 
     python probe.pyz
 
-It takes the cells of the core that decide verdicts, writes down what came of them as a record that can be contributed,
-and sends nothing anywhere.
+It observes the cells of the core that decide verdicts, writes a record of them that can be contributed, and sends
+nothing anywhere.
 """
 
 import argparse
@@ -23,40 +23,64 @@ import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGES = re.compile(r"(tensorflow|tf[_-]nightly|keras|tf[_-]keras|numpy|intel)")
-# what changes TensorFlow's kernels; nothing else of the environment is anyone's business
+# What changes TensorFlow's kernels; nothing else of the environment is anyone's business.
 SETTINGS = (
     "TF_ENABLE_ONEDNN_OPTS", "TF_DISABLE_MKL", "TF_XLA_FLAGS", "XLA_FLAGS", "TF_CUDNN_USE_RUNTIME_FUSION",
     "TF_USE_LEGACY_KERAS", "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA",
     "CUDA_VISIBLE_DEVICES",
 )  # fmt: skip
 FLAGS = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c)$")
+# The columns of the table, and what they are called.
 NEEDS = [
     ("eager", "forward"), ("graph", "forward"), ("keras", "forward"), ("jit", "forward"),
     ("graph", "gradient"), ("keras", "gradient"), ("graph", "fusion"),
 ]  # fmt: skip
 HEADS = ["eager", "graph", "predict", "XLA", "gradient", "fit", "fused"]
+CELL = ("approach", "mode", "check", "case")
 CELL_SECONDS = 20
 CELL_MEMORY = 6 * 2**30
-GOOD = {"pass": "yes", "absent": "-", "skipped": "?"}
-NO_SUCH = {"outcome": "absent"}
+OUTCOMES = {"pass": "yes", "absent": "-", "skipped": "?"}
 IN_KERNEL = {"fused": "yes", "partly": "in part", "separate": "no", "none": "-"}
 
 
 def main():
-    options = _options()
+    parser = argparse.ArgumentParser(prog="probe.pyz", description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=50, help="end after this long (%(default)g)")
+    parser.add_argument("--json", action="store_true", help="tell it as JSON, for programs")
+    parser.add_argument("--output", default="probe.jsonl", help="where the record goes (%(default)s)")
+    parser.add_argument("--suite", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
     if options.suite:
         return _observe_here(options.suite)
-    published = json.loads(_resource("published.json"))
+    if zipfile.is_zipfile(HERE):
+        with zipfile.ZipFile(HERE) as archive:
+            published = json.loads(archive.read("published.json").decode("utf-8"))
+    else:
+        with open(os.path.join(HERE, "published.json"), encoding="utf-8") as stream:
+            published = json.load(stream)
     began = time.time()
     progress = "Importing TensorFlow and observing, for {:g} s at most ...".format(options.seconds)
     print(progress, file=sys.stderr, flush=True)
     about, observations = _observe(published["cells"], options.seconds)
     if "tensorflow" not in about:
-        print(about.get("not_imported", _not_imported(options.seconds, began)), file=sys.stderr)
+        why = "TensorFlow died while it was imported: python -c 'import tensorflow' tells more."
+        if time.time() - began >= options.seconds:
+            why = "TensorFlow was not imported within {:g} s: --seconds {:g} gives it time."
+            why = why.format(options.seconds, 4 * options.seconds)
+        print(about.get("not_imported", why), file=sys.stderr)
         return 1
-    found = _find(published, about, observations)
+    found = {
+        "release": about["tensorflow"],
+        "onednn": about.get("onednn"),
+        "host": _host(published["classes"]),
+        "table": _table(published["cells"], observations),
+        "against": _against(published, about, observations),
+        "observed": len(observations),
+        "not_reached": len(published["cells"]) - len(observations),
+        "record": options.output,
+    }
     _write_record(options.output, published, found, about, observations)
-    found.update(record=options.output, seconds=round(time.time() - began, 1))
+    found["seconds"] = round(time.time() - began, 1)
     if options.json:
         print(json.dumps(found, indent=2, sort_keys=True))
     else:
@@ -64,62 +88,18 @@ def main():
     return 0
 
 
-def _not_imported(seconds, began):
-    if time.time() - began < seconds:
-        return "TensorFlow died while it was imported: python -c 'import tensorflow' tells more."
-    return "TensorFlow was not imported within {:g} s: --seconds {:g} gives it time.".format(seconds, 4 * seconds)
-
-
-def _find(published, about, observations):
-    """Where this machine stands, as plain data."""
-    return {
-        "release": about["tensorflow"],
-        "onednn": about.get("onednn"),
-        "host": _machine(published["classes"]),
-        "table": _table(published["cells"], observations),
-        "against": _against(published, about, observations),
-        "observed": len(observations),
-        "not_reached": len(published["cells"]) - len(observations),
-    }
-
-
-def _tell(found, letters, options):
-    _tell_machine(found)
-    _tell_table(found["table"])
-    if found["against"]:
-        _tell_against(found["against"], found, letters)
-    if found["not_reached"]:
-        told = "\n{} cells were not reached: --seconds {:g} gives them time."
-        print(told.format(found["not_reached"], 4 * options.seconds))
-    print("\nThe record is {}: look at it, and contribute it as CONTRIBUTING.md says.".format(options.output))
-    print("{:.0f} s".format(found["seconds"]))
-
-
-def _options():
-    parser = argparse.ArgumentParser(prog="probe.pyz", description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=50, help="end after this long (%(default)g)")
-    parser.add_argument("--json", action="store_true", help="tell it as JSON, for programs")
-    parser.add_argument("--output", default="probe.jsonl", help="where the record goes (%(default)s)")
-    parser.add_argument("--suite", nargs="+", help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def _resource(name):
-    if zipfile.is_zipfile(HERE):
-        with zipfile.ZipFile(HERE) as archive:
-            return archive.read(name).decode("utf-8")
-    with open(os.path.join(HERE, name), encoding="utf-8") as stream:
-        return stream.read()
-
-
 def _observe_here(cells):
-    """The suite in this process, in the order of `cells`: a line of what the environment is, then one a cell."""
+    """Observe in this process, in the order of `cells`: print what the environment is, then a line for each cell."""
     stream = os.fdopen(os.dup(1), "wb", 0)
     os.dup2(2, 1)  # what TensorFlow prints is no line of ours
+
+    def say(line):
+        stream.write(json.dumps(line, sort_keys=True).encode("utf-8") + b"\n")
+
     try:
         import tensorflow as tf
     except Exception as fault:
-        _say(stream, {"not_imported": "{}: {}".format(type(fault).__name__, fault)[:300]})
+        say({"not_imported": "{}: {}".format(type(fault).__name__, fault)[:300]})
         return 1
     from suite import about, runtime
     from suite.catalog import Cell
@@ -130,14 +110,14 @@ def _observe_here(cells):
         runtime.start(False)
     (control,) = observations([about.CONTROL], stream)
     said = {"python": about.python(), "tensorflow": tf.__version__, "packages": about.packages()}
-    _say(stream, dict(said, onednn=about.onednn(control)))
+    say(dict(said, onednn=about.onednn(control)))
     for observation in observations([Cell(*cell.split("/", 3)) for cell in cells], stream):
-        _say(stream, observation)
+        say(observation)
     return 0
 
 
 def _forked(cells, stream):
-    """In forked workers, as the matrix has it: a crash or a hang costs its cell."""
+    """In forked workers, as the matrix does it: a crash or a hang costs its cell."""
     from suite import observe, runtime, worker
 
     limits = worker.Limits(CELL_SECONDS, CELL_MEMORY)
@@ -152,19 +132,15 @@ def _forked(cells, stream):
 
 
 def _one_by_one(cells, _stream):
-    """Where there is no fork to hold a crash: it ends this process, and the next one goes on behind it."""
+    """Without a fork, a crash ends this process; `_observe` starts another that goes on behind the cell."""
     from suite import observe
 
     for cell in cells:
         yield dict(observe.observe(*cell))
 
 
-def _say(stream, line):
-    stream.write(json.dumps(line, sort_keys=True).encode("utf-8") + b"\n")
-
-
 def _observe(cells, seconds):
-    """(what the environment is, observations), as far as they came in time. A cell that kills its process is blamed."""
+    """Return what the environment is, and the observations that came in time. A cell that kills its process crashed."""
     about, observations, left = {}, [], list(cells)
     end = time.time() + seconds
     while left and time.time() < end:
@@ -173,18 +149,25 @@ def _observe(cells, seconds):
         left = [cell for cell in left if cell not in seen]
         if alive or "tensorflow" not in about or not left or time.time() >= end:
             break
-        observations.append(_died(left.pop(0)))
+        crash = {"outcome": "crash", "evidence": "executed", "reason": "the process ended here"}
+        observations.append(dict(zip(CELL, left.pop(0).split("/", 3)), **crash))
     return about, observations
 
 
 def _observe_some(cells, end, about, observations):
-    """Whether the process came to its own end."""
+    """Read what a child process observes into `about` and `observations`; tell whether it came to its own end."""
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
     command = [sys.executable, HERE, "--suite"] + cells
     wanted = len(observations) + len(cells)
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
-    watch = threading.Thread(target=_end_in_time, args=(child, end), daemon=True)
-    watch.start()
+
+    def end_in_time():
+        while child.poll() is None:
+            if time.time() >= end:
+                child.kill()
+            time.sleep(0.1)
+
+    threading.Thread(target=end_in_time, daemon=True).start()
     try:
         for line in child.stdout:
             said = json.loads(line.decode("utf-8"))
@@ -201,105 +184,81 @@ def _observe_some(cells, end, about, observations):
     return child.wait() == 0 or len(observations) == wanted
 
 
-def _end_in_time(child, end):
-    while child.poll() is None:
-        if time.time() >= end:
-            child.kill()
-        time.sleep(0.1)
+def _cell(observation):
+    return "/".join(observation[name] for name in CELL)
 
 
-def _died(cell):
-    approach, mode, check, case = cell.split("/", 3)
-    return {
-        "approach": approach,
-        "mode": mode,
-        "check": check,
-        "case": case,
-        "outcome": "crash",
-        "evidence": "executed",
-        "reason": "the process ended here",
-    }
-
-
-def _machine(classes):
-    """The host class: the highest vector feature that the processor has, by the rule of the published records."""
-    flags, name, vendor = _flags()
+def _host(classes):
+    """The processor; its class is the highest vector feature that it has, by the rule of the published records."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
+            fields = dict(re.findall(r"^(model name|vendor_id|flags)\s*: (.*)$", stream.read(), re.MULTILINE))
+    except OSError:
+        fields = {}
+    flags = set(fields.get("flags", "").split())
     machine = {"x86_64": "x86", "AMD64": "x86", "aarch64": "arm", "arm64": "arm"}.get(platform.machine(), "other")
     highest = next((word for flag, word in classes if flag in flags), "base")
     return {
-        "class": "{}-{}{}".format(machine, highest, "-amd" if vendor == "AuthenticAMD" else ""),
-        "cpu": name,
+        "class": "{}-{}{}".format(machine, highest, "-amd" if fields.get("vendor_id") == "AuthenticAMD" else ""),
+        "cpu": fields.get("model name") or platform.processor() or platform.machine(),
         "cpu_flags": sorted(flag for flag in flags if FLAGS.match(flag)),
         "cores": os.cpu_count() or 1,
         "kernel": platform.release(),
     }
 
 
-def _flags():
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
-            fields = dict(re.findall(r"^(model name|vendor_id|flags)\s*: (.*)$", stream.read(), re.MULTILINE))
-    except OSError:
-        fields = {}
-    name = fields.get("model name") or platform.processor() or platform.machine()
-    return set(fields.get("flags", "").split()), name, fields.get("vendor_id", "")
-
-
-def _tell_machine(found):
-    words = {True: "on", False: "off", None: "not to be seen"}
-    print("\nTensorFlow {} on {} ({})".format(found["release"], found["host"]["cpu"], found["host"]["class"]))
-    chosen = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
-    how = "by itself" if chosen is None else "with TF_ENABLE_ONEDNN_OPTS={}".format(chosen)
-    print("oneDNN is {} here, {}".format(words[found["onednn"]], how))
-
-
 def _table(cells, observations):
     """By approach a word for each of HEADS, of bias and ReLU after the convolution: what a layer usually has.
 
-    `?` was not reached; `-` is not in this release, or nothing that an approach has.
+    `?` was not reached; `-` is not in this release, or no such cell is asked of the approach.
     """
-    found = dict(dict.fromkeys(cells), **{_cell(one): one for one in observations})
+    seen = {_cell(one): one for one in observations}
+    usual = {}
+    for cell in cells:
+        if "/bias_relu/" in cell:
+            usual.setdefault(tuple(cell.split("/")[:3]), seen.get(cell))
     table = {}
     for approach in dict.fromkeys(one["approach"] for one in observations):
-        row = [_word(_of(found, approach, mode, check)) for mode, check in NEEDS]
-        works = row[1] == "yes"  # what is fused into a kernel that then fails is not fused
-        row[-1] = row[-1] if works else "-"
-        table[approach] = dict(zip(HEADS, row))
+        row = {}
+        for head, (mode, check) in zip(HEADS, NEEDS):
+            one = usual.get((approach, mode, check), {"outcome": "absent"})
+            if one is None:
+                row[head] = "?"
+            elif one["outcome"] == "pass" and "fusion" in one:
+                row[head] = IN_KERNEL[one["fusion"]["epilogue"]]
+            else:
+                row[head] = OUTCOMES.get(one["outcome"], one["outcome"])
+        if row["graph"] != "yes":  # what is fused into a kernel that then fails is not fused
+            row["fused"] = "-"
+        table[approach] = row
     return table
-
-
-def _tell_table(table):
-    print("\n{:23}".format("conv + bias + ReLU") + "".join("{:>10}".format(head) for head in HEADS))
-    for approach, row in table.items():
-        print("{:23}".format(approach) + "".join("{:>10}".format(row[head]) for head in HEADS))
-
-
-def _of(found, approach, mode, check):
-    start = "/".join((approach, mode, check)) + "/"
-    return next((one for cell, one in found.items() if cell.startswith(start) and "/bias_relu/" in cell), NO_SUCH)
-
-
-def _word(observation):
-    if observation is None:
-        return "?"
-    if observation["outcome"] == "pass" and "fusion" in observation:
-        return IN_KERNEL[observation["fusion"]["epilogue"]]
-    return GOOD.get(observation["outcome"], observation["outcome"])
 
 
 def _against(published, about, observations):
     """The published row of this release, or of the nearest: how many cells are the same, and which are not."""
-    release = about["tensorflow"]
-    rows = published["rows"].get(release) or {}
-    near = release if rows else _nearest(release, list(published["rows"]))
-    if near is None:
+    if not published["rows"]:
         return None
+
+    def minor(release):
+        return [int(number) for number in release.split(".")[:2]]
+
+    def distance(release):
+        return [abs(a - b) for a, b in zip(minor(release), minor(about["tensorflow"]))]
+
+    near = about["tensorflow"]
+    if near not in published["rows"]:
+        near = min(published["rows"], key=distance)
     rows = published["rows"][near]
     wanted = {True: "onednn-on", False: "onednn-off"}.get(about.get("onednn"))
     profile = wanted if wanted in rows else "default" if "default" in rows else min(rows)
     row = dict(zip(published["cells"], rows[profile]["outcomes"]))
     letters = {word: letter for letter, word in published["letters"].items()}
-    seen = {_cell(one): letters[_outcome(one)] for one in observations if one["outcome"] != "skipped"}
+    seen = {}
+    for one in observations:
+        if one["outcome"] != "skipped":
+            # Where the epilogue ran is compared too, in observations that show it.
+            fused = one["outcome"] == "pass" and "fusion" in one
+            seen[_cell(one)] = letters[one["fusion"]["epilogue"] if fused else one["outcome"]]
     unknown = (letters["not observed"], letters["skipped"])
     other = sorted(cell for cell, letter in seen.items() if row.get(cell, unknown[0]) not in unknown + (letter,))
     return {
@@ -311,35 +270,36 @@ def _against(published, about, observations):
     }
 
 
-def _tell_against(against, found, letters):
-    if against["release"] != found["release"]:
-        print("\nNothing is published of {}; the nearest is {}.".format(found["release"], against["release"]))
-    where = "{} {}, {}".format(against["release"], against["profile"], against["host_class"])
-    different = against["different"]
-    told = "\nAgainst the published row ({}): {} cells the same, {} different"
-    print(told.format(where, against["same"], len(different)))
-    for one in different if against["release"] == found["release"] else ():
-        words = letters[one["published"]], letters[one["here"]]
-        print("  {}: published {}, here {}".format(one["cell"], *words))
-    if against["host_class"] != found["host"]["class"]:
-        print("The row was measured on another host class: yours may well differ.")
+def _tell(found, letters, options):
+    host, against = found["host"], found["against"]
+    print("\nTensorFlow {} on {} ({})".format(found["release"], host["cpu"], host["class"]))
+    state = {True: "on", False: "off", None: "not to be seen"}[found["onednn"]]
+    chosen = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+    how = "by itself" if chosen is None else "with TF_ENABLE_ONEDNN_OPTS={}".format(chosen)
+    print("oneDNN is {} here, {}".format(state, how))
 
+    print("\n{:23}".format("conv + bias + ReLU") + "".join("{:>10}".format(head) for head in HEADS))
+    for approach, row in found["table"].items():
+        print("{:23}".format(approach) + "".join("{:>10}".format(row[head]) for head in HEADS))
 
-def _nearest(release, known):
-    def minor(text):
-        return [int(number) for number in text.split(".")[:2]]
+    if against:
+        same_release = against["release"] == found["release"]
+        if not same_release:
+            print("\nNothing is published of {}; the nearest is {}.".format(found["release"], against["release"]))
+        where = "{} {}, {}".format(against["release"], against["profile"], against["host_class"])
+        told = "\nAgainst the published row ({}): {} cells the same, {} different"
+        print(told.format(where, against["same"], len(against["different"])))
+        for one in against["different"] if same_release else ():
+            words = letters[one["published"]], letters[one["here"]]
+            print("  {}: published {}, here {}".format(one["cell"], *words))
+        if against["host_class"] != host["class"]:
+            print("The row was measured on another host class: yours may well differ.")
 
-    return min(known, key=lambda one: [abs(a - b) for a, b in zip(minor(one), minor(release))], default=None)
-
-
-def _cell(observation):
-    return "/".join(observation[name] for name in ("approach", "mode", "check", "case"))
-
-
-def _outcome(observation):
-    """What is compared of an observation: its outcome, and of evidence where the epilogue ran."""
-    has_fusion = observation["outcome"] == "pass" and "fusion" in observation
-    return observation["fusion"]["epilogue"] if has_fusion else observation["outcome"]
+    if found["not_reached"]:
+        told = "\n{} cells were not reached: --seconds {:g} gives them time."
+        print(told.format(found["not_reached"], 4 * options.seconds))
+    print("\nThe record is {}: look at it, and contribute it as CONTRIBUTING.md says.".format(options.output))
+    print("{:.0f} s".format(found["seconds"]))
 
 
 def _write_record(output, published, found, about, observations):
