@@ -71,7 +71,7 @@ def test_more_than_one_change_is_told(tmp_path):
 
 
 def between(tmp_path, monkeypatch, outcomes: dict[str, str | None]):
-    """Narrowed over builds whose outcome is known here; None cannot be tried."""
+    """Narrow 2.8.4, which fails, to 2.9.3, which passes, over these builds; a build with None cannot be tried."""
     publish(tmp_path, {"2.8.4": True, "2.9.3": False})
     builds = [Offer(project="tensorflow", version=Version(name), python=(3, 10), date=DAY) for name in outcomes]
     monkeypatch.setattr(bisect.package_index, "address", lambda: "nowhere")

@@ -26,7 +26,7 @@ BASE = "g4-k3/bias_relu/f32/nhwc"
 
 
 def only(*cell: str, **fields):
-    """The change of a single cell."""
+    """Change a single cell."""
     return lambda one: fields if one == cell else {}
 
 
@@ -44,7 +44,7 @@ def of(found: Answers, error_id: str):
     return next(one for one in found.errors if one.id == error_id)
 
 
-def ways(found: Answers) -> dict:
+def workarounds(found: Answers) -> dict:
     (place,) = of(found, "fused-conv-groups").where
     return {(way.kind, way.name): way for way in place.ways}
 
@@ -63,7 +63,7 @@ def test_a_place_names_the_release_what_it_does_by_default_and_the_cells():
 
 
 def test_a_way_round_is_one_only_where_the_very_cells_that_fail_pass():
-    found = ways(answers(record(OFF), ON, DEFAULT))
+    found = workarounds(answers(record(OFF), ON, DEFAULT))
     assert (
         found["profile", "onednn-on"].whole and found["mode", "jit"].whole and found["approach", "split-concat"].whole
     )
@@ -77,14 +77,14 @@ def test_a_way_round_is_one_only_where_the_very_cells_that_fail_pass():
 
 def test_a_way_round_says_when_it_does_not_train():
     refused = only("nn-conv2d", "eager", "gradient", BASE, **error("no"))
-    found = ways(answers(record(lambda cell: OFF(cell) | refused(cell))))
+    found = workarounds(answers(record(lambda cell: OFF(cell) | refused(cell))))
     assert found["mode", "eager"].trains == "no" and found["mode", "jit"].trains == "yes"
 
 
 def test_a_later_release_is_a_way_round_with_the_run_that_shows_it():
     new = record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3")
-    way = ways(answers(record(OFF), new))["release", "2.9.3"]
-    assert way.whole and way.run == "tf2.9.3-py310-cpu+onednn-off"
+    upgrade = workarounds(answers(record(OFF), new))["release", "2.9.3"]
+    assert upgrade.whole and upgrade.run == "tf2.9.3-py310-cpu+onednn-off"
 
 
 def test_releases_that_differ_in_nothing_are_one_place():
@@ -171,8 +171,8 @@ def test_a_later_release_is_told_with_what_it_needs_on_any_processor():
     default = Record(
         header=header("default", run="tf2.9.3-py310-cpu+default", release="2.9.3", status="not_run", same_as=ON_2_9)
     )
-    way = ways(answers(old, new, default))["release", "2.9.3"]
-    assert "TF_ENABLE_ONEDNN_OPTS=1" in instructions.for_workaround(way, "2.4.4", DATA)
+    upgrade = workarounds(answers(old, new, default))["release", "2.9.3"]
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in instructions.for_workaround(upgrade, "2.4.4", DATA)
 
 
 RECORDED = ("1.15.5", "2.4.4", "2.8.4", "2.9.3", "2.23.0.dev20261026")

@@ -24,7 +24,7 @@ MADE, _ = records.readable(paths.REPORTS)
 PUBLISHED = error_answers(MADE, KNOWN)
 REPORTS = tomllib.loads((Path(__file__).parents[1] / "data" / "public_reports.toml").read_text())["report"]
 ASKED = sorted({(one["release"], one["backend"]) for one in REPORTS})
-# What the records say, by host class, run and cell, without any of the code that answers.
+# Every outcome by host class, run and cell, read without any of the code that is tested.
 OUTCOMES = {
     (record.header.host.host_class, record.header.run): {one.cell: one.outcome for one in record.observations}
     for record in MADE
@@ -49,7 +49,7 @@ def explained(report: dict):
 
 
 def shown(one: Explained) -> str:
-    """In the words of public_reports.toml."""
+    """Say where the error holds, in the words of public_reports.toml."""
     raised = [(standing.by_default, where) for standing in one.here for where in standing.raised]
     usual = [by_default for by_default, where in raised if not where.misuse]
     if not one.error.seen:
@@ -103,7 +103,7 @@ def test_advice_is_what_passed_in_every_cell_there(release, backend, wish):
 
 
 def wanted(approach: str, wish: str) -> list[tuple[str, ...]]:
-    """Every cell that the answer stands for: the base geometry in float32, all epilogues."""
+    """Return every cell that the answer stands for: the base geometry in float32, all epilogues."""
     base = f"{suite.APPROACHES[approach].base}/"
     cells = (tuple(cell) for cell in suite.cells())
     return [

@@ -19,7 +19,7 @@ CASE = "g4-k3/bias_relu/f32/nhwc"
 
 
 def short(release: str) -> list[str]:
-    """The scripts of all cells that have one on a release."""
+    """Return the scripts of all cells that have a script on a release."""
     found = []
     for cell in suite.cells():
         with contextlib.suppress(BadUsage):
