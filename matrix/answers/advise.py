@@ -1,42 +1,43 @@
-"""Which way of writing a grouped convolution to take on a release: what was measured to work, and why the rest is not.
+"""Which approach to take on a release: what was measured to work there, and why the others are not advised.
 
-An approach is advised only where every cell that was observed of what is asked for passes, on that release and host
-class; what was not observed is neither advised nor refused.
+An approach is advised only where all observed cells of what is asked for pass, on that release and host class; what was
+not observed is neither advised nor refused.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 import msgspec
 
-from matrix.answers import speed_ranking
-from matrix.answers.lookup import Machine, Recorded, default_profile
+from matrix.answers import instructions, speed_ranking
+from matrix.answers.processor import Processor
+from matrix.answers.release_records import ReleaseRecords
 from matrix.answers.snippets import snippet
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause
-from matrix.judge.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
+from matrix.judge.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, weigh
 from matrix.record.records import Check, Mode, Observation
 from matrix.record.speed_records import Direction
 from matrix.suite import catalog as suite
 
 Wish = Literal["infer", "train"]
 WISHES: tuple[Wish, ...] = get_args(Wish)
-# what is judged for a wish: training needs the forward pass too
+# The checks that are judged for a wish: training needs the forward pass too.
 CHECKS: dict[Wish, tuple[Check, ...]] = {"infer": ("forward",), "train": ("forward", "gradient")}
 MODES: dict[Wish, tuple[Mode, ...]] = {"infer": JUDGED["infer-graph"][1], "train": JUDGED["train"][1]}
-# what is timed of a wish
+# The direction that is timed for a wish.
 DIRECTIONS: dict[Wish, Direction] = {"infer": "forward", "train": "train"}
 FUSED: dict[Answer, int] = {"yes": 0, "some": 1, "no": 2, "unknown": 2}
 
 
 class Asked(Strict, frozen=True, kw_only=True):
-    """What is wanted. Without `modes`, those that the table judges `wish` by."""
+    """What a person wants to do, in which modes and dtype; `groups`: the number of groups, where it matters."""
 
     wish: Wish
     modes: list[Mode]
@@ -45,11 +46,12 @@ class Asked(Strict, frozen=True, kw_only=True):
 
 
 class Choice(Strict, frozen=True, kw_only=True):
-    """An approach under a profile: `answer` over the `of` cells that were observed of what is asked for.
+    """An approach under a profile; `answer` is over the `of` cells of what is asked for that were observed.
 
-    `nothing_to_set`: it is what happens there by itself; else `setting` is what to set. `groups_seen` says whether the
-    number of groups that was asked for is among the cells. `why` it falls out; `cells` are where to look that up,
-    `run/approach/mode/check/case`. `reached`: its speed, as a share of what the core can do, where it was measured.
+    `nothing_to_set`: the profile is what TensorFlow does there by itself; else `setting` is what to set. `groups_seen`:
+    the number of groups that was asked for is among the cells. `why`: the reason why it is not advised. `cells` are the
+    cells to look that up in, `run/approach/mode/check/case`. `reached`: its speed, as a share of what the core can do,
+    where it was measured.
     """
 
     approach: str
@@ -68,10 +70,11 @@ class Choice(Strict, frozen=True, kw_only=True):
 
 
 class Advice(Strict, frozen=True, kw_only=True):
-    """`best` first; in `out` something fails, in `open` nothing of what is asked for was observed.
+    """`best` is in order, the first to be taken; in `out` something fails, of `open` nothing was observed.
 
-    `default` is the profile that nothing set comes to; `inferred`: the machine's host class has no record.
-    `unobserved`: the backend, where none of its runs was executed, so that nothing can be advised.
+    `default` is the profile that TensorFlow comes to with nothing set. `inferred`: the host class of the `machine` that
+    was asked about has no record. `unobserved`: the backend, where none of its runs was executed, so that nothing can
+    be advised.
     """
 
     asked: Asked
@@ -87,92 +90,71 @@ class Advice(Strict, frozen=True, kw_only=True):
     unobserved: Backend | None = None
 
 
-def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, machine: Machine | None) -> Advice:
-    alike: dict[tuple[str, str], list[Choice]] = defaultdict(list)
-    for release in recorded.found.releases:
-        default = default_profile(recorded, release, catalog, machine)
-        for witness in recorded.of(release):
+def advise(
+    recorded: ReleaseRecords, asked: Asked, catalog: Catalog, cause: Cause, processor: Processor | None
+) -> Advice:
+    by_approach: dict[tuple[str, str], list[Choice]] = defaultdict(list)
+    timed_modes = asked.modes if asked.dtype == speed_ranking.DTYPE else []
+    for release in recorded.nearest.releases:
+        default = recorded.default_profile_on(processor, release, catalog)
+        # Measured on this very release: no speed is borrowed from a neighbour.
+        timed = recorded.timed.get(release, ())
+        speed = speed_ranking.scores(timed, DIRECTIONS[asked.wish], INTERCHANGEABLE, timed_modes)
+        for witness in recorded.runs(release):
             for approach in INTERCHANGEABLE:
                 choice = _choice(weigh(witness, approach), asked, catalog, cause, default=default)
-                alike[choice.approach, choice.profile].append(choice)
-    profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
-    choices = sorted(
-        (_agreed(group) for group in alike.values()), key=lambda one: profiles.get(one.profile, len(profiles))
-    )
-    choices = list(_with_speed(choices, recorded, asked))
-    best = list(_worth_it(sorted((one for one in choices if one.answer == "yes"), key=_rank)))
+                choice = msgspec.structs.replace(choice, reached=speed.get((choice.profile, approach)))
+                by_approach[approach, choice.profile].append(choice)
+
+    choices = [_agreed(neighbours) for neighbours in by_approach.values()]
+    profiles = [profile.name for profile in catalog.profiles]
+    choices.sort(key=lambda one: profiles.index(one.profile) if one.profile in profiles else len(profiles))
+    best: list[Choice] = []
+    told: dict[str, bool] = {}
+    for choice in sorted((one for one in choices if one.answer == "yes"), key=_rank):
+        # An approach is told again only where a later profile needs nothing set: a reader may choose between the two.
+        if choice.approach not in told or (choice.nothing_to_set and not told[choice.approach]):
+            told[choice.approach] = choice.nothing_to_set
+            best.append(choice)
+
+    runs = [one.asked for release in recorded.nearest.releases for one in recorded.runs(release)]
     return Advice(
         asked=asked,
-        note=recorded.found.note,
+        note=recorded.nearest.note,
         host_class=recorded.host_class,
-        machine=machine.host_class if machine else None,
+        machine=processor.host_class if processor else None,
         default=default,
-        inferred=machine is not None and machine.host_class != recorded.host_class,
+        inferred=processor is not None and processor.host_class != recorded.host_class,
         best=best,
         out=[one for one in choices if one.answer in {"no", "some"}],
         open=[one for one in choices if one.answer == "unknown"],
         code=snippet(best[0].approach) if best else "",
-        unobserved=_unobserved(recorded),
-    )
-
-
-def _with_speed(choices: Iterable[Choice], recorded: Recorded, asked: Asked) -> Iterator[Choice]:
-    """What was measured on the very release of the choice; nothing is borrowed from a neighbour."""
-    modes = asked.modes if asked.dtype == speed_ranking.DTYPE else []
-    by_release = {
-        release: speed_ranking.scores(runs, DIRECTIONS[asked.wish], INTERCHANGEABLE, modes)
-        for release, runs in recorded.timed.items()
-    }
-    for choice in choices:
-        reached = by_release.get(choice.release, {}).get((choice.profile, choice.approach))
-        yield msgspec.structs.replace(choice, reached=reached)
-
-
-def _unobserved(recorded: Recorded) -> Backend | None:
-    runs = [one.asked for release in recorded.found.releases for one in recorded.of(release)]
-    return runs[0].backend if runs and all(run.planned_for for run in runs) else None
-
-
-def _agreed(choices: Sequence[Choice]) -> Choice:
-    """Of the neighbours of a release that has no record, the newer one's choice; open where they differ."""
-    if len({choice.answer for choice in choices}) == 1:
-        return choices[-1]
-    told = ", ".join(f"{choice.answer} in {choice.release}" for choice in choices)
-    return msgspec.structs.replace(choices[-1], answer="unknown", why=f"its neighbours differ: {told}")
-
-
-def _worth_it(ranked: Iterable[Choice]) -> Iterator[Choice]:
-    """An approach again only where a later one needs nothing set: then a reader may choose between the two."""
-    seen: dict[str, bool] = {}
-    for choice in ranked:
-        if choice.approach not in seen or (choice.nothing_to_set and not seen[choice.approach]):
-            seen[choice.approach] = choice.nothing_to_set
-            yield choice
-
-
-def _rank(choice: Choice) -> tuple[object, ...]:
-    """What was measured, the fastest first. Of the rest what does not waste, then what is one kernel, then what needs
-    nothing set, then what people write. Equals stay in the catalog's order of profiles, the usual ones first.
-    """
-    wastes = APPROACHES[choice.approach].wasteful
-    return (
-        -(choice.reached or 0.0),
-        wastes,
-        FUSED[choice.fused],
-        not choice.nothing_to_set,
-        not choice.groups_seen,
-        INTERCHANGEABLE.index(choice.approach),
+        unobserved=runs[0].backend if runs and all(run.planned_for for run in runs) else None,
     )
 
 
 def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, *, default: str | None) -> Choice:
     witness = judgement.witness
-    cells = list(_cells(judgement, asked))
+    base = APPROACHES[judgement.approach].base
+    cells = []
+    for one in judgement.cells.values():
+        geometry, _, dtype, layout = one.case.split("/")
+        fits = one.mode in asked.modes and one.check in CHECKS[asked.wish]
+        meant = geometry == base or (asked.groups is not None and _groups(one) == asked.groups)
+        if fits and meant and dtype == asked.dtype and layout == "nhwc" and not suite.is_misuse(one.case):
+            cells.append(one)
     passed = [one for one in cells if one.outcome == "pass"]
     failed = [one for one in cells if one.outcome in FAILED]
+
+    case = f"{base}/{REPRESENTATIVE}/{asked.dtype}/nhwc"
+    fusion = witness.cells.get(judgement.approach, {}).get((judgement.approach, "graph", "fusion", case))
+    fused: Answer = INSIDE[fusion.fusion.epilogue] if fusion and fusion.fusion else "unknown"
+    if witness.asked.planned_for:
+        plan = {"yes": "inside of the kernel", "some": "in part inside of the kernel", "no": "apart"}.get(fused)
+        why = "not executed, for want of such a device" + (f"; planned: bias and ReLU {plan}" if plan else "")
+    else:
+        why = _why(cells, failed, cause)
     profile = next((one for one in catalog.profiles if one.name == witness.asked.profile), None)
-    shown = failed[:3] or passed[:1]
-    fused = _fused(witness, judgement.approach, asked)
     return Choice(
         approach=judgement.approach,
         profile=witness.asked.profile,
@@ -184,20 +166,9 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
         nothing_to_set=witness.asked.profile == default,
         groups_seen=asked.groups is None or any(_groups(one) == asked.groups for one in passed + failed),
         setting=profile.setting if profile else "",
-        cells=["/".join((witness.answers.run, *one.cell)) for one in shown],
-        why=_why(cells, failed, cause) if not witness.asked.planned_for else _planned(fused),
+        cells=["/".join((witness.answers.run, *one.cell)) for one in failed[:3] or passed[:1]],
+        why=why,
     )
-
-
-def _cells(judgement: Judgement, asked: Asked) -> Iterator[Observation]:
-    """Of the base geometry, and of the number of groups that is asked for."""
-    base = APPROACHES[judgement.approach].base
-    for one in judgement.cells.values():
-        geometry, _, dtype, layout = one.case.split("/")
-        fits = one.mode in asked.modes and one.check in CHECKS[asked.wish]
-        meant = geometry == base or (asked.groups is not None and _groups(one) == asked.groups)
-        if fits and meant and dtype == asked.dtype and layout == "nhwc" and not suite.is_misuse(one.case):
-            yield one
 
 
 def _groups(observation: Observation) -> int:
@@ -205,7 +176,7 @@ def _groups(observation: Observation) -> int:
 
 
 def answer(cells: Sequence[Observation]) -> Answer:
-    """Over the cells of what is asked for; `no` as well where the release has nothing of it."""
+    """Answer for all cells of what is asked for; `no` as well where the release has nothing of it."""
     outcomes = [one.outcome for one in cells]
     passed, failed = "pass" in outcomes, any(outcome in FAILED for outcome in outcomes)
     if passed and failed:
@@ -215,27 +186,94 @@ def answer(cells: Sequence[Observation]) -> Answer:
     return "yes" if passed and set(outcomes) <= {"pass", "absent"} else "unknown"
 
 
-def _fused(witness: Witness, approach: str, asked: Asked) -> Answer:
-    """Whether bias and ReLU were seen inside of the kernel at that dtype, in graph mode."""
-    case = f"{APPROACHES[approach].base}/{REPRESENTATIVE}/{asked.dtype}/nhwc"
-    seen = witness.cells.get(approach, {}).get((approach, "graph", "fusion", case))
-    if not seen or not seen.fusion:
-        return "unknown"
-    return INSIDE[seen.fusion.epilogue]
-
-
-def _planned(fused: Answer) -> str:
-    plan = {"yes": "inside of the kernel", "some": "in part inside of the kernel", "no": "apart"}.get(fused)
-    return "not executed, for want of such a device" + (f"; planned: bias and ReLU {plan}" if plan else "")
-
-
 def _why(cells: Sequence[Observation], failed: Sequence[Observation], cause: Cause) -> str:
     if failed:
         causes = dict.fromkeys(cause(one) for one in failed)
         where = dict.fromkeys(f"{one.check} in {one.mode}" for one in failed)
         return f"{', '.join(where)}: {'; '.join(list(causes)[:2])}"
-    absent = dict.fromkeys(one.reason or "" for one in cells if one.outcome == "absent")
-    if absent:
+    if absent := dict.fromkeys(one.reason or "" for one in cells if one.outcome == "absent"):
         return f"not in this release: {', '.join(absent)}"
     skipped = dict.fromkeys(one.reason or "" for one in cells)
     return f"not observed: {', '.join(skipped)}" if skipped else "no such cell is in the records"
+
+
+def _agreed(neighbours: Sequence[Choice]) -> Choice:
+    """Return the newest neighbour's choice for a release that has no record; left open where the neighbours differ."""
+    newest = neighbours[-1]
+    if all(choice.answer == newest.answer for choice in neighbours):
+        return newest
+    told = ", ".join(f"{choice.answer} in {choice.release}" for choice in neighbours)
+    return msgspec.structs.replace(newest, answer="unknown", why=f"its neighbours differ: {told}")
+
+
+def _rank(choice: Choice) -> tuple[object, ...]:
+    """Put first what was measured, the fastest first. Of the rest, put first what does not waste, then what is one
+    kernel, then what needs nothing set, then what people write. Equals stay in the catalog's order of profiles.
+    """
+    return (
+        -(choice.reached or 0.0),
+        APPROACHES[choice.approach].wasteful,
+        FUSED[choice.fused],
+        not choice.nothing_to_set,
+        not choice.groups_seen,
+        INTERCHANGEABLE.index(choice.approach),
+    )
+
+
+def lines(advice: Advice, catalog: Catalog) -> Iterator[str]:
+    """The answer for a terminal."""
+    yield from _basis(advice)
+    for number, choice in enumerate(advice.best, 1):
+        yield from _choice_lines(number, choice, advice, catalog)
+    if advice.code:
+        yield "\nThe first, to paste:\n"
+        first = advice.best[0]
+        if first.setting and not first.nothing_to_set:
+            yield f"    # before TensorFlow is imported, or before the first function: {first.setting}"
+        yield from (f"    {line}" for line in advice.code.splitlines())
+    advised = {choice.approach for choice in advice.best}
+    out = [one for one in advice.out if one.nothing_to_set or one.approach not in advised]
+    undecided = [one for one in advice.open if one.nothing_to_set]
+    for title, choices in (("Not these:", out), ("Open, since nothing was observed:", undecided)):
+        if choices:
+            yield f"\n{title}"
+        for choice in choices:
+            yield f"  {choice.approach} ({choice.profile}): {choice.why}"
+            yield from (f"     as in {cell}" for cell in choice.cells[:1])
+
+
+def _basis(advice: Advice) -> Iterator[str]:
+    """What was asked, which records the answer is given from, and what its order follows."""
+    asked, default = advice.asked, advice.default or "unknown"
+    if advice.note:
+        yield f"{advice.note}\n"
+    groups = f", {asked.groups} groups" if asked.groups else ""
+    yield f"To {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}{groups}; by records of {advice.host_class}."
+    if advice.inferred:
+        yield f"Your host class, {advice.machine}, has no record: all of this is inferred from {advice.host_class}."
+        yield f"With nothing set TensorFlow does there what is recorded as {default}, by its own rule for oneDNN."
+    elif advice.machine:
+        yield f"That is your host class; with nothing set it is {default} there."
+    elif advice.default:
+        yield f"With nothing set it is {default} there. Your processor may differ: --this-machine asks for yours."
+    if advice.unobserved:
+        yield f"No run on {advice.unobserved} was executed here: nothing can be advised for it."
+    elif not advice.best:
+        yield "Nothing was measured to do that there."
+    elif any(choice.reached for choice in advice.best):
+        yield "Those whose speed was measured on that release come first, the fastest at the top."
+    else:
+        yield "Their speed was not measured on that release: they stand in the order of what one would expect."
+
+
+def _choice_lines(number: int, choice: Choice, advice: Advice, catalog: Catalog) -> Iterator[str]:
+    setting = "nothing to set" if choice.nothing_to_set else instructions.for_profile(choice.profile, catalog)
+    fused = {"yes": "bias and ReLU in the kernel", "some": "a part in the kernel", "no": "bias and ReLU apart"}
+    unseen = "" if choice.groups_seen else f"; {advice.asked.groups} groups were not measured, 4 were"
+    yield f"{number}. {choice.approach}, {setting}"
+    yield f"     {choice.of} cells, all pass; {fused.get(choice.fused, 'fusion not observed')}{unseen}"
+    if choice.reached:
+        yield f"     speed: {choice.reached:.1%} of the floor, the geometric mean over the layers that were timed"
+    elif any(one.reached for one in advice.best):
+        yield "     speed: not measured"
+    yield f"     as in {choice.cells[0]}"

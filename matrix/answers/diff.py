@@ -1,21 +1,21 @@
-"""What two releases, profiles, engines or folders of records do differently: cell by cell, only like with like; and
-what two months' tables say differently, by verdict, for of a month nothing else is kept.
+"""What two releases, profiles, engines or folders of records do differently, cell by cell; and what the tables of two
+months say differently, verdict by verdict, since nothing else of a month is kept.
 
-Two runs are alike where they agree in all but what is compared: release, backend, profile, host class, engine, and
-whether they were executed or planned. A run that has no counterpart is named and not compared.
+Only like is compared with like: two runs that agree in all but what is compared (release, backend, profile, host class,
+engine, and whether they were executed or planned). A run that has no counterpart is named and not compared.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
+import contextlib
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from matrix.answers import table_diff
-from matrix.answers.nearest_release import find
+from matrix.answers.nearest_release import nearest
 from matrix.answers.table_diff import Changed
 from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
@@ -26,17 +26,17 @@ from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.verdicts import FAILED
 from matrix.record import records
-from matrix.record.records import CellId, Header, Observation, Record
+from matrix.record.records import Header, Observation, Record
 
 Axis = Literal["release", "profile", "engine", "folder", "table"]
 What = Literal["appeared", "disappeared", "changed", "one side only"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
-# not there: the release has no such thing, or nothing looked
+# The release has no such thing, or nothing looked for it.
 NOT_THERE = {"absent", "skipped"}
 
 
 class Difference(Strict, frozen=True, kw_only=True):
-    """A cell, `approach/mode/check/case`, and what each side says of it; None where it was not observed."""
+    """A cell, `approach/mode/check/case`, with the observation of each side; None where it was not observed."""
 
     what: What
     cell: str
@@ -45,7 +45,7 @@ class Difference(Strict, frozen=True, kw_only=True):
 
 
 class Pair(Strict, frozen=True, kw_only=True):
-    """Two runs that are alike; `same_suite`: made by the same suite, so that their cells mean the same."""
+    """Two runs that are alike; `same_suite`: the same suite made both, so that their cells mean the same."""
 
     before: str
     after: str
@@ -56,8 +56,8 @@ class Pair(Strict, frozen=True, kw_only=True):
 
 
 class Diff(Strict, frozen=True, kw_only=True):
-    """`notes` say where something else than asked is compared; `alone` are runs without a counterpart; `changes` are of
-    two tables.
+    """`notes` say where something else than asked is compared; `alone` are runs without a counterpart; `changes` are
+    those between two tables.
     """
 
     axis: Axis
@@ -71,7 +71,7 @@ class Diff(Strict, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """A run as it was asked for, and the record that answers for it."""
+    """A run and the record used for it: its own, or that of the run named by `same_as`."""
 
     asked: Header
     answers: Record
@@ -86,25 +86,44 @@ def diff(reports: Path, before: str, after: str, catalog: Catalog, only: Sequenc
     if axis == "table":
         changes = table_diff.changed(reports, before, after, only)
         return Diff(axis=axis, before=before, after=after, notes=[], pairs=[], alone=[], changes=changes)
+    notes: list[str] = []
     if axis == "folder":
-        sides = [_runs(records.files(Path(side))) for side in (before, after)]
-        notes: list[str] = []
+        sides = [_runs(records.files(Path(side)), only) for side in (before, after)]
     else:
-        found = [find(side, _releases(reports)) for side in (before, after)] if axis == "release" else []
-        notes = [one.note for one in found if one.note]
-        names = [one.releases[-1] for one in found] or [before, after]
-        sides = [_runs(_files(reports, axis, name)) for name in names]
-    keyed = [{_key(run.asked, axis): run for run in side if _kept(run.asked, only)} for side in sides]
+        names = [before, after]
+        by_name: dict[str, list[Path]] = defaultdict(list)
+        for file in records.files(reports):
+            try:
+                run = ids.parse_run(file.stem)
+            except ValueError as fault:
+                raise BadRecord(f"{file}: {fault}") from None
+            name = {"release": run.target.release, "profile": run.profile, "engine": file.parent.name}[axis]
+            by_name[name].append(file)
+        if axis == "release":
+            found = [nearest(side, by_name) for side in names]
+            notes = [one.note for one in found if one.note]
+            names = [one.releases[-1] for one in found]
+        sides = [_runs(by_name[name], only) for name in names]
+    keyed = [{_key(run.asked, axis): run for run in side} for side in sides]
     both = [key for key in keyed[0] if key in keyed[1]]
-    alone = [side[key].asked.run for side in keyed for key in side if key not in both]
+    alone = {run.asked.run for side in keyed for key, run in side.items() if key not in both}
     if not both:
         raise BadUsage(f"{before} and {after} have no runs in common that are alike", "python -m matrix diff --help")
     pairs = [_pair(keyed[0][key], keyed[1][key]) for key in both]
-    return Diff(axis=axis, before=before, after=after, notes=notes, pairs=pairs, alone=sorted(set(alone)))
+    return Diff(axis=axis, before=before, after=after, notes=notes, pairs=pairs, alone=sorted(alone))
 
 
 def _axis(before: str, after: str, catalog: Catalog) -> Axis:
-    kinds = [_kind(side, catalog) for side in (before, after)]
+    kinds: list[Axis] = []
+    for side in (before, after):
+        if side in ENGINES:
+            kinds.append("engine")
+        elif side in {profile.name for profile in catalog.profiles}:
+            kinds.append("profile")
+        elif table_diff.is_table(side):
+            kinds.append("table")
+        else:
+            kinds.append("folder" if Path(side).is_dir() else "release")
     if set(kinds) == {"folder", "table"}:
         return "table"
     if kinds[0] != kinds[1]:
@@ -115,59 +134,25 @@ def _axis(before: str, after: str, catalog: Catalog) -> Axis:
     return kinds[0]
 
 
-def _kind(side: str, catalog: Catalog) -> Axis:
-    if side in ENGINES:
-        return "engine"
-    if side in {profile.name for profile in catalog.profiles}:
-        return "profile"
-    if table_diff.is_table(side):
-        return "table"
-    return "folder" if Path(side).is_dir() else "release"
-
-
-def _releases(reports: Path) -> list[str]:
-    return list(dict.fromkeys(_run_id(file).target.release for file in records.files(reports)))
-
-
-def _run_id(file: Path) -> ids.Run:
-    try:
-        return ids.parse_run(file.stem)
-    except ValueError as fault:
-        raise BadRecord(f"{file}: {fault}") from None
-
-
-def _files(reports: Path, axis: Axis, name: str) -> Iterator[Path]:
-    for file in records.files(reports):
-        run = _run_id(file)
-        has = {"release": run.target.release, "profile": run.profile, "engine": file.parent.name}[axis]
-        if has == name:
-            yield file
-
-
-def _runs(files: Iterable[Path]) -> list[_Run]:
-    """Those that were observed, by themselves or as the same as another; a broken record is passed over."""
-    made = {(record.header.run, record.header.engine): record for file in files if (record := _read(file))}
+def _runs(files: Iterable[Path], only: Sequence[str]) -> list[_Run]:
+    """Return the runs with observations, their own or those of the run named by `same_as`; skip broken records."""
+    made: dict[tuple[str, str], Record] = {}
+    for file in files:
+        with contextlib.suppress(BadRecord):
+            record = records.read(file)
+            made[record.header.run, record.header.engine] = record
     runs = []
     for record in made.values():
-        header = record.header
-        answers = made.get((header.same_as or header.run, header.engine))
-        if answers and answers.observations:
-            runs.append(_Run(asked=header, answers=answers))
+        asked = record.header
+        answers = made.get((asked.same_as or asked.run, asked.engine))
+        kept = set(only) <= {asked.release, asked.backend, asked.profile, asked.host.host_class, asked.engine}
+        if kept and answers and answers.observations:
+            runs.append(_Run(asked=asked, answers=answers))
     return runs
 
 
-def _read(file: Path) -> Record | None:
-    try:
-        return records.read(file)
-    except BadRecord:
-        return None
-
-
-def _kept(header: Header, only: Sequence[str]) -> bool:
-    return set(only) <= {header.release, header.backend, header.profile, header.host.host_class, header.engine}
-
-
 def _key(header: Header, axis: Axis) -> tuple[object, ...]:
+    """Everything in which two runs must agree to be compared on this axis."""
     of = {
         "release": header.release,
         "profile": header.profile,
@@ -181,39 +166,38 @@ def _key(header: Header, axis: Axis) -> tuple[object, ...]:
 
 def _pair(before: _Run, after: _Run) -> Pair:
     ours, theirs = ({one.cell: one for one in run.answers.observations} for run in (before, after))
-    found = [_difference(cell, ours.get(cell), theirs.get(cell)) for cell in dict.fromkeys([*ours, *theirs])]
-    differences = [one for one in found if one]
+    cells = dict.fromkeys([*ours, *theirs])
+    differences = []
+    for cell in cells:
+        old, new = ours.get(cell), theirs.get(cell)
+        if what := _what(old, new):
+            differences.append(Difference(what=what, cell="/".join(cell), before=old, after=new))
+    names = []
+    for run in (before, after):
+        same = run.asked.same_as
+        names.append(f"{run.asked.run} (= {ids.parse_run(same).profile})" if same else run.asked.run)
     return Pair(
-        before=_name(before),
-        after=_name(after),
+        before=names[0],
+        after=names[1],
         host_class=before.asked.host.host_class,
         same_suite=before.answers.header.suite_sha256 == after.answers.header.suite_sha256,
-        unchanged=len(found) - len(differences),
+        unchanged=len(cells) - len(differences),
         differences=differences,
     )
 
 
-def _name(run: _Run) -> str:
-    same = run.asked.same_as
-    return f"{run.asked.run} (= {ids.parse_run(same).profile})" if same else run.asked.run
-
-
-def _difference(cell: CellId, before: Observation | None, after: Observation | None) -> Difference | None:
-    """None where only how exact it is differs."""
-    what: What
+def _what(before: Observation | None, after: Observation | None) -> What | None:
+    """Return None where nothing differs, or only the size of the numerical error."""
     if before is None or after is None:
-        what = "one side only"
-    elif (before.outcome in NOT_THERE) != (after.outcome in NOT_THERE):
-        what = "disappeared" if after.outcome in NOT_THERE else "appeared"
-    elif (before.outcome, before.error, before.fusion) != (after.outcome, after.error, after.fusion):
-        what = "changed"
-    else:
-        return None
-    return Difference(what=what, cell="/".join(cell), before=before, after=after)
+        return "one side only"
+    if (before.outcome in NOT_THERE) != (after.outcome in NOT_THERE):
+        return "disappeared" if after.outcome in NOT_THERE else "appeared"
+    same = (before.outcome, before.error, before.fusion) == (after.outcome, after.error, after.fusion)
+    return None if same else "changed"
 
 
-def told(answer: Diff) -> Iterator[str]:
-    """The answer of `diff`, line by line: cells that change alike are one line, with the first of them."""
+def lines(answer: Diff) -> Iterator[str]:
+    """The answer for a terminal: cells that change alike are one line, with the first of them."""
     yield from answer.notes
     for pair in answer.pairs:
         counts = Counter(one.what for one in pair.differences)
@@ -223,38 +207,32 @@ def told(answer: Diff) -> Iterator[str]:
         if not pair.same_suite:
             yield "  made by different suites: what is on one side only need not be TensorFlow's doing"
         yield from (f"  {line}" for line in _changes(pair))
-    yield from map(table_diff.told, answer.changes)
+    yield from map(table_diff.line, answer.changes)
     if answer.axis == "table":
-        yield f"{len(answer.changes)} verdicts are others in {answer.after} than in {answer.before}"
+        yield f"{len(answer.changes)} verdicts differ between {answer.before} and {answer.after}"
     if answer.alone:
         yield f"without a counterpart: {', '.join(answer.alone)}"
 
 
 def markdown(answer: Diff) -> Iterator[str]:
-    """The differences alone, each an item of a list: nothing where there is none."""
+    """The differences alone, each an item of a list; nothing where there is none."""
     for pair in answer.pairs:
         yield from (f"- {escape(f'{pair.before} -> {pair.after}: {line}')}" for line in _changes(pair))
     for change in answer.changes:
         seen = f"; see {change.deciding}" if change.deciding else ""
-        yield f"- {escape(table_diff.told(change) + seen)}"
+        yield f"- {escape(table_diff.line(change) + seen)}"
 
 
 def _changes(pair: Pair) -> Iterator[str]:
-    seen = (one for one in pair.differences if one.what != "one side only")
-    for (approach, mode, check, change), group in itertools.groupby(sorted(seen, key=_sort_key), key=_alike):
-        cells = list(group)
-        first = cells[0].cell.split("/", 3)[3]
-        yield f"{cells[0].what:11} {approach}, {check} in {mode}: {change} ({len(cells)} cells, first {first})"
-
-
-def _alike(difference: Difference) -> tuple[str, str, str, str]:
-    approach, mode, check, _ = difference.cell.split("/", 3)
-    before, after = _short(difference.before), _short(difference.after)
-    return approach, mode, check, f"{before} -> {after}" if before != after else f"{before}, by other operations"
-
-
-def _sort_key(difference: Difference) -> tuple[str, ...]:
-    return difference.what, *_alike(difference)
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for one in pair.differences:
+        if one.what != "one side only":
+            approach, mode, check, case = one.cell.split("/", 3)
+            before, after = _short(one.before), _short(one.after)
+            change = f"{before} -> {after}" if before != after else f"{before}, by other operations"
+            groups[one.what, approach, mode, check, change].append(case)
+    for (what, approach, mode, check, change), cases in sorted(groups.items()):
+        yield f"{what:11} {approach}, {check} in {mode}: {change} ({len(cases)} cells, first {cases[0]})"
 
 
 def _short(observation: Observation | None) -> str:

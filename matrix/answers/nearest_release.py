@@ -1,4 +1,4 @@
-"""What a person asks about, found among what was recorded: what has no record borrows from a neighbour only by name."""
+"""The recorded release that answers for the release that was asked for, or its recorded neighbours."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Fit = Literal["recorded", "same minor", "between", "older than all", "newer than
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """The recorded releases that an answer is given from, and how they fit what was asked; `note` says so in words."""
+class Nearest:
+    """The recorded releases that answer for `asked`, the older first, and how they fit; `note` says so in words."""
 
     asked: str
     releases: tuple[str, ...]
@@ -34,34 +34,31 @@ class Found:
         }[self.fit]
 
 
-def find(asked: str, recorded: Iterable[str]) -> Found:
+def nearest(asked: str, recorded: Iterable[str]) -> Nearest:
     """Raise BadUsage where `asked` is no version, or nothing is recorded at all.
 
     `2.8` is the newest record of that minor; a patch release that was not run is shown by the nearest of its minor.
     """
-    version = _version(asked)
+    try:
+        version = Version(asked)
+    except (InvalidVersion, ValueError):
+        version = None
+    if version is None or len(version.release) < 2:
+        raise BadUsage(f"{asked!r} is no release of TensorFlow", "give one like 2.15.1 or 2.15")
     known = sorted(set(recorded), key=Version)
     if not known:
         raise BadUsage("there is no record of any release there", "make some: nox -s matrix")
     if asked in known:
-        return Found(asked=asked, releases=(asked,), fit="recorded")
-    if same := [one for one in known if Version(one).release[:2] == (*version.release, 0)[:2]]:
-        minor = len(version.release) < 3
-        nearest = same[-1] if minor else min(same, key=lambda one: (abs(Version(one).micro - version.micro), one))
-        return Found(asked=asked, releases=(nearest,), fit="recorded" if minor else "same minor")
-    older, newer = ([one for one in known if (Version(one) < version) == below] for below in (True, False))
+        return Nearest(asked=asked, releases=(asked,), fit="recorded")
+    if same := [one for one in known if Version(one).release[:2] == version.release[:2]]:
+        if len(version.release) < 3:
+            return Nearest(asked=asked, releases=(same[-1],), fit="recorded")
+        closest = min(same, key=lambda one: (abs(Version(one).micro - version.micro), one))
+        return Nearest(asked=asked, releases=(closest,), fit="same minor")
+    older = [one for one in known if Version(one) < version]
+    newer = known[len(older) :]
     if not older:
-        return Found(asked=asked, releases=(newer[0],), fit="older than all")
+        return Nearest(asked=asked, releases=(newer[0],), fit="older than all")
     if not newer:
-        return Found(asked=asked, releases=(older[-1],), fit="newer than all")
-    return Found(asked=asked, releases=(older[-1], newer[0]), fit="between")
-
-
-def _version(text: str) -> Version:
-    try:
-        version = Version(text)
-    except (InvalidVersion, ValueError):
-        raise BadUsage(f"{text!r} is no release of TensorFlow", "give one like 2.15.1 or 2.15") from None
-    if not version.release or len(version.release) < 2:
-        raise BadUsage(f"{text!r} is no release of TensorFlow", "give one like 2.15.1 or 2.15")
-    return version
+        return Nearest(asked=asked, releases=(older[-1],), fit="newer than all")
+    return Nearest(asked=asked, releases=(older[-1], newer[0]), fit="between")

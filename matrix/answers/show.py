@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from matrix.answers.lookup import Recorded
+from matrix.answers.release_records import ReleaseRecords
 from matrix.answers.reproduction import Reproduction
 from matrix.base.errors import BadUsage
 from matrix.base.structs import Strict
 from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause, notes
-from matrix.judge.verdicts import FAILED, Answer, Judgement, Need, Word, core_case, weigh
+from matrix.judge.verdicts import FAILED, Answer, Need, Word, core_case, weigh
 from matrix.record.records import Observation
 
 
 class Shown(Strict, frozen=True, kw_only=True):
-    """The approach under one profile. `default`: what nothing set comes to; `cells` are those that were asked for."""
+    """An approach under one profile. `default`: TensorFlow comes to this profile with nothing set. `cells` are the
+    cells that were asked for.
+    """
 
     run: str
     release: str
@@ -32,69 +34,69 @@ class Shown(Strict, frozen=True, kw_only=True):
 
 
 class Showing(Strict, frozen=True, kw_only=True):
-    """An approach on a release, `note` where another release than the one asked for is shown."""
+    """An approach on a release; `note` where another release than the one asked for is shown."""
 
     approach: str
     note: str
     shown: list[Shown]
 
 
-def show(recorded: Recorded, approach: str, wanted: str, cause: Cause) -> Showing:
+def show(recorded: ReleaseRecords, approach: str, wanted: str, cause: Cause) -> Showing:
     """`wanted` is a pattern of `mode/check/case`, as in `graph/*/g4-k3/bias_relu/*`."""
     shown = []
-    for release in recorded.found.releases:
-        judgements = [weigh(witness, approach) for witness in recorded.of(release)]
-        default = recorded.default(release)
-        beside = [weigh(witness, other) for witness in recorded.of(release) for other in witness.cells]
-        shown += [_shown(one, beside, default, wanted, cause) for one in judgements]
+    for release in recorded.nearest.releases:
+        runs = recorded.runs(release)
+        default = recorded.default_profile(release)
+        beside = [weigh(witness, other) for witness in runs for other in witness.cells]
+        for judgement in (weigh(witness, approach) for witness in runs):
+            header = judgement.witness.answers
+            cells = judgement.cells.values()
+            one = Shown(
+                run=header.run,
+                release=header.release,
+                profile=header.profile,
+                host_class=header.host.host_class,
+                record=f"runs/{header.host.host_class}/{header.engine}/{header.run}.jsonl",
+                default=header.profile == default,
+                verdict=judgement.word,
+                needs=judgement.needs,
+                notes=list(notes(judgement, beside, cause)),
+                cells=[cell for cell in cells if fnmatch.fnmatchcase("/".join(cell.cell[1:]), wanted)],
+            )
+            shown.append(one)
     if not any(one.cells for one in shown):
         raise BadUsage(f"no cell of {approach} is named {wanted} in these records", "python -m matrix show --help")
-    return Showing(approach=approach, note=recorded.found.note, shown=shown)
-
-
-def _shown(judgement: Judgement, beside: list[Judgement], default: str | None, wanted: str, cause: Cause) -> Shown:
-    header = judgement.witness.answers
-    return Shown(
-        run=header.run,
-        release=header.release,
-        profile=header.profile,
-        host_class=header.host.host_class,
-        record=f"runs/{header.host.host_class}/{header.engine}/{header.run}.jsonl",
-        default=header.profile == default,
-        verdict=judgement.word,
-        needs=judgement.needs,
-        notes=list(notes(judgement, beside, cause)),
-        cells=[one for one in judgement.cells.values() if fnmatch.fnmatchcase("/".join(one.cell[1:]), wanted)],
-    )
+    return Showing(approach=approach, note=recorded.nearest.note, shown=shown)
 
 
 def reproduction(showing: Showing, catalog: Catalog, profile: str | None) -> Reproduction:
-    """Of the first cell shown that fails, of `bias_relu` where that is among them, else of the first that passes.
+    """Choose the first failing cell, of `bias_relu` where it is among them; else the first cell that passes.
 
     Raise BadUsage where no cell is shown under that profile.
     """
+
+    def dullness(found: tuple[Shown, Observation]) -> tuple[bool, ...]:
+        one, cell = found
+        usual = cell.case == core_case(cell.approach)
+        return (cell.check == "fusion", cell.outcome not in FAILED, not one.default, not usual)
+
     shown = [one for one in showing.shown if profile in {None, one.profile}]
-    found = sorted(((one, cell) for one in shown for cell in one.cells), key=lambda pair: _interest(*pair))
+    found = [(one, cell) for one in shown for cell in one.cells]
     if not found:
         profiles = ", ".join(one.profile for one in showing.shown)
         raise BadUsage(f"there is no cell under {profile}", f"profiles with records there: {profiles}")
-    one, cell = found[0]
-    made_under = next((entry for entry in catalog.profiles if entry.name == one.profile), None)
-    return Reproduction(cell=cell.cell, release=one.release, profile=made_under, told=_told(one, cell))
-
-
-def _interest(one: Shown, cell: Observation) -> tuple[object, ...]:
-    usual = cell.case == core_case(cell.approach)
-    return (cell.check == "fusion", cell.outcome not in FAILED, not one.default, not usual)
-
-
-def _told(one: Shown, cell: Observation) -> str:
-    came = failure_text(cell) if cell.outcome in FAILED else cell.outcome
-    return f"Recorded on TensorFlow {one.release}, {one.profile}, {one.host_class}: {came}"
+    one, cell = min(found, key=dullness)
+    outcome = failure_text(cell) if cell.outcome in FAILED else cell.outcome
+    return Reproduction(
+        cell=cell.cell,
+        release=one.release,
+        profile=next((entry for entry in catalog.profiles if entry.name == one.profile), None),
+        told=f"Recorded on TensorFlow {one.release}, {one.profile}, {one.host_class}: {outcome}",
+    )
 
 
 def lines(showing: Showing, limit: int = 12) -> Iterator[str]:
-    """The answer of `show`, line by line; `limit` failing cells a profile."""
+    """The answer for a terminal, with at most `limit` failing cells for each profile."""
     if showing.note:
         yield f"{showing.note}\n"
     for one in showing.shown:
@@ -103,17 +105,12 @@ def lines(showing: Showing, limit: int = 12) -> Iterator[str]:
         yield f"{showing.approach} on {place}: {one.verdict}"
         yield "  " + ", ".join(f"{need} {answer}" for need, answer in one.needs.items())
         yield from (f"  {note}" for note in one.notes)
-        yield from _cells(one.cells, limit)
+        failed = [cell for cell in one.cells if cell.outcome in FAILED]
+        yield f"  {len(one.cells)} cells shown, {len(failed)} of them fail"
+        for cell in failed[:limit] or one.cells[:limit]:
+            told = f": {failure_text(cell)}" if cell.outcome in FAILED else ""
+            ops = f" {cell.fusion.kernel}, {cell.fusion.epilogue} {cell.fusion.ops}" if cell.fusion else ""
+            yield f"    {cell.outcome:8} {'/'.join(cell.cell[1:])}{told}{ops}"
+        if len(failed) > limit:
+            yield f"    and {len(failed) - limit} more; --json has all, --cell chooses"
         yield f"  record: {one.record}\n"
-
-
-def _cells(cells: Iterable[Observation], limit: int) -> Iterator[str]:
-    seen = list(cells)
-    failed = [one for one in seen if one.outcome in FAILED]
-    yield f"  {len(seen)} cells shown, {len(failed)} of them fail"
-    for one in failed[:limit] or seen[:limit]:
-        told = f": {failure_text(one)}" if one.outcome in FAILED else ""
-        ops = f" {one.fusion.kernel}, {one.fusion.epilogue} {one.fusion.ops}" if one.fusion else ""
-        yield f"    {one.outcome:8} {'/'.join(one.cell[1:])}{told}{ops}"
-    if len(failed) > limit:
-        yield f"    and {len(failed) - limit} more; --json has all, --cell chooses"

@@ -1,4 +1,4 @@
-"""The approaches as TensorFlow code for people, and the same computed in plain NumPy."""
+"""The approaches as TensorFlow code for people to paste."""
 
 from __future__ import annotations
 
@@ -18,39 +18,6 @@ CONSTANTS = {
     "DATA_FORMAT": '"NHWC"',
     "CHANNELS": "3",
 }
-STEPS = {
-    "bias": "tf.nn.bias_add(y, tf.constant(bias, y.dtype), data_format=DATA_FORMAT)",
-    "add": "y + tf.constant(added, y.dtype)",
-    "relu": "tf.nn.relu(y)",
-    "relu6": "tf.nn.relu6(y)",
-    "elu": "tf.nn.elu(y)",
-    "leaky_relu": "tf.nn.leaky_relu(y, alpha=0.2)",
-    "bn": "tf.nn.batch_normalization(y, mean, variance, offset, scale, 1e-3)",
-}
-REFERENCE_STEPS = {
-    "bias": "y + bias",
-    "add": "y + added",
-    "relu": "np.maximum(y, 0)",
-    "relu6": "np.clip(y, 0, 6)",
-    "elu": "np.where(y > 0, y, np.exp(np.minimum(y, 0)) - 1)",
-    "leaky_relu": "np.where(y > 0, y, 0.2 * y)",
-    "bn": "(y - mean) / np.sqrt(variance + 1e-3) * scale + offset",
-}
-REFERENCE = '''
-def convolve(x, w, groups, stride, dilation, same):
-    """A grouped convolution in float64, channels last, over any number of spatial dimensions."""
-    reach = [(size - 1) * dilation + 1 for size in w.shape[:-2]]
-    out = [-(-(size if same else size - r + 1) // stride) for size, r in zip(x.shape[1:-1], reach)]
-    pads = [max((n - 1) * stride + r - size, 0) if same else 0 for n, r, size in zip(out, reach, x.shape[1:-1])]
-    x = np.pad(x, [(0, 0)] + [(pad // 2, pad - pad // 2) for pad in pads] + [(0, 0)], mode="constant")
-    y = 0.0
-    for tap in np.ndindex(*w.shape[:-2]):
-        part = tuple(slice(t * dilation, t * dilation + (n - 1) * stride + 1, stride) for t, n in zip(tap, out))
-        seen = x[(slice(None),) + part]
-        seen = seen.reshape(seen.shape[:-1] + (groups, -1))
-        y = y + np.einsum("...gi,igo->...go", seen, w[tap].reshape(seen.shape[-1], groups, -1))
-    return y.reshape(y.shape[:-2] + (-1,))
-'''
 
 
 def snippet(name: str) -> str:

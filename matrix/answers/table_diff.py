@@ -1,4 +1,4 @@
-"""What two published tables say differently: verdicts and needs, where cells are no longer kept."""
+"""What two published tables say differently: verdicts and needs, for months whose records are no longer kept."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from matrix.judge.verdicts import Answer, Need
 class Changed(Strict, frozen=True, kw_only=True):
     """A verdict that differs in the later table; `verdict` and each of `needs` are (before, after).
 
-    `deciding`: the first observation that the later verdict rests on. `than`: the earlier release, where the two are
-    different nightly builds.
+    `deciding`: the first observation that the later verdict rests on. `than`: the release of the earlier table, where
+    the two are different nightly builds.
     """
 
     release: str
@@ -32,7 +32,7 @@ class Changed(Strict, frozen=True, kw_only=True):
 
 
 def is_table(side: str) -> bool:
-    """Whether `side` is a month, kept or not, or a file."""
+    """Tell whether `side` is a month, kept or not, or a file."""
     return history.MONTH.fullmatch(side) is not None or Path(side).is_file()
 
 
@@ -42,9 +42,9 @@ def changed(reports: Path, before: str, after: str, only: Sequence[str] = ()) ->
 
 
 def changes(before: Support, after: Support, only: Sequence[str] = ()) -> list[Changed]:
-    """In the order of `after`. A verdict that one of the two does not know has not changed.
+    """Return the changes in the order of `after`. A verdict that only one of the tables knows has not changed.
 
-    All nightly builds answer the same question; of several in the earlier table the newest counts.
+    All nightly builds answer the same question; of several in the earlier table, the newest counts.
     """
     was = {_question(verdict): verdict for verdict in before.verdicts}
     found = []
@@ -71,7 +71,7 @@ def changes(before: Support, after: Support, only: Sequence[str] = ()) -> list[C
     return found
 
 
-def told(change: Changed) -> str:
+def line(change: Changed) -> str:
     """`nn-conv2d, 2.8.4 on cpu, onednn-off, x86-avx2: works -> partial; train yes -> no`"""
     where = f"{change.approach}, {change.release} on {change.backend}, {change.profile}, {change.host_class}"
     before, after = change.verdict

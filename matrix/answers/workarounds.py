@@ -1,11 +1,12 @@
-"""Ways round a failure, as they were measured: the same cells under another profile, mode, approach or release.
+"""Workarounds for a failure, as they were measured: the same cells under another profile, mode, approach or release.
 
-Nothing is concluded from a rule: a way is one because counterparts of the very cells that fail were observed to pass.
+Nothing is concluded from a rule: something is a workaround because counterparts of the very cells that fail were
+observed to pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal, get_args
 
@@ -21,14 +22,16 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # Modes that a person can change to in the same program, the one that costs least first.
 OTHER_MODES = ("jit", "graph", "eager")
 
+_version = cache(Version)
 
-class Way(Strict, frozen=True, kw_only=True):
-    """What passes where something else fails: `passed` of the `of` cells that correspond to the failing ones and were
-    observed; `unseen` ones were not.
 
-    `name` is a profile, mode, approach or release id. `trains`, for a failing forward pass, says whether the gradients
-    of the same cells pass this way too, as far as observed. `cell` is one that passed, `approach/mode/check/case`, in
-    the same run, in that of the profile, or for another release in `run`.
+class Workaround(Strict, frozen=True, kw_only=True):
+    """What passes where something else fails: of the cells that correspond to the failing cells, `of` were observed and
+    `passed` of these passed; `unseen` were not observed.
+
+    `name` is the id of a profile, mode, approach or release. `trains`, for a failing forward pass, says whether the
+    gradients of the same cells pass too, as far as they were observed. `cell` is a cell that passed,
+    `approach/mode/check/case`: in the same run, in the run under the profile, or for another release in `run`.
     """
 
     kind: Kind
@@ -45,65 +48,60 @@ class Way(Strict, frozen=True, kw_only=True):
         return self.passed == self.of
 
 
-def measure(failing: Sequence[Observation], witness: Witness, others: Iterable[Witness]) -> tuple[Way, ...]:
-    """Ways round these cells, of one approach and check: what passes wherever it was observed comes first.
+def measure(failing: Sequence[Observation], witness: Witness, others: Sequence[Witness]) -> list[Workaround]:
+    """Return the workarounds for these cells, which are of one approach and check; the best first.
 
     `others` are witnesses of the same backend and host class, of this release and of others.
     """
-    found = [
-        way for kind, name, at, cells in _candidates(failing, witness, others) if (way := _way(kind, name, at, cells))
-    ]
-    return tuple(sorted(found, key=lambda way: (not way.whole, way.unseen > way.passed, KINDS.index(way.kind))))
-
-
-Candidate = tuple[Kind, str, Witness, list[CellId]]
-
-
-def _candidates(failing: Sequence[Observation], witness: Witness, others: Iterable[Witness]) -> Iterator[Candidate]:
     cells = [one.cell for one in failing]
-    approach, check = cells[0][0], cells[0][2]
-    others = list(others)
-    for other in others:
-        if other.place == witness.place and not other.asked.same_as and other.answers.run != witness.answers.run:
-            yield "profile", other.asked.profile, other, cells
-    modes = {cell[1] for cell in cells}
+    approach, _, check, _ = cells[0]
+    modes = {mode for _, mode, _, _ in cells}
+    found = [
+        _tried("profile", other.asked.profile, other, cells)
+        for other in others
+        if other.place == witness.place and not other.asked.same_as and other.answers.run != witness.answers.run
+    ]
     for mode in OTHER_MODES if modes <= {*OTHER_MODES, "keras"} else ():
         if mode not in modes:
-            yield "mode", mode, witness, list(dict.fromkeys((approach, mode, check, cell[3]) for cell in cells))
-    for other_approach in APPROACHES:
-        if other_approach != approach and replaces(other_approach, approach, modes):
-            yield "approach", other_approach, witness, [(other_approach, *cell[1:]) for cell in cells]
-    yield from _later(cells, witness, others)
+            there = dict.fromkeys((approach, mode, check, case) for _, _, _, case in cells)
+            found.append(_tried("mode", mode, witness, list(there)))
+    found += [
+        _tried("approach", other_approach, witness, [(other_approach, *cell[1:]) for cell in cells])
+        for other_approach in APPROACHES
+        if other_approach != approach and replaces(other_approach, approach, modes)
+    ]
+    # Under the same profile, and so under no other setting.
+    later = [
+        other
+        for other in others
+        if other.asked.profile == witness.asked.profile
+        and _version(other.asked.release) > _version(witness.asked.release)
+    ]
+    for other in sorted(later, key=lambda other: _version(other.asked.release)):
+        upgrade = _tried("release", other.asked.release, other, cells)
+        if upgrade and upgrade.whole and not upgrade.unseen:
+            found.append(upgrade)
+            break
+    workarounds = [one for one in found if one]
+    return sorted(workarounds, key=lambda one: (not one.whole, one.unseen > one.passed, KINDS.index(one.kind)))
 
 
-def _later(cells: list[CellId], witness: Witness, others: Sequence[Witness]) -> Iterator[Candidate]:
-    """The first later release in which all of the cells pass under the same profile, and so under no other setting."""
-    released, profile = _version(witness), witness.asked.profile
-    later = [one for one in others if one.asked.profile == profile and _version(one) > released]
-    for other in sorted(later, key=_version):
-        way = _way("release", other.asked.release, other, cells)
-        if way and way.whole and not way.unseen:
-            yield "release", other.asked.release, other, cells
-            return
-
-
-def _version(witness: Witness) -> Version:
-    return _parsed(witness.asked.release)
-
-
-@cache
-def _parsed(release: str) -> Version:
-    return Version(release)
-
-
-def _way(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Way | None:
-    outcomes = {cell: _outcome(at, cell) for cell in cells}
-    passed = [cell for cell, outcome in outcomes.items() if outcome == "pass"]
+def _tried(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Workaround | None:
+    """Count how these cells of one approach came out there; None where none of them passed."""
+    approach, _, check, _ = cells[0]
+    observed = at.cells.get(approach, {})
+    seen = [cell for cell in cells if cell in observed]
+    passed = [cell for cell in seen if observed[cell].outcome == "pass"]
     if not passed:
         return None
-    failed = sum(outcome in FAILED for outcome in outcomes.values())
-    gradients = [_outcome(at, (approach, mode, "gradient", case)) for approach, mode, _, case in cells]
-    return Way(
+    failed = sum(observed[cell].outcome in FAILED for cell in seen)
+    trains: Answer | None = None
+    if check == "forward":
+        gradients = [(approach, mode, "gradient", case) for _, mode, _, case in cells]
+        outcomes = {observed[cell].outcome for cell in gradients if cell in observed}
+        works, fails = "pass" in outcomes, not outcomes.isdisjoint(FAILED)
+        trains = "some" if works and fails else "yes" if works else "no" if fails else "unknown"
+    return Workaround(
         kind=kind,
         name=name,
         passed=len(passed),
@@ -111,20 +109,5 @@ def _way(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Way | N
         unseen=len(cells) - len(passed) - failed,
         cell="/".join(passed[0]),
         run=at.answers.run if kind == "release" else None,
-        trains=_answer(gradients) if cells[0][2] == "forward" else None,
+        trains=trains,
     )
-
-
-def _outcome(at: Witness, cell: CellId) -> str | None:
-    observed = at.cells.get(cell[0], {}).get(cell)
-    return observed.outcome if observed else None
-
-
-def _answer(outcomes: Sequence[str | None]) -> Answer:
-    """Of those that were observed."""
-    passed, failed = outcomes.count("pass"), sum(outcome in FAILED for outcome in outcomes)
-    if passed and failed:
-        return "some"
-    if passed:
-        return "yes"
-    return "no" if failed else "unknown"

@@ -34,7 +34,7 @@ def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json:
     `diff 2026-10 reports`.
     """
     found = diff_.diff(reports, before, after, releases.load(), only)
-    give(found, as_json=as_json, lines=diff_.markdown(found) if as_markdown else diff_.told(found))
+    give(found, as_json=as_json, lines=diff_.markdown(found) if as_markdown else diff_.lines(found))
 
 
 @click.command()
@@ -65,10 +65,10 @@ def bisect(
     question = bisect_.Question(cell=(approach, mode, check, case or core_case(approach)), profile=chosen)
     found = bisect_.by_records(question, good, bad, reports)
     tell = partial(click.echo, err=True) if as_json else say
-    for line in bisect_.told(question, found):
+    for line in bisect_.lines(question, found):
         tell(plain(line, limit=500))
-    narrowed = None if no_runs else bisect_.Trial(question=question, found=found, say=tell).narrowed()
-    for line in bisect_.told(question, narrowed) if narrowed else ():
+    narrowed = None if no_runs else bisect_.by_trying(question, found, tell)
+    for line in bisect_.lines(question, narrowed) if narrowed else ():
         tell(plain(line, limit=500))
     if as_json:
         answer = bisect_.Answer(cell="/".join(question.cell), profile=profile, by_records=found, narrowed=narrowed)

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from matrix.answers import contributed, lookup, probe_build, terminal
-from matrix.answers import published as index
+from matrix.answers import advise as advise_
+from matrix.answers import claim_decisions, contribution_comparison, published_answers, release_records
+from matrix.answers import explain as explain_
 from matrix.answers import show as show_
 from matrix.answers.advise import MODES, WISHES, Asked, Wish
-from matrix.answers.advise import advise as advise_
-from matrix.answers.explain import explain as explain_
-from matrix.answers.lookup import Machine
+from matrix.answers.probe import pack
+from matrix.answers.processor import Processor
 from matrix.answers.reproduction import script
 from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
@@ -22,6 +22,7 @@ from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import APPROACHES
 from matrix.cli.options import give, json_option, reports_option
 from matrix.judge.notes import causes
+from matrix.record import contribution
 from matrix.record.records import Mode
 from matrix.suite import catalog as suite
 
@@ -42,8 +43,8 @@ def explain(text: str | None, release: str | None, backend: Backend | None, repo
     told = text if text is not None else sys.stdin.read(MAX_TEXT)
     if not told.strip():
         raise BadUsage("there is no text to explain", 'give it as in: explain "Fused conv implementation does not ..."')
-    explanation = explain_(told, _published(reports).answers, release=release, backend=backend)
-    give(explanation, as_json=as_json, lines=terminal.explained(explanation, releases.load()))
+    explanation = explain_.explain(told, _published(reports).answers, release=release, backend=backend)
+    give(explanation, as_json=as_json, lines=explain_.lines(explanation, releases.load()))
 
 
 @click.command()
@@ -72,11 +73,12 @@ def advise(
     as_json: bool,
 ) -> None:
     """What to write on a release so that it infers or trains: in order, with the code and the variable to set."""
-    machine = Machine.here() if here else Machine.with_flags(cpu_flags.split(",")) if cpu_flags else None
+    processor = Processor.here() if here else Processor.with_flags(cpu_flags.split(",")) if cpu_flags else None
     asked = Asked(wish=wish, modes=list(modes or MODES[wish]), dtype=dtype, groups=groups)
     known, data = causes(known_errors.load()), releases.load()
-    advice = advise_(lookup.load(reports, release, backend, machine), asked, data, known, machine)
-    give(advice, as_json=as_json, lines=terminal.advised(advice, data))
+    recorded = release_records.load(reports, release, backend, processor)
+    advice = advise_.advise(recorded, asked, data, known, processor)
+    give(advice, as_json=as_json, lines=advise_.lines(advice, data))
 
 
 @click.command()
@@ -99,8 +101,8 @@ def show(
     as_json: bool,
 ) -> None:
     """What was recorded of an approach on a release: cells, evidence, a script that reproduces one."""
-    loaded = lookup.load(reports, release, backend)
-    showing = show_.show(loaded, approach, cell, causes(known_errors.load()))
+    recorded = release_records.load(reports, release, backend)
+    showing = show_.show(recorded, approach, cell, causes(known_errors.load()))
     if as_script:
         click.echo(script(show_.reproduction(showing, releases.load(), profile)), nl=False)
         return
@@ -114,7 +116,7 @@ def show(
 def claims(reports: Path, as_json: bool) -> None:
     """What is commonly said of grouped and fused convolution, and what the records say to it."""
     published = _published(reports)
-    give(published.claims, as_json=as_json, lines=terminal.claimed(published.claims))
+    give(published.claims, as_json=as_json, lines=claim_decisions.lines(published.claims))
 
 
 @click.command()
@@ -123,7 +125,7 @@ def claims(reports: Path, as_json: bool) -> None:
 @json_option
 def probe(output: Path, reports: Path, as_json: bool) -> None:
     """Build one file that tells where a machine stands: any Python from 3.6 with TensorFlow and NumPy runs it."""
-    built = probe_build.build(reports, output)
+    built = pack.build(reports, output)
     give(built, as_json=as_json, lines=[f"run it where your TensorFlow is: python {output}"])
 
 
@@ -134,17 +136,19 @@ def probe(output: Path, reports: Path, as_json: bool) -> None:
 @json_option
 def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     """Check the record that a probe made, and tell how it compares with ours."""
-    contribution = contributed.read(file)
-    ours = lookup.load(reports, contribution.header.release, "cpu")
-    compared = contributed.against(contribution, list(ours.witnesses))
+    sent = contribution.read(file)
+    ours = release_records.load(reports, sent.header.release, "cpu")
+    compared = contribution_comparison.compare(sent, ours.witnesses)
     if take:
-        taken = contributed.take(reports, contribution, file)
+        taken = contribution.take(reports, sent, file)
         compared = msgspec.structs.replace(compared, taken=str(taken))
-    give(compared, as_json=as_json, lines=contributed.told(compared))
+    give(compared, as_json=as_json, lines=contribution_comparison.lines(compared))
 
 
-def _published(reports: Path) -> index.Index:
-    published, current = index.load(reports)
+def _published(reports: Path) -> published_answers.Index:
+    published, current = published_answers.load(reports)
     if not current:
-        click.echo(f"{index.NAME} is not of these records: computed anew; `nox -s report` renews it", err=True)
+        click.echo(
+            f"{published_answers.NAME} is not of these records: computed anew; `nox -s report` renews it", err=True
+        )
     return published

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.answers import contributed, published
+from matrix.answers import contribution_comparison, published_answers
 from matrix.base.errors import BadData, BadRecord
 from matrix.base.files import write_whole
 from matrix.catalog.approaches import APPROACHES
@@ -20,6 +20,7 @@ from matrix.judge.judged import load
 from matrix.judge.statements import Statements
 from matrix.judge.support import Support
 from matrix.judge.verdicts import witnesses
+from matrix.record import contribution
 from matrix.record.records import Record
 from matrix.report import claim_table, executed_plans, speed_tables, statement_tables
 from matrix.report.markdown import render
@@ -52,7 +53,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
     places = comparisons.places(judged.timed, judged.catalog)
     context = {"headline": in_words(told), "shorts": short, **speed_tables.WORDS}
     tables, notes = sections(support)
-    answers = published.build(reports, judged.records)
+    answers = published_answers.build(reports, judged.records)
     whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=APPROACHES, support=support,
                    words=WORDS, profiles=judged.catalog.profiles, errors=meanings(support, judged.known),
                    since=statement_tables.since(found.statements), evidence=statement_tables.EVIDENCE,
@@ -60,7 +61,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
                    executed=list(executed_plans.executed(judged.records)), speed=places, **context)  # fmt: skip
     files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
     files |= {reports / name: content for name, content in _of_statements(found).items()}
-    files[reports / published.NAME] = published.encode(answers)
+    files[reports / published_answers.NAME] = published_answers.encode(answers)
     if readme:
         files[readme] = _with_block(readme, render("README.md.jinja", speed=_fast(places, support), **context))
     written = tuple(path for path, content in files.items() if _write(path, content))
@@ -84,11 +85,11 @@ def _of_statements(found: Statements) -> dict[str, bytes]:
     }
 
 
-def _contributed(reports: Path, made: Sequence[Record]) -> list[contributed.Against]:
+def _contributed(reports: Path, made: Sequence[Record]) -> list[contribution_comparison.Comparison]:
     """What others sent, beside ours: listed, and evidence of nothing."""
-    sent = list(contributed.read_all(reports))
+    sent = list(contribution.read_all(reports))
     ours = witnesses(made) if sent else []
-    return [contributed.against(one, ours) for one in sent]
+    return [contribution_comparison.compare(one, ours) for one in sent]
 
 
 def _with_block(readme: Path, block: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from matrix.answers.published import Index
+from matrix.answers.published_answers import Index
 from matrix.base import paths
 from matrix.base.files import write_whole
 from matrix.judge.statements import Statements

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.answers import published
+from matrix.answers import published_answers
 from matrix.base import paths
 from matrix.base.errors import BadUsage
 from matrix.judge import statements
@@ -56,7 +56,7 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
     yield "data/outcomes.js", compare_page.script(content)
     yield "data/mine.js", question_form.script(content)
     yield "statements.json", statements.encode(content.statements)
-    yield "answers.json", published.encode(content.index)
+    yield "answers.json", published_answers.encode(content.index)
     yield "support.json", support_json.encode(content.support)
     for schema in sorted(paths.SCHEMAS.glob("*.json")):
         yield f"schema/{schema.name}", schema.read_bytes()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from matrix.answers import published
-from matrix.answers.published import Index
+from matrix.answers import published_answers
+from matrix.answers.published_answers import Index
 from matrix.judge import judged as judged_reports
 from matrix.judge.judged import Judged
 from matrix.judge.support import RunEntry, Verdict, question_of
@@ -91,7 +91,7 @@ class Content(Judged):
 def load(reports: Path) -> Content:
     """Raise BadData where a file of matrix/data/ is faulty."""
     judged = judged_reports.load(reports)
-    return Content(**vars(judged), index=published.build(reports, judged.records))
+    return Content(**vars(judged), index=published_answers.build(reports, judged.records))
 
 
 def _record(header: Header) -> tuple[str, str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matrix.answers.explain import Answers, ErrorAnswer, Place, Where
-from matrix.answers.terminal import way_in_words
-from matrix.answers.workarounds import Way
+from matrix.answers.error_answers import Answers, ErrorAnswer, Place, Where
+from matrix.answers.instructions import for_workaround
+from matrix.answers.workarounds import Workaround
 from matrix.catalog.releases import Catalog
 from matrix.site.html import anchor, cell_path
 
@@ -83,12 +83,12 @@ def _raised(where: Where, recorded: Sequence[str], places: dict[tuple[str, str],
     )
 
 
-def _way(way: Way, where: Where, place: Place, catalog: Catalog) -> WayRound:
+def _way(way: Workaround, where: Where, place: Place, catalog: Catalog) -> WayRound:
     release = way.name if way.kind == "release" else place.release
     approach = way.name if way.kind == "approach" else where.approach
     profile = way.name if way.kind == "profile" else where.profile
     return WayRound(
-        told=way_in_words(way, place.release, catalog),
+        told=for_workaround(way, place.release, catalog),
         passed=way.passed,
         of=way.of,
         training=TRAINS[way.trains] if way.trains else "",

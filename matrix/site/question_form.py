@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from matrix.answers import speed_ranking
 from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Wish, answer
-from matrix.answers.lookup import SWITCHES_ITSELF
+from matrix.answers.processor import SWITCHES_ITSELF
 from matrix.answers.snippets import snippet
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.judge.support import RunEntry, question_of

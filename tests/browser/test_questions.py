@@ -8,11 +8,12 @@ from itertools import product
 import pytest
 from playwright.sync_api import expect
 
-from matrix.answers import claims, lookup
+from matrix.answers import claim_decisions, release_records
 from matrix.answers.advise import Asked, advise
-from matrix.answers.explain import error_answers, explain
+from matrix.answers.error_answers import error_answers
+from matrix.answers.explain import explain
 from matrix.base import paths
-from matrix.catalog import known_errors
+from matrix.catalog import claims, known_errors
 from matrix.catalog import releases as catalog
 from matrix.catalog.known_errors import failure_text
 from matrix.judge.notes import causes
@@ -88,10 +89,10 @@ def test_the_page_and_advise_agree_on_every_recorded_release(page, address):
     """The same ways under the same profiles in the same order, for each wish and dtype."""
     data, cause = catalog.load(), causes(known_errors.load())
     page.goto(f"{address}/index.html")
-    releases = lookup.releases(paths.REPORTS, "cpu")
+    releases = release_records.releases(paths.REPORTS, "cpu")
     assert releases
     for release in releases:
-        here = lookup.load(paths.REPORTS, release, "cpu")
+        here = release_records.load(paths.REPORTS, release, "cpu")
         for (need, (wish, modes)), dtype in product(ASKED.items(), suite.DTYPES):
             asked = Asked(wish=wish, modes=list(modes), dtype=dtype)
             advice = advise(here, asked, data, cause, None)
@@ -220,7 +221,7 @@ def test_cases_are_narrowed_to_a_dtype(page, address):
 
 def test_every_claim_is_told_with_its_cells(page, address, made):
     page.goto(f"{address}/claims.html")
-    decided = claims.decide(claims.load(), made)
+    decided = claim_decisions.decide(claims.load(), made)
     told = page.locator(".claims > div")
     assert told.count() == len(decided)
     words = [CLAIMS[claim.word] for claim in decided]

@@ -16,7 +16,7 @@ from unit.fabricated import header, record
 from unit.timings import USUAL, run
 
 from matrix.answers.advise import MODES, Asked, advise
-from matrix.answers.lookup import load
+from matrix.answers.release_records import load
 from matrix.base.text import plain
 from matrix.catalog import known_errors, releases
 from matrix.judge.notes import causes

@@ -20,8 +20,8 @@ import click
 import msgspec
 from unit import timings
 
-from matrix.answers import contributed, terminal
-from matrix.answers.explain import Answers, error_answers, explain
+from matrix.answers import contribution_comparison, explain
+from matrix.answers.error_answers import Answers, error_answers
 from matrix.base import ids, paths
 from matrix.base.errors import BadData, BadRecord, BadUsage, MatrixError
 from matrix.base.text import plain
@@ -32,7 +32,7 @@ from matrix.judge import support
 from matrix.judge.verdicts import Witness, judge, witnesses
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection, select_profiles, select_releases
-from matrix.record import records, speed_records
+from matrix.record import contribution, records, speed_records
 from matrix.record.records import Record
 from matrix.report import speed_tables as speed_in_words
 from matrix.report.markdown import escape
@@ -134,20 +134,20 @@ def _contribution(data: bytes) -> object:
     """What is accepted can be compared with ours, told, and taken into its folder."""
     place = SCRATCH / "probe.jsonl"
     place.write_bytes(data)
-    contribution = contributed.read(place)
-    list(contributed.told(contributed.against(contribution, _ours())))
-    taken = contributed.take(SCRATCH, contribution, place)
+    sent = contribution.read(place)
+    list(contribution_comparison.lines(contribution_comparison.compare(sent, _ours())))
+    taken = contribution.take(SCRATCH, sent, place)
     _inside(SCRATCH, taken)
     taken.unlink()
-    return contribution
+    return sent
 
 
 def _error_text(data: bytes) -> object:
     """Recognised, explained and told."""
     text = data.decode("utf-8", "surrogateescape")
     found = known_errors.recognise(_known(), text)
-    explanation = explain(text, _answers(), release="2.8", backend="cpu")
-    "\n".join(terminal.explained(explanation, _catalog())).encode("utf-8", "surrogateescape")
+    explanation = explain.explain(text, _answers(), release="2.8", backend="cpu")
+    "\n".join(explain.lines(explanation, _catalog())).encode("utf-8", "surrogateescape")
     plain(text).encode("utf-8", "surrogateescape")
     return found
 
@@ -403,7 +403,7 @@ OF_RECORDS = (*_of("records", "decode", "decode_observations", "decode_line", "e
 STREAM = ("feed", "_feed", "_take", "_take_import", "_take_observation", "_note_lie", "lies_in_words")
 OF_CATALOG = _of("releases", "load", "load_entries", "_read", "_faults", "_line")
 _opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
-_opens_a_contribution = _first_line(contributed._decoder)
+_opens_a_contribution = _first_line(contribution._decoder)
 
 READERS: dict[str, Reader] = {
     "record": Reader(
@@ -418,7 +418,7 @@ READERS: dict[str, Reader] = {
     ),
     "contribution": Reader(
         read=_contribution, refuses=(BadRecord,), seeds=_contributions, past_the_first=_opens_a_contribution,
-        code=_of("contributed", "read", "_decode", "take"), share=10,
+        code=_of("contribution", "read", "decode", "take"), share=10,
     ),
     "stream": Reader(
         read=_stream, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from matrix.answers import contributed, probe_build
+from matrix.answers.probe import pack
 from matrix.base import paths
+from matrix.record import contribution
 
 MINUTE = 60
 
@@ -19,7 +20,7 @@ MINUTE = 60
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("probe") / "probe.pyz"
-    probe_build.build(paths.REPORTS, file)
+    pack.build(paths.REPORTS, file)
     return file
 
 
@@ -44,9 +45,9 @@ def test_a_minute_is_enough_though_two_others_keep_the_machine_busy(probe, envir
         ended, _ = run(probe, environment, "--json", "--seconds=300", f"--output={tmp_path}/probe.jsonl")
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
-    assert found["observed"] + found["not_reached"] == len(probe_build.cells())
+    assert found["observed"] + found["not_reached"] == len(pack.cells())
     assert found["table"]["nn-conv2d"]["graph"] in {"yes", "error"}
-    taken = contributed.read(tmp_path / "probe.jsonl")
+    taken = contribution.read(tmp_path / "probe.jsonl")
     assert (taken.header.release, taken.header.observations) == (found["release"], found["observed"])
 
 
@@ -58,7 +59,7 @@ def test_too_little_time_is_said_and_ends_in_time(probe, environment):
 
 def test_without_a_fork_a_process_that_dies_costs_its_cell_and_the_rest_goes_on(probe, environment, tmp_path):
     """What machines without a fork do, with a suite whose second cell ends the process."""
-    cells = ["/".join(cell) for cell in probe_build.cells()[:3]]
+    cells = ["/".join(cell) for cell in pack.cells()[:3]]
     program = tmp_path / "elsewhere.py"
     program.write_text(ELSEWHERE.format(probe=str(probe), cells=cells))
     python = Path(environment.where) / "bin" / "python"

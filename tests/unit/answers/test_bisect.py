@@ -10,7 +10,7 @@ from packaging.version import Version
 from unit.fabricated import error, record
 
 from matrix.answers import bisect
-from matrix.answers.bisect import Question, Trial, by_records, search, told
+from matrix.answers.bisect import Question, by_records, by_trying, lines, search
 from matrix.base.errors import BadUsage, MachineError
 from matrix.catalog import releases
 from matrix.record import records
@@ -71,21 +71,21 @@ def test_more_than_one_change_is_told(tmp_path):
 
 
 def between(tmp_path, monkeypatch, outcomes: dict[str, str | None]):
-    """Narrowed over builds whose outcome is known here; None cannot be tried."""
+    """Narrow 2.8.4, which fails, to 2.9.3, which passes, over these builds; a build with None cannot be tried."""
     publish(tmp_path, {"2.8.4": True, "2.9.3": False})
     builds = [Offer(project="tensorflow", version=Version(name), python=(3, 10), date=DAY) for name in outcomes]
     monkeypatch.setattr(bisect.package_index, "address", lambda: "nowhere")
     monkeypatch.setattr(bisect.package_index, "ask", lambda project, _: builds if project == "tensorflow" else [])
 
-    def tried(_trial, release):
+    def tried(_question, release, _say):
         if outcomes[release.version] is None:
             raise MachineError("cannot be installed")
         return outcomes[release.version]
 
-    monkeypatch.setattr(Trial, "_try", tried)
+    monkeypatch.setattr(bisect, "_try", tried)
     said = []
     found = by_records(QUESTION, "2.9.3", "2.8.4", tmp_path)
-    return Trial(question=QUESTION, found=found, say=said.append).narrowed(), said
+    return by_trying(QUESTION, found, said.append), said
 
 
 BAD = "InvalidArgumentError: no"
@@ -97,13 +97,13 @@ def test_builds_in_between_are_tried_as_few_as_needed(tmp_path, monkeypatch):
     assert (found.good.release, found.bad.release) == ("2.9.0rc2", "2.9.0rc1")
     assert len(found.tried) <= 3 and all(one.source == "tried here" for one in found.tried)
     assert said[0] == "6 builds lie between 2.9.3 and 2.8.4"
-    assert f"builds tried: {len(found.tried)}" in "\n".join(told(QUESTION, found))
+    assert f"builds tried: {len(found.tried)}" in "\n".join(lines(QUESTION, found))
 
 
 def test_a_build_that_cannot_be_tried_is_told_and_its_neighbours_are_asked(tmp_path, monkeypatch):
     found, _ = between(tmp_path, monkeypatch, {"2.9.0rc0": BAD, "2.9.0": None, "2.9.1": "pass"})
     assert (found.good.release, found.bad.release, found.skipped) == ("2.9.1", "2.9.0rc0", ("2.9.0",))
-    assert "could not be tried: 2.9.0" in "\n".join(told(QUESTION, found))
+    assert "could not be tried: 2.9.0" in "\n".join(lines(QUESTION, found))
 
 
 def test_ends_that_do_the_same_or_are_unknown_are_a_clear_error(tmp_path):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from unit.fabricated import error, header, record, where
 
-from matrix.answers.diff import diff, markdown, told
+from matrix.answers.diff import diff, lines, markdown
 from matrix.base.errors import BadUsage
 from matrix.catalog import releases
 from matrix.judge import history
@@ -41,7 +41,7 @@ def test_releases_are_compared_cell_by_cell(tmp_path):
     )
     assert [(one.what, one.before.outcome, one.after.outcome) for one in base] == [("changed", "error", "pass")]
     assert pair.unchanged + len(pair.differences) == len(suite.cells())
-    assert any(CELL.split("/", 3)[3] in line and "error" in line for line in told(found))
+    assert any(CELL.split("/", 3)[3] in line and "error" in line for line in lines(found))
 
 
 def test_what_is_absent_has_not_appeared_yet(tmp_path):
@@ -56,7 +56,7 @@ def test_what_one_side_did_not_observe_is_no_change(tmp_path):
     publish(tmp_path, record(lambda cell: None if cell[0] == "depthwise" else {}), newer(suite_sha256="0" * 64))
     found = diff(tmp_path, "2.8.4", "2.9.3", DATA)
     assert {one.what for one in found.pairs[0].differences} == {"one side only"}
-    assert not found.pairs[0].same_suite and any("different suites" in line for line in told(found))
+    assert not found.pairs[0].same_suite and any("different suites" in line for line in lines(found))
 
 
 def test_only_like_is_compared_with_like(tmp_path):
@@ -83,7 +83,7 @@ def test_engines_are_compared_run_by_run(tmp_path):
     (pair,) = found.pairs
     assert (found.axis, pair.same_suite) == ("engine", True)
     assert {(one.before.outcome, one.after.outcome) for one in pair.differences} == {("pass", "crash")}
-    assert any("pass -> crash (crash: SIGSEGV, died)" in line for line in told(found))
+    assert any("pass -> crash (crash: SIGSEGV, died)" in line for line in lines(found))
     (item, *_) = markdown(found)
     assert item.startswith("- tf2.8.4-py310-cpu") and "crash" in item
     unbuilt = header(engine="docker", status="not_built", reason="no Python 3.14 here", observations=0)
@@ -122,9 +122,9 @@ def test_months_are_compared_verdict_by_verdict(months):
     (change,) = found.changes
     assert (change.approach, change.release, change.needs["infer-graph"]) == ("nn-conv2d", "2.8.4", ("yes", "some"))
     assert change.verdict[0] != change.verdict[1] and change.deciding and change.than is None
-    first, count = told(found)
+    first, count = lines(found)
     assert "nn-conv2d, 2.8.4 on cpu, onednn-off" in first and "infer-graph yes -> some" in first
-    assert count == "1 verdicts are others in 2026-04 than in 2026-03"
+    assert count == "1 verdicts differ between 2026-03 and 2026-04"
     assert not diff(months, "2026-04", "2026-04", DATA).changes
 
 
@@ -135,7 +135,7 @@ def test_a_month_is_compared_with_what_is_published_now(months):
     assert diff(months, "2026-03", "2026-04", DATA, ["2.8.4", "x86-avx2"]).changes
 
 
-def test_a_month_is_compared_with_no_release_and_one_that_is_not_kept_is_told(months):
+def test_a_month_is_compared_with_no_release_and_one_that_is_not_kept_is_lines(months):
     with pytest.raises(BadUsage, match=r"2026-03 is a table and 2\.8\.4 a release"):
         diff(months, "2026-03", "2.8.4", DATA)
     with pytest.raises(BadUsage, match="no table is named '2025-01'") as caught:

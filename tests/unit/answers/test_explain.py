@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.fabricated import error, header, record
 
-from matrix.answers import published as index
-from matrix.answers import terminal
-from matrix.answers.explain import Answers, error_answers, explain
-from matrix.answers.nearest_release import find
+from matrix.answers import instructions
+from matrix.answers import published_answers as index
+from matrix.answers.error_answers import Answers, error_answers
+from matrix.answers.explain import explain, lines
+from matrix.answers.nearest_release import nearest
 from matrix.base import paths
 from matrix.base.errors import BadUsage
 from matrix.catalog import known_errors
@@ -25,7 +26,7 @@ BASE = "g4-k3/bias_relu/f32/nhwc"
 
 
 def only(*cell: str, **fields):
-    """The change of a single cell."""
+    """Change a single cell."""
     return lambda one: fields if one == cell else {}
 
 
@@ -43,7 +44,7 @@ def of(found: Answers, error_id: str):
     return next(one for one in found.errors if one.id == error_id)
 
 
-def ways(found: Answers) -> dict:
+def workarounds(found: Answers) -> dict:
     (place,) = of(found, "fused-conv-groups").where
     return {(way.kind, way.name): way for way in place.ways}
 
@@ -62,7 +63,7 @@ def test_a_place_names_the_release_what_it_does_by_default_and_the_cells():
 
 
 def test_a_way_round_is_one_only_where_the_very_cells_that_fail_pass():
-    found = ways(answers(record(OFF), ON, DEFAULT))
+    found = workarounds(answers(record(OFF), ON, DEFAULT))
     assert (
         found["profile", "onednn-on"].whole and found["mode", "jit"].whole and found["approach", "split-concat"].whole
     )
@@ -76,14 +77,14 @@ def test_a_way_round_is_one_only_where_the_very_cells_that_fail_pass():
 
 def test_a_way_round_says_when_it_does_not_train():
     refused = only("nn-conv2d", "eager", "gradient", BASE, **error("no"))
-    found = ways(answers(record(lambda cell: OFF(cell) | refused(cell))))
+    found = workarounds(answers(record(lambda cell: OFF(cell) | refused(cell))))
     assert found["mode", "eager"].trains == "no" and found["mode", "jit"].trains == "yes"
 
 
 def test_a_later_release_is_a_way_round_with_the_run_that_shows_it():
     new = record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3")
-    way = ways(answers(record(OFF), new))["release", "2.9.3"]
-    assert way.whole and way.run == "tf2.9.3-py310-cpu+onednn-off"
+    upgrade = workarounds(answers(record(OFF), new))["release", "2.9.3"]
+    assert upgrade.whole and upgrade.run == "tf2.9.3-py310-cpu+onednn-off"
 
 
 def test_releases_that_differ_in_nothing_are_one_place():
@@ -125,8 +126,8 @@ def test_the_same_text_by_misuse_promises_nothing():
 def test_an_answer_can_be_told_for_every_release(answer):
     found = PUBLISHED
     for release in (None, "1.15", "2.7", "2.8.0", "2.30", "1.0"):
-        lines = list(terminal.explained(explain(answer.examples[0], found, release=release), DATA))
-        assert any(answer.id in line for line in lines)
+        told = list(lines(explain(answer.examples[0], found, release=release), DATA))
+        assert any(answer.id in line for line in told)
 
 
 def test_an_unknown_text_is_not_explained_and_its_neighbours_are_called_near():
@@ -135,7 +136,7 @@ def test_an_unknown_text_is_not_explained_and_its_neighbours_are_called_near():
     assert not unknown.meant and not unknown.near
     near = explain("fused conv implementation does support grouped convolutions", found)
     assert not near.meant and [one.id for one in near.near][:1] == ["fused-conv-groups"]
-    assert "Not seen" in "\n".join(terminal.explained(near, DATA))
+    assert "Not seen" in "\n".join(lines(near, DATA))
 
 
 def test_a_text_with_two_causes_names_both():
@@ -154,13 +155,13 @@ def test_nothing_is_said_of_a_backend_without_executed_runs():
     made = answers(record(only("nn-conv2d", "graph", "gradient", BASE, **error(text))))
     found = explain(text, made, release="2.8", backend="rocm")
     assert found.meant[0].error.seen and not found.meant[0].here
-    assert "No run on rocm was executed" in "\n".join(terminal.explained(found, DATA))
+    assert "No run on rocm was executed" in "\n".join(lines(found, DATA))
 
 
 def test_what_only_the_cpu_says_is_told_of_the_cpu_whatever_was_asked_for():
     found = explain(FUSED, answers(record(OFF)), release="2.8", backend="rocm")
     assert found.meant[0].instead == "cpu" and [one.place.backend for one in found.meant[0].here] == ["cpu"]
-    assert "Only cpu has the kernels" in "\n".join(terminal.explained(found, DATA))
+    assert "Only cpu has the kernels" in "\n".join(lines(found, DATA))
 
 
 def test_a_later_release_is_told_with_what_it_needs_on_any_processor():
@@ -170,8 +171,8 @@ def test_a_later_release_is_told_with_what_it_needs_on_any_processor():
     default = Record(
         header=header("default", run="tf2.9.3-py310-cpu+default", release="2.9.3", status="not_run", same_as=ON_2_9)
     )
-    way = ways(answers(old, new, default))["release", "2.9.3"]
-    assert "TF_ENABLE_ONEDNN_OPTS=1" in terminal.way_in_words(way, "2.4.4", DATA)
+    upgrade = workarounds(answers(old, new, default))["release", "2.9.3"]
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in instructions.for_workaround(upgrade, "2.4.4", DATA)
 
 
 RECORDED = ("1.15.5", "2.4.4", "2.8.4", "2.9.3", "2.23.0.dev20261026")
@@ -189,7 +190,7 @@ RECORDED = ("1.15.5", "2.4.4", "2.8.4", "2.9.3", "2.23.0.dev20261026")
     ],
 )
 def test_a_release_is_found_or_its_neighbours_are_named(asked, releases, fit):
-    found = find(asked, RECORDED)
+    found = nearest(asked, RECORDED)
     assert (found.releases, found.fit) == (releases, fit)
     assert all(release in found.note for release in releases) or fit == "recorded"
 
@@ -197,12 +198,12 @@ def test_a_release_is_found_or_its_neighbours_are_named(asked, releases, fit):
 @pytest.mark.parametrize("asked", ["", "latest", "2", "two.eight", "1" * 5000 + ".0"])
 def test_what_is_no_release_is_a_clear_error(asked):
     with pytest.raises(BadUsage, match="no release of TensorFlow"):
-        find(asked, RECORDED)
+        nearest(asked, RECORDED)
 
 
 @given(st.integers(0, 3), st.integers(0, 40), st.integers(0, 9))
 def test_neighbours_enclose_what_was_asked(major, minor, patch):
-    found = find(f"{major}.{minor}.{patch}", RECORDED)
+    found = nearest(f"{major}.{minor}.{patch}", RECORDED)
     assert set(found.releases) <= set(RECORDED) and len(found.releases) == (2 if found.fit == "between" else 1)
 
 

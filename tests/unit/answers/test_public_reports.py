@@ -8,9 +8,10 @@ from typing import get_args
 
 import pytest
 
-from matrix.answers import lookup
+from matrix.answers import release_records
 from matrix.answers.advise import CHECKS, MODES, WISHES, Asked, advise
-from matrix.answers.explain import Explained, error_answers, explain
+from matrix.answers.error_answers import error_answers
+from matrix.answers.explain import Explained, explain
 from matrix.base import paths
 from matrix.base.ids import Backend
 from matrix.catalog import known_errors, releases
@@ -23,7 +24,7 @@ MADE, _ = records.readable(paths.REPORTS)
 PUBLISHED = error_answers(MADE, KNOWN)
 REPORTS = tomllib.loads((Path(__file__).parents[1] / "data" / "public_reports.toml").read_text())["report"]
 ASKED = sorted({(one["release"], one["backend"]) for one in REPORTS})
-# What the records say, by host class, run and cell, without any of the code that answers.
+# Every outcome by host class, run and cell, read without any of the code that is tested.
 OUTCOMES = {
     (record.header.host.host_class, record.header.run): {one.cell: one.outcome for one in record.observations}
     for record in MADE
@@ -48,7 +49,7 @@ def explained(report: dict):
 
 
 def shown(one: Explained) -> str:
-    """In the words of public_reports.toml."""
+    """Say where the error holds, in the words of public_reports.toml."""
     raised = [(standing.by_default, where) for standing in one.here for where in standing.raised]
     usual = [by_default for by_default, where in raised if not where.misuse]
     if not one.error.seen:
@@ -92,7 +93,7 @@ def test_what_only_the_cpu_says_is_told_of_the_cpu(report):
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize(("release", "backend"), ASKED)
 def test_advice_is_what_passed_in_every_cell_there(release, backend, wish):
-    found = lookup.load(paths.REPORTS, release, backend)
+    found = release_records.load(paths.REPORTS, release, backend)
     advice = advise(found, Asked(wish=wish, modes=list(MODES[wish])), DATA, causes(KNOWN), None)
     assert bool(advice.best) != bool(advice.unobserved)
     for choice in advice.best:
@@ -102,7 +103,7 @@ def test_advice_is_what_passed_in_every_cell_there(release, backend, wish):
 
 
 def wanted(approach: str, wish: str) -> list[tuple[str, ...]]:
-    """Every cell that the answer stands for: the base geometry in float32, all epilogues."""
+    """Return every cell that the answer stands for: the base geometry in float32, all epilogues."""
     base = f"{suite.APPROACHES[approach].base}/"
     cells = (tuple(cell) for cell in suite.cells())
     return [

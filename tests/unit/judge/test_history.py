@@ -130,7 +130,7 @@ def test_a_nightly_build_is_compared_with_the_one_before(tmp_path):
     worse = published(tmp_path / "3", nightly(3, where(check="forward", **error())))
     (change,) = table_diff.changes(before, worse)
     assert change.than == "2.23.0.dev20260102"
-    assert "than 2.23.0.dev20260102" in table_diff.told(change)
+    assert "than 2.23.0.dev20260102" in table_diff.line(change)
 
 
 def test_the_verbs_keep_and_compare(tmp_path):
@@ -139,7 +139,7 @@ def test_the_verbs_keep_and_compare(tmp_path):
     assert run(cli, ["keep", f"--reports={tmp_path}"]).exit_code == 0
     published(tmp_path, record(where(check="gradient", **error()), started="2026-04-01T00:00:00Z"))
     told = run(cli, ["diff", "2026-03", f"{tmp_path}/support.json", f"--reports={tmp_path}"])
-    assert told.exit_code == 0 and "1 verdicts are others in" in told.stdout
+    assert told.exit_code == 0 and "1 verdicts differ between" in told.stdout
     listed = run(cli, ["diff", "2026-03", str(tmp_path), f"--reports={tmp_path}", "--markdown"])
     text = MarkdownIt().render(listed.stdout)
     assert text.startswith("<ul>") and "nn-conv2d, 2.8.4 on cpu, onednn-off, x86-avx2" in text

@@ -10,9 +10,8 @@ from unit.fabricated import header, record
 from unit.report.test_report import HOSTILE, publish
 from unit.timings import USUAL, run
 
-from matrix.answers import terminal
-from matrix.answers.advise import MODES, Asked, advise
-from matrix.answers.lookup import load
+from matrix.answers.advise import MODES, Asked, advise, lines
+from matrix.answers.release_records import load
 from matrix.catalog import known_errors, releases
 from matrix.catalog.suite_hash import speed_sha256
 from matrix.judge.notes import causes
@@ -207,7 +206,7 @@ def test_advice_is_in_the_order_of_speed_where_it_was_measured(tmp_path, readme)
     advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(), DATA, CAUSE, None)
     first = [one.approach for one in advice.best if one.reached]
     assert first == ["split-concat", "masked-dense", "nn-conv2d"] == [one.approach for one in advice.best][:3]
-    told = "\n".join(terminal.advised(advice, DATA))
+    told = "\n".join(lines(advice, DATA))
     assert "the fastest at the top" in told and "% of the floor" in told and "speed: not measured" in told
 
 
@@ -227,7 +226,7 @@ def test_advice_for_a_mode_is_in_the_order_of_that_modes_speed(tmp_path, readme)
 def test_what_was_not_timed_is_not_ordered_by_speed(tmp_path, readme, more):
     advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(**more), DATA, CAUSE, None)
     assert not any(one.reached for one in advice.best)
-    assert "Their speed was not measured" in "\n".join(terminal.advised(advice, DATA)) or not advice.best
+    assert "Their speed was not measured" in "\n".join(lines(advice, DATA)) or not advice.best
 
 
 def test_another_releases_speed_is_not_borrowed(tmp_path, readme):

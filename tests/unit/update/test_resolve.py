@@ -217,7 +217,7 @@ def test_the_tags_of_an_old_cpython():
 
 
 def test_a_build_that_the_catalog_does_not_hold_may_build_what_any_release_builds(packages):
-    """A build between two releases: the ranges of sdists.toml do not apply to it, and a wheel is taken if there is one."""
+    """A build between two releases: the ranges of sdists.toml do not apply, and a wheel is taken if there is one."""
     packages.source("gast", "0.2.2", "2019-01-01")
     packages.wheel("wrapt", "1.14.1", "2022-05-01")
     packages.source("wrapt", "1.14.1", "2022-05-01")

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from unit.fabricated import error, record, where
 
-from matrix.answers.claims import Against, Claim, decide, load
+from matrix.answers.claim_decisions import decide
 from matrix.base import paths
+from matrix.catalog.claims import Against, Claim, load
 from matrix.record import records
 from matrix.record.records import Record
 from matrix.suite import catalog as suite

@@ -1,7 +1,7 @@
-"""Records that people contribute from their own machines: checked, labelled, and never a verdict's evidence.
+"""A record that somebody contributes from their own machine (`contributed/1`): its format, and how it is read and kept.
 
-A contributed record (`contributed/1`) has the observations of a published one behind another first line. It lies below
-reports/contributed/, where no verdict looks; the report lists it with what it says other than ours.
+It has the observations of a published record behind another first line. It is kept below reports/contributed/, where no
+verdict looks. Like every record it is hostile input: sizes are capped, and every line is checked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
-from matrix.judge.verdicts import Witness
 from matrix.record import file_format, records
 from matrix.record.records import Host, Name, Observation, Sha256
 
@@ -45,40 +44,18 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="contrib
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """A record that was checked. `name` is of its content, so that the same is not taken twice."""
+    """A contributed record that passed the checks. `name` follows from its content: it is not taken twice."""
 
     name: str
     header: Header
     observations: tuple[Observation, ...]
 
 
-class Differing(Strict, frozen=True, kw_only=True):
-    """A cell, `approach/mode/check/case`, that came out differently."""
-
-    cell: str
-    published: str
-    there: str
-
-
-class Against(Strict, frozen=True, kw_only=True):
-    """A contribution beside the published run that it can be compared with, if there is one.
-
-    `taken`: where it now lies.
-    """
-
-    name: str
-    header: Header
-    run: str | None
-    same: int
-    other: list[Differing]
-    taken: str | None = None
-
-
 def read(file: Path) -> Contribution:
     """Raise BadRecord, naming the line, where the file is no contribution."""
     try:
         data = file_format.read_at_most(file, MAX_SIZE + 1)
-        header, observations = _decode(data)
+        header, observations = decode(data)
     except BadRecord as fault:
         raise BadRecord(f"{file}: {fault}", "make it with the probe: nox -s ask -- probe") from None
     digest = hashlib.sha256(data).hexdigest()[:12]
@@ -87,7 +64,8 @@ def read(file: Path) -> Contribution:
     )
 
 
-def _decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
+def decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
+    """Raise BadRecord with the line and what is wrong with it."""
     if len(data) > MAX_SIZE:
         raise BadRecord(f"is larger than {MAX_SIZE // 2**20} MiB")
     first, *rest = data.rstrip(b"\n").split(b"\n")
@@ -105,58 +83,19 @@ def _decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
 
 
 def take(reports: Path, contribution: Contribution, source: Path) -> Path:
-    """Copy it to its place below `reports`, byte for byte."""
+    """Copy the file to its place below `reports`, byte for byte."""
     target = reports / FOLDER / f"{contribution.name}.jsonl"
     write_whole(target, source.read_bytes())
     return target
 
 
 def read_all(reports: Path) -> Iterator[Contribution]:
-    """Those that can be read; the rest is nobody's evidence."""
+    """Yield the contributions that were taken, and leave out those that cannot be read."""
     for file in sorted((reports / FOLDER).glob("*.jsonl")):
         try:
             yield read(file)
         except BadRecord:
             continue
-
-
-def against(contribution: Contribution, witnesses: list[Witness]) -> Against:
-    """The published CPU run of the same release and the same oneDNN; of the same host class where there is one."""
-    header = contribution.header
-    like = [
-        one
-        for one in witnesses
-        if (one.asked.release, one.asked.backend, one.answers.onednn) == (header.release, "cpu", header.onednn)
-        and not one.asked.same_as
-        and one.asked.profile in {"default", "onednn-on", "onednn-off"}
-    ]
-    like.sort(key=lambda one: one.asked.host.host_class != header.host.host_class)
-    if not like:
-        return Against(name=contribution.name, header=header, run=None, same=0, other=[])
-    ours = {cell: one.outcome for cells in like[0].cells.values() for cell, one in cells.items()}
-    both = [one for one in contribution.observations if one.cell in ours]
-    other = [
-        Differing(cell="/".join(one.cell), published=ours[one.cell], there=one.outcome)
-        for one in both
-        if one.outcome != ours[one.cell]
-    ]
-    return Against(
-        name=contribution.name, header=header, run=like[0].answers.run, same=len(both) - len(other), other=other
-    )
-
-
-def told(compared: Against) -> Iterator[str]:
-    header = compared.header
-    onednn = {True: "on", False: "off", None: "unknown"}[header.onednn]
-    yield f"contributed: TensorFlow {header.release}, {header.host.host_class} ({header.host.cpu}), oneDNN {onednn}"
-    yield f"  {header.observations} observations, made {header.made[:10]}"
-    if not compared.run:
-        yield "  nothing like it is published: it stands alone"
-        return
-    yield f"  beside {compared.run}: {compared.same} cells the same, {len(compared.other)} different"
-    yield from (f"    {one.cell}: published {one.published}, there {one.there}" for one in compared.other)
-    if compared.taken:
-        yield f"taken as {compared.taken}; no verdict rests on it"
 
 
 _decoder = msgspec.json.Decoder(Header)

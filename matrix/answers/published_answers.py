@@ -1,7 +1,7 @@
-"""reports/answers.json (`answers/1`): what every error means, where it holds, and what became of every claim.
+"""reports/answers.json (`answers/1`): what every error means, where it holds, and what the records say of every claim.
 
-A question must be answered at once, and reading all records takes seconds. The file says by a digest what it was
-computed from; where that has changed it is not believed, and everything is computed anew.
+A question must be answered at once, and reading all records takes seconds. The file has a digest of the records and
+rules that it was computed from; where they have changed, it is not used, and everything is computed anew.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from pathlib import Path
 
 import msgspec
 
-from matrix.answers import claims
-from matrix.answers.claims import Decided
-from matrix.answers.explain import Answers, ErrorAnswer, Place, Unnamed, error_answers
+from matrix.answers import claim_decisions
+from matrix.answers.claim_decisions import Decided
+from matrix.answers.error_answers import Answers, ErrorAnswer, Place, Unnamed, error_answers
 from matrix.base import files, paths
 from matrix.base.structs import Strict
-from matrix.catalog import known_errors
+from matrix.catalog import claims, known_errors
 from matrix.record import records
 from matrix.record.records import Record
 
 NAME = "answers.json"
 MAX_INDEX = 64 * 1024 * 1024
-# what decides, besides the records, what the file says
+# What decides, besides the records, what the file says.
 CODE = (
-    "answers/claims.py", "answers/explain.py", "answers/workarounds.py", "catalog/known_errors.py", "judge/verdicts.py",
+    "answers/claim_decisions.py", "answers/error_answers.py", "answers/workarounds.py", "catalog/claims.py",
+    "catalog/known_errors.py", "judge/verdicts.py",
 )  # fmt: skip
 RULES = (
     paths.DATA / "known_errors.toml",
@@ -36,7 +37,7 @@ RULES = (
 
 
 class Index(Strict, frozen=True, kw_only=True, tag_field="format", tag="answers/1"):
-    """`sha256` is of the records and rules that all the rest was computed from."""
+    """`sha256` is of the records and rules that everything else was computed from."""
 
     sha256: str
     places: list[Place]
@@ -57,7 +58,7 @@ def build(reports: Path, made: Sequence[Record]) -> Index:
         places=answers.places,
         errors=answers.errors,
         unnamed=answers.unnamed,
-        claims=claims.decide(claims.load(), made),
+        claims=claim_decisions.decide(claims.load(), made),
     )
 
 
@@ -66,7 +67,7 @@ def encode(index: Index) -> bytes:
 
 
 def load(reports: Path) -> tuple[Index, bool]:
-    """The published answers if they are current; if not, they are computed anew, and the second says False."""
+    """Return the published answers and True; where they are not current, answers computed anew and False."""
     file = reports / NAME
     if file.is_file() and file.stat().st_size <= MAX_INDEX:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,19 @@ from matrix.record.letters import WORDS, letter
 from matrix.record.records import CellId, Record
 from matrix.suite import catalog as suite
 
-MAIN = Path(__file__).parent / "probe" / "__main__.py"
-# the oldest date that a ZIP can hold: what is packed twice is the same twice
+MAIN = Path(__file__).parent / "program" / "__main__.py"
+# The oldest date that a ZIP can hold: the same content makes the same file.
 DATE = (1980, 1, 1, 0, 0, 0)
 # What the program in the probe reads, see `published`.
 Rows = dict[str, Any]
 # What decides most of the words: the epilogue that is judged for fusion, and none at all.
 EPILOGUES = ("none", REPRESENTATIVE)
-# what the probe's table shows of each approach, the quick before the slow, and the ways that people write
+# What the probe's table shows of each approach, the quick before the slow.
 TABLE = (
     ("graph", "forward"), ("graph", "fusion"), ("eager", "forward"), ("graph", "gradient"), ("jit", "forward"),
     ("keras", "forward"), ("keras", "gradient"),
 )  # fmt: skip
+# The approaches that people write, which the probe observes before the others.
 FIRST = [name for name, approach in APPROACHES.items() if approach.common]
 
 
@@ -64,7 +65,9 @@ def build(reports: Path, output: Path) -> Built:
 
 def pack(rows: Rows) -> bytes:
     content = {"__main__.py": MAIN.read_bytes(), "published.json": msgspec.json.encode(rows, order="sorted")}
-    content |= {f"suite/{name}": data for name, data in _suite()}
+    for file in sorted(paths.SUITE.rglob("*.py")):
+        if not file.name.startswith(("test_", "bench_")):
+            content[f"suite/{file.relative_to(paths.SUITE).as_posix()}"] = file.read_bytes()
     stream = io.BytesIO(b"#!/usr/bin/env python3\n")
     stream.seek(0, io.SEEK_END)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -73,32 +76,24 @@ def pack(rows: Rows) -> bytes:
     return stream.getvalue()
 
 
-def _suite() -> Iterator[tuple[str, bytes]]:
-    for file in sorted(paths.SUITE.rglob("*.py")):
-        if not file.name.startswith(("test_", "bench_")):
-            yield file.relative_to(paths.SUITE).as_posix(), file.read_bytes()
-
-
 def cells() -> list[CellId]:
-    """Of the core, in the order in which the probe observes them until its time is over: what its table shows comes
-    first, what is quick before what is slow, the ways that people write before others.
+    """Return the cells of the core in the order in which the probe observes them until its time is over: first what its
+    table shows, the quick before the slow, and the approaches that people write before the others.
     """
     wanted = {core_case(approach, epilogue) for approach in APPROACHES for epilogue in EPILOGUES}
     core = [cell for cell in suite.cells() if cell.case in wanted and cell.mode in suite.CORE_MODES]
-    return sorted(core, key=_turn)
 
+    def turn(cell: CellId) -> tuple[int, int]:
+        approach, mode, check, case = cell
+        shown = (mode, check) in TABLE and case == core_case(approach, REPRESENTATIVE)
+        column = TABLE.index((mode, check)) if shown else len(TABLE)
+        return column, FIRST.index(approach) if approach in FIRST else len(FIRST)
 
-def _turn(cell: CellId) -> tuple[int, int]:
-    approach, mode, check, case = cell
-    shown = (mode, check) in TABLE and case == core_case(approach, REPRESENTATIVE)
-    return (
-        TABLE.index((mode, check)) if shown else len(TABLE),
-        FIRST.index(approach) if approach in FIRST else len(FIRST),
-    )
+    return sorted(core, key=turn)
 
 
 def published(made: Sequence[Record]) -> Rows:
-    """What the probe compares with: by release and profile one letter a cell, of CPU runs that were executed."""
+    """Return what the probe compares with: CPU runs that were executed, by release and profile, a letter for a cell."""
     rows: dict[str, dict[str, dict[str, str]]] = {}
     names = cells()
     for witness in witnesses(made):

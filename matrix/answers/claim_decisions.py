@@ -1,0 +1,183 @@
+"""Decides from the records what is commonly said: confirmed, refuted, or that it depends, with counts and cells.
+
+A claim is data (matrix/catalog/claims.py); this module decides its query and knows nothing of what the claim says.
+A run whose control fails (the same cells with one group) has no vote.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations, pairwise, product
+from typing import Literal, NamedTuple
+
+from packaging.version import Version
+
+from matrix.base.structs import Strict
+from matrix.catalog.approaches import APPROACHES
+from matrix.catalog.claims import Claim, Query, Shows
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, Witness, core_case, is_control, weigh, witnesses
+from matrix.record.records import CellId, Record
+from matrix.suite import catalog as suite
+
+Word = Literal["confirmed", "refuted", "depends", "undecided"]
+
+
+class Decided(Strict, frozen=True, kw_only=True):
+    """What the records say of a claim. `by_place` counts [for, against] by backend and profile; `pro` and `contra` name
+    deciding cells, `run/approach/mode/check/case`.
+    """
+
+    id: str
+    says: str
+    word: Word
+    pro_count: int
+    contra_count: int
+    by_place: dict[str, tuple[int, int]]
+    pro: list[str]
+    contra: list[str]
+    why: str | None = None
+
+
+class _Vote(NamedTuple):
+    """`cell`: `run/approach/mode/check/case`. `place`: backend, profile, and whether the run was only planned."""
+
+    for_it: bool
+    cell: str
+    place: str
+    release: str
+
+
+def decide(claims: Iterable[Claim], records: Iterable[Record]) -> list[Decided]:
+    voters = []
+    for witness in witnesses(records):
+        observations = (one for cells in witness.cells.values() for one in cells.values())
+        doubtful = any(is_control(one.case) and one.outcome in FAILED for one in observations)
+        if not witness.asked.same_as and not doubtful:
+            voters.append(witness)
+    return [_decide(claim, voters) for claim in claims]
+
+
+def _decide(claim: Claim, voters: Sequence[Witness]) -> Decided:
+    votes = [] if claim.query == "none" else list(QUERIES[claim.query](claim, voters))
+    pro, contra = ([vote for vote in votes if vote.for_it == side] for side in (True, False))
+    by_place: dict[str, Counter[bool]] = defaultdict(Counter)
+    for vote in votes:
+        by_place[vote.place][vote.for_it] += 1
+    word: Word = "undecided"
+    if votes:
+        word = "depends" if pro and contra else "confirmed" if pro else "refuted"
+    return Decided(
+        id=claim.id,
+        says=claim.says,
+        word=word,
+        pro_count=len(pro),
+        contra_count=len(contra),
+        by_place={place: (count[True], count[False]) for place, count in sorted(by_place.items())},
+        pro=_spread(pro),
+        contra=_spread(contra),
+        why=claim.why,
+    )
+
+
+def _spread(votes: Sequence[_Vote]) -> list[str]:
+    """Return a cell of the oldest release, of the newest, and of a release between them."""
+    ordered = sorted(votes, key=lambda vote: Version(vote.release))
+    chosen = [ordered[0], ordered[len(ordered) // 2], ordered[-1]] if ordered else []
+    return list(dict.fromkeys(vote.cell for vote in chosen))
+
+
+def _vote(for_it: bool, witness: Witness, cell: CellId) -> _Vote:
+    planned = ", planned" if witness.asked.planned_for else ""
+    place = f"{witness.asked.backend}, {witness.asked.profile}{planned}"
+    return _Vote(for_it, "/".join((witness.answers.run, *cell)), place, witness.asked.release)
+
+
+def _by_cell(claim: Claim, voters: Sequence[Witness]) -> Iterator[_Vote]:
+    """Let each cell vote; or each pair of cells, where the claim compares them and both were observed."""
+    check = "fusion" if claim.shows in {"fused", "apart"} else "forward"
+    against = claim.against
+    for witness, approach, mode in product(voters, claim.approaches, claim.modes):
+        for epilogue in claim.epilogues or suite.EPILOGUES:
+            if mode not in APPROACHES[approach].modes:
+                continue
+            cell = (approach, mode, check, core_case(approach, epilogue))
+            shown = _shows(witness, cell, claim.shows)
+            if against and shown is not None:
+                other = against.approach or approach
+                geometry, *rest = core_case(other, epilogue).split("/")
+                case = "/".join([against.geometry or geometry, *rest])
+                second = _shows(witness, (other, against.mode or mode, check, case), claim.shows)
+                if second is not None:
+                    for_it = (second and not shown) if claim.turned else (shown and not second)
+                    yield _vote(for_it, witness, cell)
+            elif shown is not None:
+                yield _vote(shown, witness, cell)
+
+
+def _by_neighbours(claim: Claim, voters: Sequence[Witness]) -> Iterator[_Vote]:
+    """Let each need vote that turned between two neighbouring releases; a need that stayed as it was does not vote."""
+    series: dict[tuple[str, str, str], list[Witness]] = defaultdict(list)
+    for witness in voters:
+        if witness.answers.observations and not witness.asked.planned_for:
+            series[witness.asked.backend, witness.asked.profile, witness.asked.host.host_class].append(witness)
+    for group in series.values():
+        group.sort(key=lambda witness: Version(witness.asked.release))
+        for (old, new), approach in product(pairwise(group), claim.approaches):
+            before, after = (weigh(witness, approach).needs for witness in (old, new))
+            for need in NEEDS:
+                if {before[need], after[need]} == {"yes", "no"}:
+                    check, modes = JUDGED.get(need, ("fusion", ("graph",)))
+                    yield _vote(after[need] == "yes", new, (approach, modes[0], check, core_case(approach)))
+
+
+def _by_backends(claim: Claim, voters: Sequence[Witness]) -> Iterator[_Vote]:
+    """Let each two backends vote: whether their plans differ, for the same minor release, profile and host class."""
+    planned: dict[tuple[str, str, str], dict[str, Witness]] = defaultdict(dict)
+    for witness in voters:
+        if witness.asked.planned_for:
+            minor = ".".join(witness.asked.release.split(".")[:2])
+            planned[minor, witness.asked.profile, witness.asked.host.host_class][witness.asked.backend] = witness
+    for by_backend in planned.values():
+        for pair in combinations([by_backend[backend] for backend in sorted(by_backend)], 2):
+            for approach in claim.approaches:
+                cell = (approach, "graph", "fusion", core_case(approach))
+                plans = [_shows(witness, cell, "fused") for witness in pair]
+                if None not in plans:
+                    yield _vote(plans[0] != plans[1], pair[0], cell)
+
+
+QUERIES: dict[Query, Callable[[Claim, Sequence[Witness]], Iterator[_Vote]]] = {
+    "cells": _by_cell,
+    "pairs": _by_cell,
+    "newer": _by_neighbours,
+    "backends": _by_backends,
+}
+
+
+def _shows(witness: Witness, cell: CellId, wanted: Shows) -> bool | None:
+    """Return None where the cell was not observed. An epilogue that is fused into a failing operation is not fused."""
+    approach, mode, _, case = cell
+    observed = witness.cells.get(approach, {})
+    forward = observed.get((approach, mode, "forward", case))
+    passes = forward is not None and forward.outcome == "pass"
+    if wanted in {"passes", "fails"}:
+        known = passes or (forward is not None and forward.outcome in FAILED)
+        return passes == (wanted == "passes") if known else None
+    fusion = observed.get((approach, mode, "fusion", case))
+    if not fusion or not fusion.fusion or fusion.fusion.epilogue == "none":
+        return None
+    if wanted == "fused":
+        return fusion.fusion.epilogue == "fused" and (passes or fusion.evidence != "executed")
+    return fusion.fusion.epilogue == "separate"
+
+
+def lines(claims: Sequence[Decided]) -> Iterator[str]:
+    """The answer for a terminal."""
+    for claim in claims:
+        yield f"{claim.word:10} {claim.says}"
+        yield f"           {claim.why or f'{claim.pro_count} for, {claim.contra_count} against'}"
+        for place, (pro, contra) in claim.by_place.items():
+            yield f"             {place}: {pro} of {pro + contra}"
+        for side, cells in (("for", claim.pro), ("against", claim.contra)):
+            yield from (f"           {side}: {cell}" for cell in cells)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import ast
+import io
+import json
+import zipfile
+
+from matrix.answers.probe import pack
+from matrix.judge.verdicts import REPRESENTATIVE, core_case
+from matrix.record import records
+from matrix.suite import catalog as suite
+
+CASE = "g4-k3/bias_relu/f32/nhwc"
+
+
+def test_the_probe_holds_the_suite_a_program_and_the_published_rows(reports):
+    made, _ = records.readable(reports)
+    data = pack.pack(pack.published(made))
+    assert data.startswith(b"#!/usr/bin/env python3\n") and data == pack.pack(pack.published(made))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = set(archive.namelist())
+        published = json.loads(archive.read("published.json"))
+        ast.parse(archive.read("__main__.py"), feature_version=(3, 7))
+    assert {"suite/observe.py", "suite/worker.py", "suite/catalog.py"} <= names
+    assert not any("test_" in name for name in names)
+    rows = published["rows"]["2.8.4"]
+    cell = published["cells"].index(f"nn-conv2d/graph/forward/{CASE}")
+    assert (rows["onednn-off"]["outcomes"][cell], rows["onednn-on"]["outcomes"][cell]) == ("e", "p")
+    assert set("".join(row["outcomes"] for row in rows.values())) <= set(published["letters"])
+
+
+def test_the_probe_observes_first_what_its_table_shows():
+    cells = pack.cells()
+    shown = [cell for cell in suite.cells() if (cell.mode, cell.check) in pack.TABLE]
+    shown = {tuple(cell) for cell in shown if cell.case == core_case(cell.approach, REPRESENTATIVE)}
+    assert set(cells[: len(shown)]) == shown and len(set(cells)) == len(cells) == 279
+    source = pack.MAIN.read_text()
+    needs = ast.literal_eval(source[source.index("NEEDS = ") + 8 : source.index("]  # fmt") + 1])
+    assert set(needs) == set(pack.TABLE)
