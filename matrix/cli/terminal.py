@@ -32,10 +32,7 @@ def tell_summary(summary: Summary, reports: Path) -> None:
         console.print(_table(short))
         if short.unobserved:
             say(f"tried and not observed there: {', '.join(short.unobserved)}")
-    for line in support_table.in_words(summary.headline):
-        say(line)
-    for line in summary.marks:
-        say(line)
+    say(*summary.headline, *summary.marks)
     say(f"the whole table: {reports / 'SUPPORT.md'}; what a word means and the ways round stand in its notes")
     if summary.faults:
         faults = "\n".join(plain(str(fault)) for fault in summary.faults)

@@ -9,8 +9,8 @@ from itertools import groupby
 from matrix.catalog.approaches import APPROACHES
 from matrix.judge.verdicts import NEEDS
 from matrix.report import claim_table, statement_tables
-from matrix.report.speed_tables import WORDS as WORDS_OF_SPEED
-from matrix.report.support_table import WORDS, headline, in_words
+from matrix.report.speed_tables import FOR_TEMPLATES
+from matrix.report.support_table import WORDS, headline
 from matrix.site import (
     cell_pages,
     error_page,
@@ -38,7 +38,7 @@ def compose(content: Content) -> Iterator[tuple[str, str]]:
         ways = [page.approach for page in alike]
         for page in alike:
             about = APPROACHES[page.approach]
-            told: Told = {"page": page, "approach": about, "ways": ways, "reproduction": draw, **WORDS_OF_SPEED}
+            told: Told = {"page": page, "approach": about, "ways": ways, "reproduction": draw, **FOR_TEMPLATES}
             yield (path := cell_path(release, page.approach)), _render("cell.html", path, told)
     for one in run_pages.pages(content):
         path = run_path(one.header.host.host_class, one.header.engine, one.header.run)
@@ -55,7 +55,7 @@ def _render(template: str, path: str, told: Told) -> str:
 def _index(content: Content) -> Told:
     return question_form.choices(content) | {
         "answer": answer(content, content.statements.statements),
-        "headline": in_words(headline(content.support, content.records, broken=len(content.faults))),
+        "headline": headline(content.support, content.records, broken=len(content.faults)),
         "needs_of": front_page.needs_of,
         "places": front_page.places(content),
         "words": WORDS,
@@ -86,7 +86,7 @@ def _cases(content: Content) -> Told:
 
 
 def _claims(content: Content) -> Told:
-    return {"claims": claim_table.told(content.index.claims), "link": content.cell}
+    return {"claims": claim_table.rows(content.index.claims), "link": content.cell}
 
 
 def _runs(content: Content) -> Told:

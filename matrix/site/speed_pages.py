@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from matrix.record import speed_records
 from matrix.record.speed_records import Direction, Point, PointKey, SpeedRun, Variant
-from matrix.report.speed_tables import DIRECTIONS, WORDS, next_in_words
+from matrix.report.speed_tables import DIRECTIONS, FOR_TEMPLATES
 from matrix.site.content import Content
 from matrix.site.html import run_path
 from matrix.speed import comparisons
@@ -15,7 +15,7 @@ Told = Mapping[str, object]
 
 
 def told(content: Content) -> Told:
-    return WORDS | {
+    return FOR_TEMPLATES | {
         "direction_in_words": direction_in_words,
         "places": comparisons.places(content.timed, content.catalog),
         "point_anchor": point_anchor,
@@ -28,10 +28,9 @@ def pages(content: Content) -> Iterator[tuple[str, Told]]:
         words = {
             "by_time": by_time,
             "direction_in_words": direction_in_words,
-            "next_in_words": next_in_words,
             "point_anchor": point_anchor,
         }
-        yield timed_path(run), WORDS | words | {"run": run}
+        yield timed_path(run), FOR_TEMPLATES | words | {"run": run}
 
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:
