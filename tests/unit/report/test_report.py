@@ -141,7 +141,7 @@ def test_hostile_texts_stay_text(tmp_path):
 
 @given(st.text())
 def test_whatever_is_escaped_is_shown_as_itself_in_a_cell(text):
-    """As CommonMark and the tables of GitHub read it: one row, two cells, and no element inside of them."""
+    """CommonMark and GitHub's tables read one row with two cells, and no element inside them."""
     page = MarkdownIt("commonmark").enable("table").parse(f"| a | b |\n|---|---|\n| {escape(text)} | end |\n")
     cells = [token for token in page if token.type == "inline"][2:]
     assert len(cells) == 2 and [token.type for token in page].count("tr_open") == 2
