@@ -1,6 +1,12 @@
 """The sessions are the manual: `nox -l` lists them, `nox -s SESSION -- --help` explains one.
 
-They only dispatch. What follows `--` goes to `python -m matrix VERB`, or to pytest.
+They only dispatch: what follows `--` goes to `python -m matrix VERB`, or to pytest. Examples:
+
+    nox -s matrix -- --release 2.15 --plan
+    nox -s speed -- --release 2.15 --depth quick
+    nox -s ask -- explain "TEXT"
+    nox -s plan -- --shards 20, then on each machine: nox -s matrix -- --shard 3/20
+    nox -s verify -- SHA256SUMS --repository OWNER/NAME
 """
 
 from __future__ import annotations
@@ -29,25 +35,25 @@ def _verb(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Run the matrix here and refresh the support table; `-- --plan` only says what would be done."""
+    """Make the runs that are due, record them, and refresh the support table."""
     _verb(session, "run")
 
 
 @nox.session
 def speed(session: nox.Session) -> None:
-    """Time the ways of writing it, alone on the machine: `-- --release 2.15 --depth quick`, `-- --peer torch`."""
+    """Time the approaches, one run after the other; nothing else should run on the machine meanwhile."""
     _verb(session, "speed")
 
 
 @nox.session
 def plan(session: nox.Session) -> None:
-    """Divide the runs into shards: `-- --shards 20`; each machine makes one by `nox -s matrix -- --shard 3/20`."""
+    """Divide the runs into shards that take equally long; each machine makes one with `run --shard I/N`."""
     _verb(session, "plan")
 
 
 @nox.session
 def merge(session: nox.Session) -> None:
-    """Put the records of shards together: `-- DIR...`."""
+    """Put the records of shards together, and judge them."""
     _verb(session, "merge")
 
 
@@ -59,43 +65,43 @@ def keep(session: nox.Session) -> None:
 
 @nox.session
 def seal(session: nox.Session) -> None:
-    """Write SHA256SUMS of everything that is published, to be attested."""
+    """Write SHA256SUMS, the list of all published files, to be attested."""
     _verb(session, "seal")
 
 
 @nox.session
 def verify(session: nox.Session) -> None:
-    """Check published files against their list, and who made that: `-- SHA256SUMS --repository OWNER/NAME`."""
+    """Check published files against FILE, their SHA256SUMS, and who made that list."""
     _verb(session, "verify")
 
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Judge the records anew: support.json, SUPPORT.md and the README's table."""
+    """Judge the records again, and write SUPPORT.md, the other reports and the README's table."""
     _verb(session, "report")
 
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """Write the published pages from the records, to be opened from disk or served: `-- --output FOLDER`."""
+    """Write the pages from the records: static files, for any web server or to be opened from disk."""
     _verb(session, "site")
 
 
 @nox.session
 def doctor(session: nox.Session) -> None:
-    """What this machine has and lacks for the matrix, each missing piece with its cure."""
+    """List what this machine has and lacks for the matrix, and how to get what is missing."""
     _verb(session, "doctor")
 
 
 @nox.session
 def update(session: nox.Session) -> None:
-    """Ask the package index for releases, and lock every target anew."""
+    """Ask the package index for new releases, and lock the packages of every target again."""
     _verb(session, "update")
 
 
 @nox.session
 def bases(session: nox.Session) -> None:
-    """Make base images from Debian's archive, for an Engine that reaches no registry."""
+    """Make base images from Debian's archive, for a Docker Engine that reaches no registry."""
     _verb(session, "bases")
 
 
@@ -107,7 +113,7 @@ def ask(session: nox.Session) -> None:
 
 @nox.session
 def benchmark(session: nox.Session) -> None:
-    """What the harness costs beside bare pytest (`-- ready`), nox and pip (`-- cold`); Docker (`-- docker`)."""
+    """Time the harness beside bare pytest (`-- ready`), beside nox and pip (`-- cold`), and in Docker (`-- docker`)."""
     _install(session, "lint")
     session.run("python", "tests/benchmark/harness.py", *session.posargs, env={"PYTHONPATH": "."})
 
@@ -120,14 +126,14 @@ def clean(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The project's own tests, on real TensorFlow environments; says loudly what it cannot test here."""
+    """Run the project's own tests, on real TensorFlow environments; say loudly what cannot be tested here."""
     _install(session, "tests")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Known vulnerabilities of the orchestrator's own requirements; an error where the advisories cannot be had."""
+    """Look for known vulnerabilities in the orchestrator's own requirements; fail where advisories cannot be had."""
     session.install("--quiet", AUDITOR)
     session.log("where no advisory can be had for a package, this fails: run it where pypi.org or api.osv.dev answers")
     for name in ("run", "tests", "lint"):
@@ -144,7 +150,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """ruff, mypy (strict), the order of the packages, the workflows, the schemas, the data."""
+    """Check the code, its types and the order of its packages, the workflows, and the issue forms."""
     _install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -159,7 +165,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def requirements(session: nox.Session) -> None:
-    """Lock the orchestrator's own requirements anew, as of today."""
+    """Lock the orchestrator's own requirements again, as of today."""
     for name, groups in {"run": (), "tests": ("tests",), "lint": ("lint",)}.items():
         chosen = [argument for group in groups for argument in ("--group", group)]
         session.run_install(

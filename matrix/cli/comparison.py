@@ -1,4 +1,4 @@
-"""The verbs that tell what changed: `diff` and `bisect`."""
+"""The verbs that find what changed: `diff` and `bisect`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ from matrix.suite import catalog as suite
 @json_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="The differences alone, as a list in Markdown.")
 def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json: bool, as_markdown: bool) -> None:
-    """What two releases, profiles, engines or folders of records do differently; only like with like is compared.
+    """Compare two releases, profiles, engines or folders of records; only like is compared with like.
 
-    Of two kept months, a month and a folder, or two support.json, what their tables say differently:
-    `diff 2026-10 reports`.
+    The tables of two kept months, of a month and a folder, or of two support.json: `diff 2026-10 reports`.
     """
     found = diff_.diff(reports, before, after, releases.load(), only)
     give(found, as_json=as_json, lines=diff_.markdown(found) if as_markdown else diff_.lines(found))
@@ -41,26 +40,21 @@ def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json:
 @click.option("--approach", required=True, type=click.Choice(list(APPROACHES)))
 @click.option("--check", required=True, type=click.Choice(list(suite.CHECKS)))
 @click.option("--mode", type=click.Choice(list(suite.MODES)), default="graph", show_default=True)
-@click.option("--profile", default="default", show_default=True, help="Of matrix/data/profiles.toml.")
-@click.option("--case", help="The approach's base with bias and ReLU, by default.")
-@click.option("--no-runs", is_flag=True, help="By the records alone.")
+@click.option("--profile", default="default", show_default=True, help="A profile of matrix/data/profiles.toml.")
+@click.option("--case", help="By default the approach's base geometry with bias and ReLU.")
+@click.option("--no-runs", is_flag=True, help="Look into the records only, and run nothing.")
 @reports_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON; what is being tried goes to standard error.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON; progress goes to standard error.")
 @click.argument("good")
 @click.argument("bad")
 def bisect(
-    approach: str,
-    check: str,
-    mode: str,
-    profile: str,
-    case: str | None,
-    no_runs: bool,
-    reports: Path,
-    as_json: bool,
-    good: str,
-    bad: str,
-) -> None:
-    """Between which two builds from GOOD to BAD a cell changed: by the records, then by trying what lies between."""
+    approach: str, check: str, mode: str, profile: str, case: str | None, no_runs: bool, reports: Path, as_json: bool,
+    good: str, bad: str,
+) -> None:  # fmt: skip
+    """Find the two builds between GOOD and BAD where a cell changed.
+
+    The records are asked first; then the builds in between are run, each halving what is left.
+    """
     chosen = plan_.select_profiles(releases.load(), [profile])[0]
     question = bisect_.Question(cell=(approach, mode, check, case or core_case(approach)), profile=chosen)
     found = bisect_.by_records(question, good, bad, reports)

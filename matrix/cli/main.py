@@ -12,8 +12,8 @@ from matrix.base.errors import MatrixError, Terminated
 
 INTERRUPTED, TERMINATED = 130, 143
 GOES_ON = "what was recorded stays; the same command goes on where this one stopped"
-# Each module is imported only when one of its verbs is asked for: a question is answered at once, and does not wait for
-# what measures and publishes.
+# A module is imported only when one of its verbs is asked for, so that a question does not wait for the imports of what
+# measures and publishes.
 VERBS = {
     "questions": ("explain", "advise", "show", "claims", "probe", "contribute"),
     "comparison": ("diff", "bisect"),
@@ -29,16 +29,16 @@ class _Verbs(click.Group):
         return [verb for verbs in VERBS.values() for verb in verbs]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = next((name for name, verbs in VERBS.items() if cmd_name in verbs), None)
-        if module is None:
-            return None
-        command: click.Command = getattr(import_module(f"matrix.cli.{module}"), cmd_name)
-        return command
+        for module, verbs in VERBS.items():
+            if cmd_name in verbs:
+                command: click.Command = getattr(import_module(f"matrix.cli.{module}"), cmd_name)
+                return command
+        return None
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def cli() -> None:
-    """Which way of writing a grouped convolution works, trains, is fused and is fast, on which TensorFlow?"""
+    """Find out which way of writing a grouped convolution works, trains, is fused and is fast, on which TensorFlow."""
 
 
 def main() -> int:
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
-    # Once: a second one ends the process as it always would.
+    # a second SIGTERM ends the process at once
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise Terminated
 

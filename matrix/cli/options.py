@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how an answer is given. Light: questions are answered at once."""
+"""Options that several verbs share, and how an answer is given. Imports little: questions are answered at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matrix.base import paths
 reports_option = click.option(
     "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, with everything that the answer rests on.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, with the evidence.")
 
 
 def give(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:

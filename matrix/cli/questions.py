@@ -28,22 +28,25 @@ from matrix.suite import catalog as suite
 
 MAX_TEXT = 1_000_000
 
-release_option = click.option("--release", required=True, help="A TensorFlow, as 2.8 or 2.8.4.")
+release_option = click.option("--release", required=True, help="A release of TensorFlow: 2.8 or 2.8.4.")
 backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
 
 
 @click.command()
 @click.argument("text", required=False)
-@click.option("--release", help="The TensorFlow that gave it, as 2.8 or 2.8.4.")
+@click.option("--release", help="The release of TensorFlow that raised it: 2.8 or 2.8.4.")
 @click.option("--backend", type=click.Choice(BACKENDS))
 @reports_option
 @json_option
 def explain(text: str | None, release: str | None, backend: Backend | None, reports: Path, as_json: bool) -> None:
-    """What an error TEXT means, where it holds and what goes round it; a whole traceback on standard input will do."""
-    told = text if text is not None else sys.stdin.read(MAX_TEXT)
-    if not told.strip():
+    """Say what an error means, where it is raised, and which workarounds were measured.
+
+    Without TEXT, the error or a whole traceback is read from standard input.
+    """
+    error = text if text is not None else sys.stdin.read(MAX_TEXT)
+    if not error.strip():
         raise BadUsage("there is no text to explain", 'give it as in: explain "Fused conv implementation does not ..."')
-    explanation = explain_.explain(told, _published(reports).answers, release=release, backend=backend)
+    explanation = explain_.explain(error, _published(reports).answers, release=release, backend=backend)
     give(explanation, as_json=as_json, lines=explain_.lines(explanation, releases.load()))
 
 
@@ -51,28 +54,21 @@ def explain(text: str | None, release: str | None, backend: Backend | None, repo
 @release_option
 @backend_option
 @click.option("--need", "wish", required=True, type=click.Choice(WISHES))
-@click.option(
-    "--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="All that count, by default."
-)
+@click.option("--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="By default all that count.")
 @click.option("--dtype", type=click.Choice(suite.DTYPES), default="f32", show_default=True)
-@click.option("--groups", type=click.IntRange(min=1), help="How many; 4 are measured most.")
-@click.option("--this-machine", "here", is_flag=True, help="Of the processor that this runs on.")
-@click.option("--cpu-flags", help="Of a processor with these flags of /proc/cpuinfo: avx2,fma,avx512f.")
+@click.option("--groups", type=click.IntRange(min=1), help="The number of groups; 4 are measured most.")
+@click.option("--this-machine", "here", is_flag=True, help="Advise for this machine's processor.")
+@click.option("--cpu-flags", help="Advise for a processor with these flags of /proc/cpuinfo: avx2,fma,avx512f.")
 @reports_option
 @json_option
 def advise(
-    release: str,
-    backend: Backend,
-    wish: Wish,
-    modes: tuple[Mode, ...],
-    dtype: str,
-    groups: int | None,
-    here: bool,
-    cpu_flags: str | None,
-    reports: Path,
-    as_json: bool,
-) -> None:
-    """What to write on a release so that it infers or trains: in order, with the code and the variable to set."""
+    release: str, backend: Backend, wish: Wish, modes: tuple[Mode, ...], dtype: str, groups: int | None, here: bool,
+    cpu_flags: str | None, reports: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Say what to write on a release so that it infers or trains, the best first.
+
+    Each answer comes with the code and the variable to set.
+    """
     processor = Processor.here() if here else Processor.with_flags(cpu_flags.split(",")) if cpu_flags else None
     asked = Asked(wish=wish, modes=list(modes or MODES[wish]), dtype=dtype, groups=groups)
     known, data = causes(known_errors.load()), releases.load()
@@ -85,22 +81,16 @@ def advise(
 @release_option
 @click.option("--approach", required=True, type=click.Choice(list(APPROACHES)))
 @backend_option
-@click.option("--profile", help="Of matrix/data/profiles.toml; all, by default.")
-@click.option("--cell", default="*", help="Only mode/check/case like this: 'graph/forward/g4-k3/bias_relu/*'.")
-@click.option("--script", "as_script", is_flag=True, help="A script that makes the first of the failing cells happen.")
+@click.option("--profile", help="A profile of matrix/data/profiles.toml; by default all.")
+@click.option("--cell", default="*", help="Only cells like this, mode/check/case: 'graph/forward/g4-k3/bias_relu/*'.")
+@click.option("--script", "as_script", is_flag=True, help="Write a script that reproduces the first failing cell.")
 @reports_option
 @json_option
 def show(
-    release: str,
-    approach: str,
-    backend: Backend,
-    profile: str | None,
-    cell: str,
-    as_script: bool,
-    reports: Path,
+    release: str, approach: str, backend: Backend, profile: str | None, cell: str, as_script: bool, reports: Path,
     as_json: bool,
-) -> None:
-    """What was recorded of an approach on a release: cells, evidence, a script that reproduces one."""
+) -> None:  # fmt: skip
+    """Show what was recorded of an approach on a release: cells, evidence, a script that reproduces a cell."""
     recorded = release_records.load(reports, release, backend)
     showing = show_.show(recorded, approach, cell, causes(known_errors.load()))
     if as_script:
@@ -114,28 +104,32 @@ def show(
 @reports_option
 @json_option
 def claims(reports: Path, as_json: bool) -> None:
-    """What is commonly said of grouped and fused convolution, and what the records say to it."""
+    """List common claims about grouped and fused convolution, and what the records say."""
     published = _published(reports)
     give(published.claims, as_json=as_json, lines=claim_decisions.lines(published.claims))
 
 
 @click.command()
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("probe.pyz"), show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("probe.pyz"), show_default=True,
+              help="The file to write.")  # fmt: skip
 @reports_option
 @json_option
 def probe(output: Path, reports: Path, as_json: bool) -> None:
-    """Build one file that tells where a machine stands: any Python from 3.6 with TensorFlow and NumPy runs it."""
+    """Build one file that compares any machine with the records.
+
+    It runs on Python 3.6 or newer, with TensorFlow and NumPy.
+    """
     built = pack.build(reports, output)
     give(built, as_json=as_json, lines=[f"run it where your TensorFlow is: python {output}"])
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--take", is_flag=True, help="Put it below reports/contributed/, if it is sound.")
+@click.option("--take", is_flag=True, help="Put a sound record below reports/contributed/.")
 @reports_option
 @json_option
 def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
-    """Check the record that a probe made, and tell how it compares with ours."""
+    """Check the record that a probe made, and compare it with the published records."""
     sent = contribution.read(file)
     ours = release_records.load(reports, sent.header.release, "cpu")
     compared = contribution_comparison.compare(sent, ours.witnesses)
@@ -149,6 +143,6 @@ def _published(reports: Path) -> published_answers.Index:
     published, current = published_answers.load(reports)
     if not current:
         click.echo(
-            f"{published_answers.NAME} is not of these records: computed anew; `nox -s report` renews it", err=True
+            f"{published_answers.NAME} is not up to date: it is computed now; `nox -s report` writes it anew", err=True
         )
     return published

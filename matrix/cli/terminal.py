@@ -1,8 +1,8 @@
-"""One console, and the summary that follows a change of the table."""
+"""The console, and the summary that follows a change of the table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -14,7 +14,6 @@ from matrix.base.errors import BadRecord
 from matrix.base.text import plain
 from matrix.judge.verdicts import NEEDS
 from matrix.plan.selection import SETS
-from matrix.report import support_table
 from matrix.report.report import Summary
 
 console = Console(soft_wrap=True)
@@ -27,34 +26,30 @@ def say(*lines: str) -> None:
 
 
 def tell_summary(summary: Summary, reports: Path) -> None:
+    """Raise BadRecord, after all else is told, where records could not be read.
+
+    The short tables fit a terminal of 80 columns: they leave to the notes what fails only in part.
+    """
     for short in summary.shorts:
         say(f"\n{short.backend}, host class {short.host_class}; * is what the release does there when nothing is set")
-        console.print(_table(short))
+        heads = [Column("approach", no_wrap=True), Column("oneDNN", no_wrap=True), Column("TensorFlow", min_width=11)]
+        table = Table(*heads, *(need.removeprefix("infer-") for need in NEEDS), box=SIMPLE, padding=(0, 1, 0, 0))
+        for row in short.rows:
+            spans = []
+            for first, *more in row.spans:
+                both = f"{first.release} to {more[-1].release}" if more else first.release
+                spans.append(both + "*" * first.by_default)
+            answers = (f"some {said.partition(':')[0]}" if ":" in said else said for said in row.answers.values())
+            table.add_row(*map(Text, (row.approach, row.onednn, ", ".join(spans), *answers)))
+        console.print(table)
         if short.unobserved:
             say(f"tried and not observed there: {', '.join(short.unobserved)}")
-    for line in support_table.in_words(summary.headline):
-        say(line)
-    for line in summary.marks:
-        say(line)
-    say(f"the whole table: {reports / 'SUPPORT.md'}; what a word means and the ways round stand in its notes")
-    if summary.faults:
-        faults = "\n".join(plain(str(fault)) for fault in summary.faults)
-        raise BadRecord(f"these records are left out:\n{faults}", "remove them, and run the matrix again")
+    say(*summary.headline, *summary.marks)
+    say(f"the whole table: {reports / 'SUPPORT.md'}; its notes say what a word means, and name the workarounds")
+    refuse_broken(summary.faults)
 
 
-def _table(short: support_table.Short) -> Table:
-    """Narrow enough for a terminal of 80 columns: what fails only in part is told by the notes."""
-    heads = [Column("approach", no_wrap=True), Column("oneDNN", no_wrap=True), Column("TensorFlow", min_width=11)]
-    needs = (need.removeprefix("infer-") for need in NEEDS)
-    drawn = Table(*heads, *needs, box=SIMPLE, padding=(0, 1, 0, 0))
-    for row in short.rows:
-        seen = ", ".join(_span(span) for span in row.spans)
-        answers = (f"some {said.partition(':')[0]}" if ":" in said else said for said in row.answers.values())
-        drawn.add_row(*map(Text, (row.approach, row.onednn, seen, *answers)))
-    return drawn
-
-
-def _span(span: Sequence[support_table.Seen]) -> str:
-    first, last = span[0], span[-1]
-    both = first.release if first is last else f"{first.release} to {last.release}"
-    return both + "*" * first.by_default
+def refuse_broken(faults: Iterable[object]) -> None:
+    """Raise BadRecord where there is any fault."""
+    if broken := "\n".join(plain(str(fault)) for fault in faults):
+        raise BadRecord(f"these records are left out:\n{broken}", "remove them, and run the matrix again")

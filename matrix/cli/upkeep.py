@@ -17,13 +17,12 @@ from matrix.update import refresh as update_
 @click.command()
 @click.option("--ready", type=click.Choice(BACKENDS), help="Fail where this machine cannot run this backend now.")
 def doctor(ready: Backend | None) -> None:
-    """What this machine has and lacks for the matrix, each missing piece with its cure."""
+    """List what this machine has and lacks for the matrix, and how to get what is missing."""
     findings = list(doctor_.ready(ready) if ready else doctor_.examine())
     for finding in findings:
-        say(
-            f"{'ok     ' if finding.ok else 'missing'} {finding.what}"
-            + (f"\n        {finding.cure}" if finding.cure else "")
-        )
+        say(f"{'ok     ' if finding.ok else 'missing'} {finding.what}")
+        if finding.cure:
+            say(f"        {finding.cure}")
     if ready and not all(finding.ok for finding in findings):
         raise MachineError(f"this machine is not ready for {ready}", "mend what is missing above, then try again")
 
@@ -31,7 +30,10 @@ def doctor(ready: Backend | None) -> None:
 @click.command()
 @click.argument("releases", nargs=-1)
 def update(releases: tuple[str, ...]) -> None:
-    """Ask the package index for releases, and lock every target anew, or those of RELEASES."""
+    """Ask the package index for new releases, and lock the packages of every target again.
+
+    With RELEASES, only of their targets.
+    """
     update_.update(releases, say=say)
 
 
@@ -39,7 +41,7 @@ def update(releases: tuple[str, ...]) -> None:
 @click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES)
 @click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS), show_default=True)
 def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
-    """Make the images that targets are built on from Debian's archive, where no registry can be reached."""
+    """Make base images from Debian's archive, for a Docker Engine that reaches no registry."""
     chosen = select_releases(catalog.load(), releases)
     targets = [release.target(backend) for release in chosen for backend in backends if backend in release.wheels]
     base_images.make_for(targets, say)
@@ -47,6 +49,6 @@ def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
 
 @click.command()
 def clean() -> None:
-    """Remove the environments and working files; records and reports stay."""
+    """Remove environments, images and working files; records and reports stay."""
     freed = sum(engine.clean() for engine in engines.ENGINES.values() if engine.trouble() is None)
     say(f"{freed / 2**30:.1f} GiB removed")

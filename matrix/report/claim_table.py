@@ -1,4 +1,4 @@
-"""What became of the claims, in words: the section of SUPPORT.md that shows them."""
+"""The decided claims as rows, for SUPPORT.md and the page of claims."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ WORDS = {"confirmed": "confirmed", "refuted": "refuted", "depends": "it depends"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """A claim with its answer; `where` splits the counts, `cells` decide it, most telling first."""
+class ClaimRow:
+    """A claim and what the records say. `by_place` splits the counts; the deciding `cells` for the claim come first."""
 
     says: str
     word: str
     counts: str
-    where: str
+    by_place: str
     cells: tuple[str, ...]
 
 
-def told(claims: Iterable[Decided]) -> tuple[Told, ...]:
-    return tuple(_told(claim) for claim in claims)
-
-
-def _told(claim: Decided) -> Told:
-    where = (f"{place}: {pro} of {pro + contra}" for place, (pro, contra) in claim.by_place.items())
-    return Told(
-        says=claim.says,
-        word=WORDS[claim.word],
-        counts=f"{claim.pro_count} for, {claim.contra_count} against"
-        if claim.by_place
-        else claim.why or "nothing seen",
-        where="; ".join(where),
-        cells=(*claim.pro[:2], *claim.contra[:2]),
-    )
+def rows(claims: Iterable[Decided]) -> list[ClaimRow]:
+    found = []
+    for claim in claims:
+        counts = f"{claim.pro_count} for, {claim.contra_count} against"
+        places = [f"{place}: {pro} of {pro + contra}" for place, (pro, contra) in claim.by_place.items()]
+        found.append(
+            ClaimRow(
+                says=claim.says,
+                word=WORDS[claim.word],
+                counts=counts if places else claim.why or "nothing seen",
+                by_place="; ".join(places),
+                cells=(*claim.pro[:2], *claim.contra[:2]),
+            )
+        )
+    return found

@@ -1,8 +1,8 @@
-"""Plans that were executed: what a GPU build planned without a device, beside what the same build did on one."""
+"""Compares what a GPU build planned without a device with what the same build did on a device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,40 +11,37 @@ from matrix.record.records import CellId, Fusion, Record
 
 
 @dataclass(frozen=True, kw_only=True)
-class Executed:
-    """A pair of records of one run. `cells`: how many were both planned and executed; `others`: those that the device
-    did otherwise, with both fusions.
+class ExecutedPlan:
+    """Two records of one run. `cells` counts the cells that were both planned and executed.
+
+    `differing`: the cells whose epilogue ran elsewhere than planned, each with the planned and the executed fusion.
     """
 
     planned: Record
     executed: Record
     cells: int
-    others: tuple[tuple[CellId, Fusion, Fusion], ...]
+    differing: tuple[tuple[CellId, Fusion, Fusion], ...]
 
     @property
-    def paths(self) -> tuple[str, str]:
-        return _path(self.planned), _path(self.executed)
+    def paths(self) -> list[str]:
+        """The files of both records, below reports/."""
+        headers = (self.planned.header, self.executed.header)
+        return [records.path(Path(), one.host.host_class, one.engine, one.run).as_posix() for one in headers]
 
 
-def executed(made: Sequence[Record]) -> Iterator[Executed]:
-    """Every plan of a run beside every execution of it, whatever the host class."""
-    planned = [record for record in made if record.header.how == "planned" and record.observations]
-    for record in made:
-        if record.header.how == "on_gpu" and record.observations:
-            yield from (_beside(plan, record) for plan in planned if plan.header.run == record.header.run)
-
-
-def _beside(plan: Record, execution: Record) -> Executed:
-    theirs = _fusions(execution.observations)
-    both = [(cell, fusion, theirs[cell]) for cell, fusion in _fusions(plan.observations).items() if cell in theirs]
-    others = tuple(one for one in both if one[1].epilogue != one[2].epilogue)
-    return Executed(planned=plan, executed=execution, cells=len(both), others=others)
-
-
-def _fusions(observations: Iterable[records.Observation]) -> dict[CellId, Fusion]:
-    return {one.cell: one.fusion for one in observations if one.fusion}
-
-
-def _path(record: Record) -> str:
-    header = record.header
-    return records.path(Path(), header.host.host_class, header.engine, header.run).as_posix()
+def executed_plans(made: Sequence[Record]) -> Iterator[ExecutedPlan]:
+    """Pair every plan with every execution of the same run, on whatever host class."""
+    plans = [record for record in made if record.header.how == "planned"]
+    for execution in made:
+        if execution.header.how != "on_gpu" or not execution.observations:
+            continue
+        done = {one.cell: one.fusion for one in execution.observations if one.fusion}
+        for plan in plans:
+            if plan.header.run == execution.header.run and plan.observations:
+                both = [
+                    (one.cell, one.fusion, done[one.cell])
+                    for one in plan.observations
+                    if one.fusion and one.cell in done
+                ]
+                differing = tuple(pair for pair in both if pair[1].epilogue != pair[2].epilogue)
+                yield ExecutedPlan(planned=plan, executed=execution, cells=len(both), differing=differing)

@@ -14,14 +14,10 @@ def render(template: str, **context: object) -> str:
     return _environment.get_template(template).render(**context)
 
 
-def _finalize(value: object) -> str:
-    return value if isinstance(value, Markup) else escape(str(value))
-
-
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=False,  # noqa: S701 - that is for HTML; here `finalize` escapes
-    finalize=_finalize,
+    finalize=lambda value: value if isinstance(value, Markup) else escape(str(value)),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -1,11 +1,10 @@
-"""Report, from the records: support.json, statements.json, answers.json, SUPPORT.md, CHANGES.md and the README's table.
+"""Writes the report from the records: SUPPORT.md, CASES.md, CHANGES.md, the README's table, and three JSON files.
 
-Written only where they change.
+A file is written only where it changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +16,13 @@ from matrix.judge import landmarks
 from matrix.judge import statements as statements_json
 from matrix.judge import support as support_json
 from matrix.judge.judged import load
-from matrix.judge.statements import Statements
 from matrix.judge.support import Support
 from matrix.judge.verdicts import witnesses
 from matrix.record import contribution
-from matrix.record.records import Record
-from matrix.report import claim_table, executed_plans, speed_tables, statement_tables
+from matrix.report import claim_table, speed_tables, statement_tables
+from matrix.report.executed_plans import executed_plans
 from matrix.report.markdown import render
-from matrix.report.support_table import WORDS, Headline, Short, headline, in_words, meanings, sections, shorts
+from matrix.report.support_table import WORDS, Short, headline, meanings, sections, shorts
 from matrix.speed import comparisons
 
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
@@ -32,12 +30,14 @@ BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What the records come to. `faults`: records that could not be read; `marks`: where the landmarks of releases.toml
-    contradict the records; `written`: the files that changed.
+    """What the report says, for the terminal.
+
+    `faults`: records that could not be read. `marks`: landmarks of releases.toml that contradict the records.
+    `written`: the files that changed.
     """
 
     support: Support
-    headline: Headline
+    headline: tuple[str, ...]
     shorts: tuple[Short, ...]
     faults: tuple[BadRecord, ...]
     marks: tuple[str, ...]
@@ -45,64 +45,55 @@ class Summary:
 
 
 def report(reports: Path, readme: Path | None) -> Summary:
-    """Raise BadData where the README has no place for the table, or data/ is faulty. A broken record is left out."""
+    """Judge the records and write what changed. A broken record is left out.
+
+    Raise BadData where the README has no place for the table, or where matrix/data/ is faulty.
+    """
     judged = load(reports)
-    support, found = judged.support, judged.statements
-    told = headline(support, judged.records, broken=len(judged.faults))
-    short = tuple(shorts(support, judged.judgements, judged.catalog))
-    places = comparisons.places(judged.timed, judged.catalog)
-    context = {"headline": in_words(told), "shorts": short, **speed_tables.WORDS}
-    tables, notes = sections(support)
+    support, statements = judged.support, judged.statements
     answers = published_answers.build(reports, judged.records)
-    whole = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=APPROACHES, support=support,
-                   words=WORDS, profiles=judged.catalog.profiles, errors=meanings(support, judged.known),
-                   since=statement_tables.since(found.statements), evidence=statement_tables.EVIDENCE,
-                   claims=claim_table.told(answers.claims), contributed=_contributed(reports, judged.records),
-                   executed=list(executed_plans.executed(judged.records)), speed=places, **context)  # fmt: skip
-    files = {reports / "support.json": support_json.encode(support), reports / "SUPPORT.md": whole.encode()}
-    files |= {reports / name: content for name, content in _of_statements(found).items()}
-    files[reports / published_answers.NAME] = published_answers.encode(answers)
-    if readme:
-        files[readme] = _with_block(readme, render("README.md.jinja", speed=_fast(places, support), **context))
-    written = tuple(path for path, content in files.items() if _write(path, content))
-    marks = tuple(landmarks.contradictions(judged.catalog, found.statements))
-    return Summary(support=support, headline=told, shorts=short, faults=judged.faults, marks=marks, written=written)
-
-
-def _fast(places: Sequence[comparisons.Place], support: Support) -> list[comparisons.Fast]:
-    defaults = {run.same_as or run.run for run in support.runs if run.profile == "default"}
-    return [told for place in places if (told := comparisons.fast(place, defaults))]
-
-
-def _of_statements(found: Statements) -> dict[str, bytes]:
-    words = {"evidence": statement_tables.EVIDENCE, "what": statement_tables.CHANGES}
-    cases = render("CASES.md.jinja", cases=statement_tables.cases(found.cases), **words)
-    changes = render("CHANGES.md.jinja", changed=statement_tables.changed(found.changes), **words)
-    return {
-        "statements.json": statements_json.encode(found),
-        "CASES.md": cases.encode(),
-        "CHANGES.md": changes.encode(),
+    short_tables = tuple(shorts(support, judged.judgements, judged.catalog))
+    tables, notes = sections(support)
+    speed = comparisons.places(judged.timed, judged.catalog)
+    contributions = list(contribution.read_all(reports))
+    ours = witnesses(judged.records) if contributions else []
+    sentences = headline(support, judged.records, broken=len(judged.faults))
+    common = {"headline": sentences, "shorts": short_tables, **speed_tables.FOR_TEMPLATES}
+    evidence = statement_tables.EVIDENCE
+    support_page = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=APPROACHES, support=support,
+                          words=WORDS, profiles=judged.catalog.profiles, errors=meanings(support, judged.known),
+                          since=statement_tables.since(statements.statements), evidence=evidence,
+                          claims=claim_table.rows(answers.claims), executed=list(executed_plans(judged.records)),
+                          contributed=[contribution_comparison.compare(one, ours) for one in contributions],
+                          speed=speed, **common)  # fmt: skip
+    cases = render("CASES.md.jinja", cases=statement_tables.cases(statements.cases), evidence=evidence)
+    changes = render("CHANGES.md.jinja", changed=statement_tables.changed(statements.changes), evidence=evidence,
+                     what=statement_tables.CHANGES)  # fmt: skip
+    files = {
+        reports / "support.json": support_json.encode(support),
+        reports / "SUPPORT.md": support_page.encode(),
+        reports / "statements.json": statements_json.encode(statements),
+        reports / "CASES.md": cases.encode(),
+        reports / "CHANGES.md": changes.encode(),
+        reports / published_answers.NAME: published_answers.encode(answers),
     }
-
-
-def _contributed(reports: Path, made: Sequence[Record]) -> list[contribution_comparison.Comparison]:
-    """What others sent, beside ours: listed, and evidence of nothing."""
-    sent = list(contribution.read_all(reports))
-    ours = witnesses(made) if sent else []
-    return [contribution_comparison.compare(one, ours) for one in sent]
+    if readme:
+        defaults = {run.same_as or run.run for run in support.runs if run.profile == "default"}
+        fast = [found for place in speed if (found := comparisons.fast(place, defaults))]
+        files[readme] = _with_block(readme, render("README.md.jinja", speed=fast, **common))
+    written = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
+    for path in written:
+        write_whole(path, files[path])
+    marks = tuple(landmarks.contradictions(judged.catalog, statements.statements))
+    return Summary(support=support, headline=sentences, shorts=short_tables, faults=judged.faults, marks=marks,
+                   written=tuple(written))  # fmt: skip
 
 
 def _with_block(readme: Path, block: str) -> bytes:
+    """The README with the block between its markers replaced."""
     text = readme.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise BadData(f"{readme}: has no {BEGIN} with {END} after it", "put both, each on a line of its own")
     return f"{before}{BEGIN}\n{block}{END}{after}".encode()
-
-
-def _write(path: Path, content: bytes) -> bool:
-    if path.exists() and path.read_bytes() == content:
-        return False
-    write_whole(path, content)
-    return True

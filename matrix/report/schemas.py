@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import msgspec
 
 from matrix.answers.published_answers import Index
@@ -28,24 +25,16 @@ FORMATS: dict[str, tuple[type[msgspec.Struct], ...]] = {
 }
 
 
-def schemas() -> dict[str, dict[str, Any]]:
-    """By the name of their file in matrix/data/schema/."""
-    return {name: _schema(name, kinds) for name, kinds in FORMATS.items()}
-
-
-def _schema(name: str, kinds: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
-    alternatives, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
-    return {"$schema": DIALECT, "title": name, "anyOf": list(alternatives), "$defs": definitions}
-
-
-def encode(schema: dict[str, Any]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
-
-
-def write(folder: Path = paths.SCHEMAS) -> None:
-    for name, schema in schemas().items():
-        write_whole(folder / name, encode(schema))
+def schemas() -> dict[str, bytes]:
+    """The files of matrix/data/schema/, by name."""
+    encoded = {}
+    for name, kinds in FORMATS.items():
+        alternatives, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+        schema = {"$schema": DIALECT, "title": name, "anyOf": list(alternatives), "$defs": definitions}
+        encoded[name] = msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
+    return encoded
 
 
 if __name__ == "__main__":
-    write()
+    for file_name, content in schemas().items():
+        write_whole(paths.SCHEMAS / file_name, content)

@@ -1,4 +1,4 @@
-"""Speed in words and rows, for Markdown, the terminal and the page: what they say of a number is decided here."""
+"""Speed in words, for Markdown, the terminal and the pages: the wording of every number is decided here."""
 
 from __future__ import annotations
 
@@ -9,52 +9,41 @@ from typing import Any
 from matrix.catalog.approaches import SPLIT
 from matrix.catalog.suite_hash import speed_sha256
 from matrix.record import speed_records
-from matrix.record.speed_records import (
-    Control,
-    Doubt,
-    DoubtKind,
-    PointKey,
-    Ratio,
-    SpeedRun,
-)
-from matrix.speed.comparisons import MANY_TIMES, Best, Place, Trap, best, control
+from matrix.record.speed_records import Doubt, DoubtKind, PointKey, Ratio, SpeedRun
+from matrix.speed.comparisons import MANY_TIMES, Place, Trap, best, control
 from matrix.suite.speed import layers
 
 DIRECTIONS = {"forward": "forward", "train": "forward and backward"}
 # Why a number is doubtful, and what to do before the run is made again.
 DOUBTS: dict[DoubtKind, tuple[str, str]] = {
-    "load": ("others had {:.0%} of the core", "stop what else runs"),
-    "drift": ("samples became {:.0%} slower as it went on, as when a core is throttled", "let the machine cool down"),
-    "samples": ("{:g} samples are few", "take a greater --depth"),
-    "processes": ("it worked in {:g} processes only", "see whether it fails again"),
-    "spread": ("half of the samples spread over {:.0%} of the median", "let nothing else run"),
+    "load": ("other programs used {:.0%} of the core", "stop what else runs"),
+    "drift": ("samples became {:.0%} slower towards the end, as when a core is throttled", "let the machine cool down"),
+    "samples": ("only {:g} samples", "take a greater --depth"),
+    "processes": ("worked in {:g} processes only", "see whether it fails again"),
+    "spread": ("the middle half of the samples spreads over {:.0%} of the median", "let nothing else run"),
 }
 
 
-def todo(place: Place) -> list[str]:
-    """What to do about what is doubtful, a line a run."""
-    return [line for run in place.timed for line in next_in_words(run)]
-
-
 def link(run: SpeedRun) -> str:
-    """Below reports/."""
+    """The run's file, below reports/."""
     return speed_records.path(Path(), *speed_records.place(run)).as_posix()
 
 
 def method_in_words(runs: Sequence[SpeedRun]) -> str:
-    """What the controls of these runs found, and how many of them were measured in another way than would be today."""
-    words = _control_in_words(control(runs))
+    """Say how often the method was wrong where the answer is known: on a program timed twice, and on one made slower.
+
+    Say too how many of the runs another version of the speed suite measured.
+    """
+    found = control(runs)
+    words = "No control was timed."
+    if found.pairs:
+        words = (
+            f"Control: of {found.pairs} pairs of the same program {found.false_alarms} were called different"
+            f" and {found.cannot_tell} were left open"
+            f"; of {found.planted} that were made 15% slower on purpose {found.detected} were called slower."
+        )
     old = sum(run.speed_sha256 != speed_sha256(peer=run.peer is not None) for run in runs)
     return f"{words} By another version of the speed suite: {old} of {len(runs)} runs." if old else words
-
-
-def _control_in_words(told: Control) -> str:
-    """The false alarms that the method makes, as measured: the same program timed twice."""
-    if not told.pairs:
-        return "No control was timed."
-    words = f"Control: of {told.pairs} pairs of the same program {told.false_alarms} were called different"
-    words += f" and {told.cannot_tell} were left open"
-    return f"{words}; of {told.planted} that were made 15% slower on purpose {told.detected} were called slower."
 
 
 def trap_in_words(trap: Trap) -> str:
@@ -68,7 +57,10 @@ def ratio_in_words(ratio: Ratio | None) -> str:
     """`0.21 [0.19, 0.23] faster`"""
     if ratio is None:
         return ""
-    return f"{_number(ratio.ratio)} [{_number(ratio.interval[0])}, {_number(ratio.interval[1])}] {ratio.word}"
+    value, low, high = (
+        f"{number:.2f}" if number < 10 else f"{number:.3g}" for number in (ratio.ratio, *ratio.interval)
+    )
+    return f"{value} [{low}, {high}] {ratio.word}"
 
 
 def time_in_words(seconds: float | None) -> str:
@@ -78,26 +70,29 @@ def time_in_words(seconds: float | None) -> str:
 
 
 def share_in_words(fraction: float | None) -> str:
-    return "" if fraction is None else f"{fraction:.0%}" if fraction >= 0.095 else f"{fraction * 100:#.2g}%"
+    if fraction is None:
+        return ""
+    return f"{fraction:.0%}" if fraction >= 0.095 else f"{fraction * 100:#.2g}%"
 
 
 def doubts_in_words(doubts: Iterable[Doubt]) -> str:
     return "; ".join(DOUBTS[doubt.kind][0].format(doubt.value) for doubt in doubts)
 
 
-def next_in_words(run: SpeedRun) -> Iterator[str]:
-    """What to do about the doubts of a run, once each, and the command that makes it again."""
-    kinds = {doubt.kind for point in run.points for one in point.variants for doubt in one.doubts}
+def next_in_words(run: SpeedRun) -> str:
+    """What to do about the doubtful numbers of a run, then the command that repeats it; empty without doubts."""
+    kinds = {doubt.kind for point in run.points for variant in point.variants for doubt in variant.doubts}
     if run.depth != "quick":
-        kinds.discard("samples")  # of a call of 100 ms no depth takes more: its interval tells what they are worth
+        kinds.discard("samples")  # no depth takes more samples of a slow call: its interval says what they are worth
     cures = [cure for kind, (_, cure) in DOUBTS.items() if kind in kinds]
-    if cures:
-        yield f"{'; '.join(cures)}; then: {again(run)}"
+    subject = f"--peer {run.peer}" if run.peer else f"--release {run.release} --profile {run.profile}"
+    command = f"nox -s speed -- {subject} --depth {run.depth} --engine {run.engine} --again"
+    return f"{'; '.join(cures)}; then: {command}" if cures else ""
 
 
-def again(run: SpeedRun) -> str:
-    what = f"--peer {run.peer}" if run.peer else f"--release {run.release} --profile {run.profile}"
-    return f"nox -s speed -- {what} --depth {run.depth} --engine {run.engine} --again"
+def todo(place: Place) -> list[str]:
+    """`next_in_words`, a line for each run with doubtful numbers."""
+    return [line for run in place.timed if (line := next_in_words(run))]
 
 
 def layer_in_words(layer: str) -> str:
@@ -119,39 +114,31 @@ def point_in_words(point: PointKey) -> str:
 
 
 def summary(run: SpeedRun) -> Iterator[str]:
-    """For the terminal, once a run is made."""
+    """The lines for the terminal, once a run is made."""
     yield f"{run.run}: {len(run.points)} points in {run.processes} processes, {run.seconds:g} s"
     for point in run.points:
-        if told := best(run, point):
-            yield f"  {point_in_words(point)} ({point.mode}): {_fastest(told)}"
-        else:
-            yield f"  {point_in_words(point)} ({point.mode}): nothing works"
-    yield f"  {_control_in_words(run.control)}"
-    doubtful = [(point, one) for point in run.points for one in point.variants if one.doubts]
+        fastest = "nothing works"
+        if found := best(run, point):
+            fastest = f"{' or '.join((found.variant.variant, *found.alike))}, {time_in_words(found.variant.median)}"
+            if found.split:
+                fastest += f", beside {SPLIT} {ratio_in_words(found.split)}"
+            if found.variant.floor_fraction:
+                fastest += f", {share_in_words(found.variant.floor_fraction)} of the floor"
+        yield f"  {point_in_words(point)} ({point.mode}): {fastest}"
+    yield f"  {method_in_words([run])}"
+    doubtful = [(point, variant) for point in run.points for variant in point.variants if variant.doubts]
     if doubtful:
-        yield f"  {len(doubtful)} numbers are doubtful, the first: {doubtful[0][0].layer} {doubtful[0][1].variant}:"
-        yield f"    {doubts_in_words(doubtful[0][1].doubts)}"
-        yield from (f"    {line}" for line in next_in_words(run))
+        point, variant = doubtful[0]
+        yield f"  {len(doubtful)} numbers are doubtful, the first: {point.layer} {variant.variant}:"
+        yield f"    {doubts_in_words(variant.doubts)}"
+        if line := next_in_words(run):
+            yield f"    {line}"
 
 
-def _fastest(told: Best) -> str:
-    names = " or ".join((told.variant.variant, *told.alike))
-    parts = [f"{names}, {time_in_words(told.variant.median)}"]
-    if told.split:
-        parts.append(f"beside {SPLIT} {ratio_in_words(told.split)}")
-    if told.variant.floor_fraction:
-        parts.append(f"{share_in_words(told.variant.floor_fraction)} of the floor")
-    return ", ".join(parts)
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else f"{value:.3g}"
-
-
-# What templates say of numbers.
-WORDS: dict[str, Any] = {"MANY_TIMES": MANY_TIMES} | {
-    one.__name__: one for one in (
-        doubts_in_words, layer_in_words, link, method_in_words, point_in_words, ratio_in_words, run_in_words,
-        share_in_words, time_in_words, todo, trap_in_words,
+# What templates call to put numbers into words.
+FOR_TEMPLATES: dict[str, Any] = {"MANY_TIMES": MANY_TIMES} | {
+    function.__name__: function for function in (
+        doubts_in_words, layer_in_words, link, method_in_words, next_in_words, point_in_words, ratio_in_words,
+        run_in_words, share_in_words, time_in_words, todo, trap_in_words,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Support statements and what changed, in words: what SUPPORT.md, CASES.md and CHANGES.md show of statements.json."""
+"""Support statements and changes in words: what SUPPORT.md, CASES.md and CHANGES.md show of statements.json."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.version import Version
 
+from matrix.base.ids import Backend
 from matrix.judge.changes import Change, What
 from matrix.judge.needs import Answer
 from matrix.judge.statements import CaseStatement, Span, Stated, Statement
 from matrix.judge.verdicts import NEEDS, Need
 from matrix.record import records
 from matrix.record.records import Evidence
+from matrix.report.grouping import grouped
 
 ANSWERS: dict[Answer, str] = {"yes": "yes", "some": "in part", "no": "no", "absent": "not there"}
 EVIDENCE: dict[Evidence, str] = {
@@ -24,24 +27,30 @@ EVIDENCE: dict[Evidence, str] = {
 }
 CHANGES: dict[What, str] = {
     "need": "",
-    "verdict": "the word",
+    "verdict": "the verdict",
     "outcome": "outcome",
     "error": "the error's text",
     "fusion": "epilogue",
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Since:
-    """The statements of a backend, host class, profile and kind of evidence; `rows`: (approach, its cells by need).
+class Place(NamedTuple):
+    """What all statements of a table have in common."""
 
-    `untried`: releases of which nothing was observed there; `doubtful`: those whose control fails too.
-    """
-
-    backend: str
+    backend: Backend
     host_class: str
     profile: str
     evidence: Evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Since:
+    """Since when each need is met at a place; `rows`: (approach, what is said of each of `needs`).
+
+    `untried`: releases without any observation there. `doubtful`: releases whose control fails too.
+    """
+
+    place: Place
     needs: tuple[Need, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     untried: tuple[str, ...]
@@ -50,170 +59,126 @@ class Since:
 
 @dataclass(frozen=True, kw_only=True)
 class Cases:
-    """What no need is judged on, of an approach; `rows`: (cases that say the same, what they say in each of `ways`:
-    a mode and a check).
+    """Since when cells that no need is judged on pass, for one approach at a place.
+
+    `columns`: a mode and a check each. `rows`: (the cases of which the same is said, what is said in each column).
     """
 
-    backend: str
-    host_class: str
-    profile: str
-    evidence: Evidence
+    place: Place
     approach: str
-    ways: tuple[str, ...]
+    columns: tuple[str, ...]
     rows: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """What an approach does otherwise than in an older release; `records` of both, below reports/."""
+    """What an approach does differently from an older release, `before`; `records`: both files, below reports/."""
 
     approach: str
     profiles: tuple[str, ...]
     before: str
-    records: tuple[str, str]
+    records: tuple[str, ...]
     changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What changed in a release on a backend and host class, by one kind of evidence; `summary` tells the needs that
-    appeared or were lost, a sentence a profile.
+    """What changed in a release on a backend and host class, by one kind of evidence.
+
+    `summary`: the needs that appeared or were lost, a sentence for each set of profiles.
     """
 
     release: str
-    backend: str
+    backend: Backend
     host_class: str
     evidence: Evidence
     summary: tuple[str, ...]
     news: tuple[News, ...]
 
 
-def since(statements: Iterable[Statement]) -> tuple[Since, ...]:
+def since(statements: Iterable[Statement]) -> list[Since]:
     """In the order of the statements."""
-    groups: dict[tuple[str, str, str, Evidence], list[Statement]] = defaultdict(list)
-    for one in statements:
-        groups[one.backend, one.host_class, one.profile, one.evidence].append(one)
-    return tuple(_since(group) for group in groups.values())
+    tables = []
+    for place, group in grouped(statements, _place).items():
+        untried = _untried_in_all(group)
+        needs = tuple(need for need in NEEDS if any(statement.need == need for statement in group))
+        by_approach: dict[str, dict[Need, str]] = defaultdict(dict)
+        for statement in group:
+            by_approach[statement.approach][statement.need] = in_words(statement, untried)
+        rows = tuple((name, tuple(words.get(need, "") for need in needs)) for name, words in by_approach.items())
+        doubtful = tuple(dict.fromkeys(release for statement in group for release in statement.doubtful))
+        tables.append(Since(place=place, needs=needs, rows=rows, untried=untried, doubtful=doubtful))
+    return tables
 
 
-def cases(statements: Iterable[CaseStatement]) -> tuple[Cases, ...]:
+def cases(statements: Iterable[CaseStatement]) -> list[Cases]:
     """In the order of the statements."""
-    groups: dict[tuple[str, str, str, Evidence, str], list[CaseStatement]] = defaultdict(list)
-    for one in statements:
-        groups[one.backend, one.host_class, one.profile, one.evidence, one.approach].append(one)
-    return tuple(_cases(group) for group in groups.values())
+    tables = []
+    for (place, approach), group in grouped(statements, lambda one: (_place(one), one.approach)).items():
+        untried = _untried_in_all(group)
+        by_case: dict[str, dict[str, str]] = defaultdict(dict)
+        for statement in group:
+            for cell in statement.cells:
+                mode, check, case = cell.split("/", 2)
+                by_case[case][f"{mode} {check}"] = in_words(statement, untried)
+        columns = tuple(dict.fromkeys(column for words in by_case.values() for column in words))
+        entries = {case: tuple(words.get(column, "") for column in columns) for case, words in by_case.items()}
+        rows = tuple((tuple(names), alike) for alike, names in grouped(entries, entries.__getitem__).items())
+        tables.append(Cases(place=place, approach=approach, columns=columns, rows=rows))
+    return tables
+
+
+def _place(statement: Stated) -> Place:
+    return Place(statement.backend, statement.host_class, statement.profile, statement.evidence)
+
+
+def _untried_in_all(group: Sequence[Stated]) -> tuple[str, ...]:
+    return tuple(release for release in group[0].untried if all(release in one.untried for one in group))
 
 
 def in_words(statement: Stated, untried: Sequence[str] = ()) -> str:
     """`yes from 2.9.3, in part from (2.5.3, 2.8.4], no`: the newest first, the oldest without a since.
 
-    `untried` are the releases of which that goes without saying.
+    Releases in `untried` are not named as unknown: the table says so once.
     """
-    told = [_in_words(statement, span) for span in reversed(statement.spans)]
+    words = []
+    for span in reversed(statement.spans):
+        beginning = began(statement, span)
+        words.append(f"{ANSWERS[span.answer]} from {beginning}" if beginning else ANSWERS[span.answer])
     unknown = [release for release in statement.untried if release not in untried]
-    return ", ".join(told) + (f" (unknown in {', '.join(unknown)})" if unknown else "")
+    return ", ".join(words) + (f" (unknown in {', '.join(unknown)})" if unknown else "")
 
 
 def began(statement: Stated, span: Span) -> str:
-    """The release in which it began, or the interval where releases that nobody ran lie in between; else empty."""
+    """The release in which a span began, or an interval where those between were not run; empty for the oldest span."""
     if not span.after:
         return ""
     return f"({span.after}, {span.first}]" if statement.between(span.after, span.first) else span.first
 
 
-def changed(changes: Iterable[Change]) -> tuple[Release, ...]:
+def changed(changes: Iterable[Change]) -> list[Release]:
     """The newest release first; then in the order of the changes."""
-    groups: dict[tuple[str, str, str, Evidence], list[Change]] = defaultdict(list)
-    for change in changes:
-        groups[change.release, change.backend, change.host_class, change.evidence].append(change)
-    newest_first = sorted(groups, key=lambda key: Version(key[0]), reverse=True)
-    return tuple(
-        Release(
-            release=key[0],
-            backend=key[1],
-            host_class=key[2],
-            evidence=key[3],
-            summary=tuple(_summary(groups[key])),
-            news=_news(groups[key]),
-        )
-        for key in newest_first
-    )
-
-
-def _since(group: Sequence[Statement]) -> Since:
-    untried = _common(group)
-    needs = tuple(need for need in NEEDS if any(one.need == need for one in group))
-    by_approach: dict[str, dict[Need, str]] = defaultdict(dict)
-    for one in group:
-        by_approach[one.approach][one.need] = in_words(one, untried)
-    return Since(
-        backend=group[0].backend,
-        host_class=group[0].host_class,
-        profile=group[0].profile,
-        evidence=group[0].evidence,
-        needs=needs,
-        rows=tuple((name, tuple(said.get(need, "") for need in needs)) for name, said in by_approach.items()),
-        untried=untried,
-        doubtful=tuple(dict.fromkeys(release for one in group for release in one.doubtful)),
-    )
-
-
-def _cases(group: Sequence[CaseStatement]) -> Cases:
-    untried = _common(group)
-    said: dict[str, dict[str, str]] = defaultdict(dict)
-    for one in group:
-        for cell in one.cells:
-            mode, check, case = cell.split("/", 2)
-            said[case][f"{mode} {check}"] = in_words(one, untried)
-    ways = tuple(dict.fromkeys(way for by_way in said.values() for way in by_way))
-    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for case, by_way in said.items():
-        alike[tuple(by_way.get(way, "") for way in ways)].append(case)
-    return Cases(
-        backend=group[0].backend,
-        host_class=group[0].host_class,
-        profile=group[0].profile,
-        evidence=group[0].evidence,
-        approach=group[0].approach,
-        ways=ways,
-        rows=tuple((tuple(names), cells) for cells, names in alike.items()),
-    )
-
-
-def _common(group: Sequence[Stated]) -> tuple[str, ...]:
-    """The releases that are untried in all of them."""
-    return tuple(release for release in group[0].untried if all(release in one.untried for one in group))
-
-
-def _in_words(statement: Stated, span: Span) -> str:
-    beginning = began(statement, span)
-    return f"{ANSWERS[span.answer]} from {beginning}" if beginning else ANSWERS[span.answer]
+    by_release = grouped(changes, lambda one: (one.release, one.backend, one.host_class, one.evidence))
+    found = []
+    for key in sorted(by_release, key=lambda key: Version(key[0]), reverse=True):
+        release, backend, host_class, evidence = key
+        alike = grouped(by_release[key], lambda one: (one.approach, one.profiles, one.before, one.engine, one.runs))
+        news = []
+        for (approach, profiles, before, engine, runs), group in alike.items():
+            files = tuple(records.path(Path(), host_class, engine, run).as_posix() for run in runs)
+            news.append(News(approach=approach, profiles=profiles, before=before, records=files, changes=tuple(group)))
+        summary = tuple(_summary(by_release[key]))
+        found.append(Release(release=release, backend=backend, host_class=host_class, evidence=evidence,
+                             summary=summary, news=tuple(news)))  # fmt: skip
+    return found
 
 
 def _summary(changes: Iterable[Change]) -> Iterator[str]:
     """`default: now infer-graph, train by nn-conv2d, keras-groups; no longer fused by keras-groups-1d`."""
-    told: dict[tuple[str, ...], dict[tuple[str, str], list[Need]]] = defaultdict(lambda: defaultdict(list))
-    for change in changes:
-        if change.need and "yes" in {change.was, change.now}:
-            how = "now" if change.now == "yes" else "no longer"
-            told[change.profiles][change.approach, how].append(change.need)
-    for profiles, by_approach in told.items():
+    telling = [change for change in changes if change.need and "yes" in {change.was, change.now}]
+    for profiles, group in grouped(telling, lambda one: one.profiles).items():
         alike: dict[str, list[str]] = defaultdict(list)
-        for (approach, how), needs in by_approach.items():
-            alike[f"{how} {', '.join(needs)}"].append(approach)
+        for (approach, now), same in grouped(group, lambda one: (one.approach, one.now == "yes")).items():
+            needs = ", ".join(str(change.need) for change in same)
+            alike[f"{'now' if now else 'no longer'} {needs}"].append(approach)
         yield f"{', '.join(profiles)}: " + "; ".join(f"{how} by {', '.join(names)}" for how, names in alike.items())
-
-
-def _news(changes: Iterable[Change]) -> tuple[News, ...]:
-    groups: dict[tuple[str, tuple[str, ...], str, tuple[str, str]], list[Change]] = defaultdict(list)
-    for change in changes:
-        groups[change.approach, change.profiles, change.before, _records(change)].append(change)
-    return tuple(
-        News(approach=key[0], profiles=key[1], before=key[2], records=key[3], changes=tuple(group))
-        for key, group in groups.items()
-    )
-
-
-def _records(change: Change) -> tuple[str, str]:
-    before, after = (records.path(Path(), change.host_class, change.engine, run).as_posix() for run in change.runs)
-    return before, after

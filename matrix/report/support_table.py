@@ -1,8 +1,7 @@
-"""The support table as rows, for Markdown and the terminal: what it says in words is decided here."""
+"""The support table as rows, for Markdown, the terminal and the pages: its words are decided here."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,23 +13,24 @@ from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError
 from matrix.catalog.releases import Catalog
 from matrix.judge.landmarks import COMPARED
-from matrix.judge.support import ErrorEntry, RunEntry, Support, Verdict, question_of
-from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Question, Word, core_cells
+from matrix.judge.support import RunEntry, Support, question_of
+from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Word, core_cells
 from matrix.record.host import is_emulated
-from matrix.record.records import Observation, Outcome, Record, Status
+from matrix.record.records import Outcome, Record, Status
+from matrix.report.grouping import grouped
 from matrix.suite import catalog as suite
 
 WORDS: dict[Word, str] = {
-    "fused": "works, and bias and ReLU are computed inside of the convolution's kernel",
+    "fused": "works, and bias and ReLU are computed inside the convolution's kernel",
     "works": "infers in every mode that the release has, and trains",
-    "partial": "something works and something fails: the note says what, and the way round",
+    "partial": "something works and something fails: the note says what, and names a workaround",
     "refused": "a clear error everywhere",
     "wrong": "somewhere the numbers, or the shape, are wrong: the note says where",
     "crash": "somewhere the process dies: the note says where",
-    "timeout": "somewhere it never ends: the note says where",
-    "oom": "somewhere it takes all memory: the note says where",
+    "timeout": "somewhere the program never ends: the note says where",
+    "oom": "somewhere the program takes all memory: the note says where",
     "absent": "the release has no such API",
-    "unknown": "not observed: the note says why, and when that was tried",
+    "unknown": "not observed: the note says why, and when it was tried",
     "plans-fused": "the device was not there; TensorFlow's optimizer plans bias and ReLU into the kernel",
     "plans-separate": "the device was not there; TensorFlow's optimizer plans separate kernels",
     "registered-only": "the device was not there; the build has kernels for it",
@@ -53,28 +53,11 @@ IN_WORDS = {"eager": "run eagerly", "graph": "in a tf.function", "keras": "in pr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Headline:
-    """How much of the table is observed; `planned` of that for a device that was not there. `unknown` counts its other
-    cells by why they are.
-    """
-
-    records: int
-    broken: int
-    machine: int
-    observations: int
-    observed: int
-    planned: int
-    unknown: dict[str, int]
-    older_suite: int
-    doubtful: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Row:
-    """A run that has a record; by approach the verdict's word, and the number of its note where it has one."""
+    """A run that has a record; `entries`: by approach the verdict's word, and the number of its note if it has one."""
 
     run: RunEntry
-    cells: tuple[tuple[Word, int | None], ...]
+    entries: tuple[tuple[Word, int | None], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +73,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A release in the short table. `by_default`: it does so there when nothing is set."""
+    """A release in the short table. `by_default`: it does so when nothing is set."""
 
     release: str
     record: str
@@ -99,9 +82,9 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class ShortRow:
-    """Releases in which an approach does the same; `answers`, by need, are words for strangers.
+    """Releases in which an approach does the same; `answers` are in words, by need.
 
-    `spans`: the releases in their order, the neighbours among all that were observed together.
+    `spans`: the releases in their order; neighbours, among all releases that were observed, stand together.
     """
 
     approach: str
@@ -112,9 +95,9 @@ class ShortRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Short:
-    """The short table of a backend, of the host class on which most was observed.
+    """The short table of a backend, for the host class on which most was observed.
 
-    `unobserved`: releases that were tried there and gave no observation, each with why.
+    `unobserved`: releases that were tried there without any observation, each with the reason.
     """
 
     backend: str
@@ -124,154 +107,127 @@ class Short:
     unobserved: tuple[str, ...]
 
 
-def headline(support: Support, made: Sequence[Record], broken: int) -> Headline:
+def headline(support: Support, made: Sequence[Record], broken: int) -> tuple[str, ...]:
+    """Say how much of the table is observed, a sentence for each fact; faults that did not happen are not mentioned."""
     runs = {question_of(run): run for run in support.runs}
+    known = [verdict for verdict in support.verdicts if verdict.verdict != "unknown"]
     unknown = Counter(why_unknown(runs[question_of(one)]) for one in support.verdicts if one.verdict == "unknown")
     unknown[UNKNOWN["not_run"]] += sum(run.engine is None for run in support.runs) * len(APPROACHES)
-    return Headline(
-        records=len(made),
-        broken=broken,
-        machine=sum(record.header.machine is True for record in made),
-        observations=sum(record.header.observations for record in made),
-        observed=sum(one.verdict != "unknown" for one in support.verdicts),
-        planned=sum(one.verdict != "unknown" and one.evidence != "executed" for one in support.verdicts),
-        unknown={why: count for why, count in sorted(unknown.items()) if count},
-        older_suite=sum(run.older_suite for run in support.runs),
-        doubtful=sum(bool(run.doubtful) for run in support.runs),
-    )
-
-
-def in_words(told: Headline) -> tuple[str, ...]:
-    """The headline, a sentence a fact; what is as it should be goes without saying."""
-    unknown = sum(told.unknown.values())
-    reasons = ", ".join(f"{why} ({count:,})" for why, count in told.unknown.items())
-    lines = [
-        f"The whole table has {_count(told.observed + unknown, 'cell')}: {told.observed:,} are observed"
-        + (f", {unknown:,} unknown: {reasons}." if unknown else "."),
-        f"They rest on {_count(told.observations, 'observation')} in {_count(told.records, 'record')}.",
+    reasons = ", ".join(f"{why} ({count:,})" for why, count in sorted(unknown.items()) if count)
+    observations = sum(record.header.observations for record in made)
+    sentences = [
+        f"The whole table has {_count(len(known) + unknown.total(), 'entry', 'entries')}: {len(known):,} are observed"
+        + (f", {unknown.total():,} unknown: {reasons}." if reasons else "."),
+        f"They rest on {_count(observations, 'observation')} in {_count(len(made), 'record')}.",
     ]
-    if told.planned:
-        lines.append(f"{_count(told.planned, 'cell')} tell what is planned for a device that was not there.")
+    if planned := sum(verdict.evidence != "executed" for verdict in known):
+        sentences.append(f"{_count(planned, 'entry', 'entries')} tell what is planned for a device that was not there.")
     faults = {
-        "made by an older suite": told.older_suite,
-        "doubtful, since the control without groups fails in it": told.doubtful,
-        "left out, since it could not be read": told.broken,
-        "of a run that the machine prevented (disk, network, memory, engine); it is tried again": told.machine,
+        "made by an older suite": sum(run.older_suite for run in support.runs),
+        "doubtful, since the control without groups fails in it": sum(bool(run.doubtful) for run in support.runs),
+        "left out, since it could not be read": broken,
+        "of a run that the machine prevented (disk, network, memory, engine); it is tried again": sum(
+            record.header.machine is True for record in made
+        ),
     }
-    return (*lines, *(f"{_count(number, 'record')} {what}." for what, number in faults.items() if number))
+    return (*sentences, *(f"{_count(number, 'record')} {what}." for what, number in faults.items() if number))
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _count(number: int, what: str, many: str = "") -> str:
+    return f"{number:,} {what if number == 1 else many or f'{what}s'}"
 
 
-def sections(support: Support) -> tuple[tuple[Section, ...], tuple[str, ...]]:
-    """Backends in their order, then host classes, real ones first, then profiles as they come; and the notes, the first
-    being number 1.
+def why_unknown(run: RunEntry) -> str:
+    return UNKNOWN["complete"] if run.same_as else UNKNOWN[run.status]
 
-    Verdicts that have the same notes share a number.
+
+def sections(support: Support) -> tuple[list[Section], list[str]]:
+    """Return the tables of SUPPORT.md and the notes below them; a row's number counts the notes from 1.
+
+    Real host classes come before emulated ones. Verdicts that have the same notes share a number.
     """
     numbers: dict[str, int] = {}
-    verdicts: dict[Question, list[Verdict]] = defaultdict(list)
-    for verdict in support.verdicts:
-        verdicts[question_of(verdict)].append(verdict)
-    runs: dict[tuple[str, str, str], list[RunEntry]] = defaultdict(list)
-    for run in support.runs:
-        runs[run.backend, run.host_class, run.profile].append(run)
-    order = sorted(runs, key=lambda key: (BACKENDS.index(runs[key][0].backend), is_emulated(key[1]), key[1]))
-    found = tuple(
-        Section(
-            backend=backend,
-            host_class=host_class,
-            profile=profile,
-            rows=tuple(
-                _row(run, verdicts[question_of(run)], numbers)
-                for run in runs[backend, host_class, profile]
-                if run.engine
-            ),
-            never=tuple(run.release for run in runs[backend, host_class, profile] if not run.engine),
-        )
-        for backend, host_class, profile in order
-    )
-    return found, tuple(numbers)
+    verdicts = grouped(support.verdicts, question_of)
+    runs = grouped(support.runs, lambda run: (run.backend, run.host_class, run.profile))
+    found = []
+    for key in sorted(runs, key=lambda key: (BACKENDS.index(key[0]), is_emulated(key[1]), key[1])):
+        rows = []
+        for run in filter(lambda run: run.engine, runs[key]):
+            entries: list[tuple[Word, int | None]] = []
+            for verdict in verdicts.get(question_of(run), ()):
+                # the row itself says which run it is the same as
+                notes = [note for note in verdict.notes if not (run.same_as and note.startswith("The same as"))]
+                number = numbers.setdefault(" ".join(notes), len(numbers) + 1) if notes else None
+                entries.append((verdict.verdict, number))
+            rows.append(Row(run=run, entries=tuple(entries)))
+        backend, host_class, profile = key
+        never = tuple(run.release for run in runs[key] if not run.engine)
+        found.append(Section(backend=backend, host_class=host_class, profile=profile, rows=tuple(rows), never=never))
+    return found, list(numbers)
 
 
-def _row(run: RunEntry, verdicts: Iterable[Verdict], numbers: dict[str, int]) -> Row:
-    """A row that says itself which run it is the same as needs no note for that."""
-    cells: list[tuple[Word, int | None]] = []
-    for verdict in verdicts:
-        text = " ".join(note for note in verdict.notes if not (run.same_as and note.startswith("The same as")))
-        cells.append((verdict.verdict, numbers.setdefault(text, len(numbers) + 1) if text else None))
-    return Row(run=run, cells=tuple(cells))
-
-
-def shorts(support: Support, judgements: Iterable[Judgement], catalog: Catalog) -> Iterator[Short]:
-    """One for each backend on which anything was executed."""
+def shorts(support: Support, judgements: Sequence[Judgement], catalog: Catalog) -> Iterator[Short]:
+    """Return a table for each backend on which anything was executed."""
     executed = Counter((one.backend, one.host_class) for one in support.verdicts if one.evidence == "executed")
     plain = {profile.name for profile in catalog.profiles if not profile.variables or profile.onednn is not None}
     for backend in BACKENDS:
-        classes = [host_class for of, host_class in executed if of == backend]
+        classes = sorted(host_class for of, host_class in executed if of == backend)
         if not classes:
             continue
-        host_class = max(sorted(classes), key=lambda name: executed[backend, name])
-        chosen = [
-            one for one in judgements if _belongs(one, backend, host_class) and one.witness.asked.profile in plain
-        ]
+        host_class = max(classes, key=lambda name: executed[backend, name])
+        chosen, unobserved = [], []
+        for judgement in judgements:
+            asked, answers = judgement.witness.asked, judgement.witness.answers
+            here = (asked.backend, asked.host.host_class) == (backend, host_class)
+            if here and asked.profile in plain and not asked.same_as and judgement.approach in COMPARED:
+                if judgement.cells:
+                    chosen.append(judgement)
+                else:
+                    unobserved.append(f"{answers.release} ({UNKNOWN[answers.status]})")
         yield Short(
             backend=backend,
             host_class=host_class,
             cpus=tuple(host.gpu or host.cpu for host in support.hosts if host.host_class == host_class),
-            rows=tuple(_short_rows([one for one in chosen if one.cells], support, catalog)),
-            unobserved=tuple(dict.fromkeys(_in_short(one) for one in chosen if not one.cells)),
+            rows=tuple(_short_rows(chosen, support, catalog)),
+            unobserved=tuple(dict.fromkeys(unobserved)),
         )
 
 
-def _in_short(judgement: Judgement) -> str:
-    answers = judgement.witness.answers
-    return f"{answers.release} ({UNKNOWN[answers.status]})"
-
-
-def _belongs(judgement: Judgement, backend: str, host_class: str) -> bool:
-    asked = judgement.witness.asked
-    same = asked.backend == backend and asked.host.host_class == host_class
-    return same and not asked.same_as and judgement.approach in COMPARED
-
-
 def _short_rows(judgements: Iterable[Judgement], support: Support, catalog: Catalog) -> Iterator[ShortRow]:
-    """By approach, then oneDNN off before on, then the oldest release. Where TensorFlow does not say whether oneDNN is
-    on, what was asked for is told.
+    """By approach, then oneDNN off before on, then the oldest release.
+
+    Where TensorFlow does not report whether oneDNN is on, the profile's choice is shown.
     """
-    asked = {profile.name: profile.onednn for profile in catalog.profiles}
+    by_profile = {profile.name: profile.onednn for profile in catalog.profiles}
     records = {(run.host_class, run.run): run.record for run in support.runs}
     defaults = {(run.host_class, run.same_as or run.run) for run in support.runs if run.profile == "default"}
     alike: dict[tuple[str, str, tuple[str, ...]], list[Seen]] = defaultdict(list)
     for judgement in judgements:
         header = judgement.witness.answers
-        said = asked.get(header.profile) if header.onednn is None else header.onednn
-        onednn = {True: "on", False: "off", None: "unknown"}[said]
-        answers = tuple(_answer(judgement, need) for need in NEEDS)
+        is_on = by_profile.get(header.profile) if header.onednn is None else header.onednn
+        onednn = {True: "on", False: "off", None: "unknown"}[is_on]
         key = (header.host.host_class, header.run)
         seen = Seen(release=header.release, record=records[key] or "", by_default=key in defaults)
-        alike[judgement.approach, onednn, answers].append(seen)
-    for seen_in in alike.values():
-        seen_in.sort(key=lambda seen: Version(seen.release))
-    versions = sorted({seen.release for seen_in in alike.values() for seen in seen_in}, key=Version)
+        alike[judgement.approach, onednn, tuple(_answer(judgement, need) for need in NEEDS)].append(seen)
+    versions = sorted({seen.release for group in alike.values() for seen in group}, key=Version)
+    for group in alike.values():
+        group.sort(key=lambda seen: Version(seen.release))
     order = sorted(alike, key=lambda key: (list(APPROACHES).index(key[0]), key[1], Version(alike[key][0].release)))
-    for approach, onednn, answers in order:
-        by_need = dict(zip(NEEDS, answers, strict=True))
-        spans = _spans(alike[approach, onednn, answers], versions)
-        yield ShortRow(approach=approach, onednn=onednn, answers=by_need, spans=spans)
-
-
-def _spans(seen_in: Sequence[Seen], versions: Sequence[str]) -> tuple[tuple[Seen, ...], ...]:
-    """Those that follow each other in `versions`, and are alike by default."""
-    place = {version: number for number, version in enumerate(versions)}
-    groups = itertools.groupby(enumerate(seen_in), key=lambda at: (place[at[1].release] - at[0], at[1].by_default))
-    return tuple(tuple(seen for _, seen in group) for _, group in groups)
+    for approach, onednn, words in order:
+        spans: list[list[Seen]] = []
+        for seen in alike[approach, onednn, words]:
+            last = spans[-1][-1] if spans else None
+            adjacent = last and versions.index(seen.release) == versions.index(last.release) + 1
+            if last and adjacent and last.by_default == seen.by_default:
+                spans[-1].append(seen)
+            else:
+                spans.append([seen])
+        answers = dict(zip(NEEDS, words, strict=True))
+        yield ShortRow(approach=approach, onednn=onednn, answers=answers, spans=tuple(map(tuple, spans)))
 
 
 def _answer(judgement: Judgement, need: Need) -> str:
-    """yes, or how it fails and, where only some does, what: `refused: conv+bias+relu in a tf.function`."""
+    """`yes`, or how the need fails; where only some cells fail, which: `refused: conv+bias+relu in a tf.function`."""
     answer, failed = judgement.needs[need], judgement.failing.get(need, ())
     if judgement.word == "absent":
         return "not there"
@@ -279,25 +235,24 @@ def _answer(judgement: Judgement, need: Need) -> str:
         return "in part" if answer == "some" else answer
     if not failed:
         return "not there" if answer == "no" else answer
-    badly = " or ".join(said for outcome, said in BADLY.items() if outcome in {one.outcome for one in failed})
-    return f"{badly}: {_what(judgement, need, failed)}" if answer == "some" else badly
-
-
-def _what(judgement: Judgement, need: Need, failed: Sequence[Observation]) -> str:
+    badly = " or ".join(words for outcome, words in BADLY.items() if outcome in {one.outcome for one in failed})
+    if answer != "some":
+        return badly
     seen = [one for cell in core_cells(judgement.approach, need) if (one := judgement.cells.get(cell))]
     failing = {one.mode for one in failed}
-    where = [IN_WORDS[mode] for mode in JUDGED[need][1] if mode in failing]
-    of_all = "" if failing == {one.mode for one in seen if one.outcome != "absent"} else f" {' or '.join(where)}"
-    if of_all and not any(one.outcome == "pass" for one in seen if one.mode in failing):
-        return of_all.strip()
+    modes = " or ".join(IN_WORDS[mode] for mode in JUDGED[need][1] if mode in failing)
+    in_all_modes = failing == {one.mode for one in seen if one.outcome != "absent"}
+    if not in_all_modes and not any(one.outcome == "pass" for one in seen if one.mode in failing):
+        return f"{badly}: {modes}"
     epilogues = [one.case.split("/")[1] for one in failed]
     epilogue = REPRESENTATIVE if REPRESENTATIVE in epilogues else epilogues[0]
-    return "+".join(("conv", *suite.EPILOGUES[epilogue])) + of_all
+    program = "+".join(("conv", *suite.EPILOGUES[epilogue]))
+    return f"{badly}: {program}" if in_all_modes else f"{badly}: {program} {modes}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """A text, the error that it is known as, and how often and in which releases it was seen."""
+    """An error text, the error that it is known as, and how often and in which releases it was seen."""
 
     text: str
     known: KnownError | None
@@ -305,27 +260,18 @@ class Meaning:
     releases: tuple[str, ...]
 
 
-def meanings(support: Support, known: Sequence[KnownError]) -> tuple[Meaning, ...]:
-    """The most frequent first; texts of the same known error are one, shown by the most frequent of them."""
+def meanings(support: Support, known: Sequence[KnownError]) -> list[Meaning]:
+    """The most frequent first. Texts of the same known error are merged; the most frequent of them is shown."""
     named = {error.id: error for error in known}
-    groups: dict[str, list[ErrorEntry]] = defaultdict(list)
-    for entry in support.errors:
-        groups[entry.known or f"{entry.type}: {entry.message}"].append(entry)
-    found = [
-        Meaning(
-            text=f"{group[0].type}: {group[0].message}",
-            known=named.get(key),
-            count=sum(entry.count for entry in group),
-            releases=_releases(run for entry in group for run in entry.runs),
+    found = []
+    for key, group in grouped(support.errors, lambda one: one.known or f"{one.type}: {one.message}").items():
+        releases = {parse_run(run).target.release for entry in group for run in entry.runs}
+        found.append(
+            Meaning(
+                text=f"{group[0].type}: {group[0].message}",
+                known=named.get(key),
+                count=sum(entry.count for entry in group),
+                releases=tuple(sorted(releases, key=Version)),
+            )
         )
-        for key, group in groups.items()
-    ]
-    return tuple(sorted(found, key=lambda meaning: -meaning.count))
-
-
-def _releases(runs: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({parse_run(run).target.release for run in runs}, key=Version))
-
-
-def why_unknown(run: RunEntry) -> str:
-    return UNKNOWN["complete"] if run.same_as else UNKNOWN[run.status]
+    return sorted(found, key=lambda meaning: -meaning.count)

@@ -1,4 +1,4 @@
-"""The published pages: static files from the records alone, for any web server or to be opened from disk."""
+"""Builds the published pages: static files from the records alone, for any web server or to be opened from disk."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from matrix.site.content import Content, load
 from matrix.site.pages import compose
 
 STATIC = Path(__file__).parent / "static"
-# What marks a folder as a site of ours, that may be replaced.
+# A folder that holds this file is taken for an older site, which may be replaced.
 MARK = "support.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What was written: `files` counts them, `left_out` are the records that could not be read."""
+    """A site that was written. `files` counts its files; `left_out` names the records that could not be read."""
 
     folder: Path
     files: int
@@ -33,7 +33,12 @@ class Site:
 def build(reports: Path, folder: Path) -> Site:
     """Replace the site in `folder` as a whole. Raise BadUsage where something else lies there."""
     content = load(reports)
-    new = _emptied(folder)
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
+        raise BadUsage(f"{folder} holds something else than a site", "name another folder: --output FOLDER")
+    new = folder.with_name(f".{folder.name}.new")
+    if new.exists():
+        shutil.rmtree(new)
+    new.mkdir(parents=True)
     shutil.copytree(STATIC, new / "static")
     count = 0
     for path, data in files(content):
@@ -41,12 +46,14 @@ def build(reports: Path, folder: Path) -> Site:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         count += 1
-    _swap(new, folder)
+    if folder.exists():
+        shutil.rmtree(folder)
+    new.rename(folder)
     return Site(folder=folder, files=count, left_out=tuple(str(fault) for fault in content.faults))
 
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:
-    """Path below the site's root, and what is written there."""
+    """Every file but the static ones: its path below the site's root, and its content."""
     for path, text in compose(content):
         yield path, text.encode()
     yield from downloads.tables(content)
@@ -60,20 +67,3 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
     yield "support.json", support_json.encode(content.support)
     for schema in sorted(paths.SCHEMAS.glob("*.json")):
         yield f"schema/{schema.name}", schema.read_bytes()
-
-
-def _emptied(folder: Path) -> Path:
-    """A fresh folder beside `folder`, to take its place when it is whole."""
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
-        raise BadUsage(f"{folder} holds something else than a site", "name another folder: --output FOLDER")
-    new = folder.with_name(f".{folder.name}.new")
-    if new.exists():
-        shutil.rmtree(new)
-    new.mkdir(parents=True)
-    return new
-
-
-def _swap(new: Path, folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    new.rename(folder)

@@ -1,18 +1,22 @@
-"""A page for each release and approach: every run that observed it, cell by cell, with what was said and shown."""
+"""A page for each release and approach: every run that observed it, cell by cell, with errors and kernels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import groupby
 
 from markupsafe import Markup
 
+from matrix.answers.reproduction import Reproduction, script
+from matrix.base.errors import BadUsage
 from matrix.catalog.approaches import APPROACHES
+from matrix.catalog.known_errors import failure_text
+from matrix.catalog.releases import Catalog
 from matrix.judge.support import RunEntry, Verdict, question_of
-from matrix.judge.verdicts import FAILED, Judgement, Question, counts
+from matrix.judge.verdicts import FAILED, Judgement, counts
 from matrix.record.records import CellId, Error, Fusion, Observation
+from matrix.report.grouping import grouped
 from matrix.site.content import Content
 from matrix.site.html import anchor, grid_cell
 from matrix.suite import catalog as suite
@@ -22,29 +26,21 @@ NOTHING = Markup("<td></td>")
 
 @dataclass(frozen=True, kw_only=True)
 class Remark:
-    """What several cells of a section have in common, told once, below the grid."""
+    """What several cells of a grid have in common, said once below it. `known`: the id of the error, if it has one."""
 
     number: int
-    error: Error | None = None
-    known: str | None = None
-    fusion: Fusion | None = None
-    told: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """A case, and its cells drawn; one is empty where the suite does not ask or the run has no answer."""
-
-    case: str
-    cells: Markup
+    error: Error | None
+    known: str | None
+    fusion: Fusion | None
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Cases down, (mode, check) across."""
+    """Cases down, (mode, check) across. `lines`: a case and its drawn cells; a cell without an observation is empty."""
 
     columns: tuple[tuple[str, str], ...]
-    lines: tuple[Line, ...]
+    lines: tuple[tuple[str, Markup], ...]
     remarks: tuple[Remark, ...]
 
     @property
@@ -65,7 +61,10 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """One run of the page's release and approach. Without a `grid` nothing was observed, or another run answers."""
+    """A run of the page's release and approach. Without a `grid` nothing was observed, or `run.same_as` has the cells.
+
+    `before` and `after`: the verdicts of the neighbouring releases.
+    """
 
     run: RunEntry
     verdict: Verdict
@@ -77,11 +76,11 @@ class Section:
 
     @property
     def example(self) -> Observation | None:
-        """The cell to see happen: the first that fails of those that the verdict rests on, else the first of them."""
-        deciding: list[CellId] = [_cell(text) for text in self.verdict.deciding]
-        seen = [self.judgement.cells[cell] for cell in deciding if cell in self.judgement.cells]
-        seen = [one for one in seen if one.evidence == "executed"]
-        return min(seen, key=lambda one: (one.check == "fusion", one.outcome not in FAILED), default=None)
+        """The cell to reproduce: the first deciding cell that fails, else the first deciding one."""
+        cells = self.judgement.cells
+        seen = [cells[cell] for text in self.verdict.deciding if (cell := _cell_id(text)) in cells]
+        executed = [one for one in seen if one.evidence == "executed"]
+        return min(executed, key=lambda one: (one.check == "fusion", one.outcome not in FAILED), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,117 +90,98 @@ class Page:
     sections: tuple[Section, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """The verdicts of one backend, profile, host class and approach, oldest release first."""
-
-    verdicts: tuple[Verdict, ...]
-
-    @cached_property
-    def places(self) -> dict[str, int]:
-        return {verdict.release: number for number, verdict in enumerate(self.verdicts)}
-
-    def beside(self, release: str, step: int) -> Verdict | None:
-        place = self.places[release] + step
-        return self.verdicts[place] if 0 <= place < len(self.verdicts) else None
-
-    def spans(self, release: str) -> Iterator[Span]:
-        for _, group in groupby(self.verdicts, key=lambda one: (one.verdict, one.evidence)):
-            alike = list(group)
-            releases = [one.release for one in alike]
-            yield Span(verdict=alike[0], first=releases[0], last=releases[-1], here=release in releases)
-
-
 def pages(content: Content) -> Iterator[Page]:
     """Oldest release first, approaches in the suite's order."""
-    series = dict(_series(content))
+    series = grouped(content.support.verdicts, lambda one: (*question_of(one)[1:], one.approach))
+    by_page = grouped(content.support.verdicts, lambda one: (one.release, one.approach))
+    observed = {
+        (record.header.host.host_class, record.header.engine, record.header.run): grouped(
+            record.observations, lambda one: one.approach
+        )
+        for record in content.records
+    }
     for release in content.releases:
-        asked = [(question, ways) for question, ways in content.verdicts.items() if question[0] == release]
         for approach in APPROACHES:
-            sections = tuple(
-                _section(content, ways[approach], series[*question[1:], approach])
-                for question, ways in asked
-                if approach in ways
-            )
+            sections = []
+            for verdict in by_page.get((release, approach), ()):
+                asked = question_of(verdict)
+                judgement, run = content.judged[asked, approach], content.runs[asked]
+                header = judgement.witness.answers
+                # the control stands with its own approach, since it tells whether groups are at fault
+                observations = observed.get((header.host.host_class, header.engine, header.run), {}).get(approach, [])
+                alike = series[*asked[1:], approach]
+                place = [one.release for one in alike].index(release)
+                sections.append(
+                    Section(
+                        run=run,
+                        verdict=verdict,
+                        judgement=judgement,
+                        grid=grid(content, observations, verdict) if observations and not run.same_as else None,
+                        spans=tuple(spans(alike, release)),
+                        before=alike[place - 1] if place else None,
+                        after=alike[place + 1] if place + 1 < len(alike) else None,
+                    )
+                )
             if sections:
-                yield Page(release=release, approach=approach, sections=sections)
+                yield Page(release=release, approach=approach, sections=tuple(sections))
 
 
-def _series(content: Content) -> Iterator[tuple[tuple[str, ...], Series]]:
-    found: dict[tuple[str, ...], list[Verdict]] = {}
-    for verdict in content.support.verdicts:
-        found.setdefault((*question_of(verdict)[1:], verdict.approach), []).append(verdict)
-    for key, verdicts in found.items():
-        yield key, Series(verdicts=tuple(verdicts))
-
-
-def _section(content: Content, verdict: Verdict, series: Series) -> Section:
-    question: Question = question_of(verdict)
-    judgement = content.judged[question, verdict.approach]
-    run = content.runs[question]
-    # the control stands with its own approach, since it tells whether groups are at fault
-    observations = [] if run.same_as else content.observed(judgement.witness.answers, verdict.approach)
-    return Section(
-        run=run,
-        verdict=verdict,
-        judgement=judgement,
-        grid=grid(content, observations, verdict) if observations else None,
-        spans=tuple(series.spans(verdict.release)),
-        before=series.beside(verdict.release, -1),
-        after=series.beside(verdict.release, 1),
-    )
-
-
-@dataclass
-class _Remarks:
-    """Numbers what is said, in the order in which it is first said."""
-
-    named: dict[tuple[str, str], str]
-    numbers: dict[object, int] = field(default_factory=dict)
-    made: list[Remark] = field(default_factory=list)
-
-    def of(self, one: Observation) -> int | None:
-        key = (one.error, _said(one), _shown(one.fusion))
-        if not any(key):
-            return None
-        if key not in self.numbers:
-            self.numbers[key] = len(self.made) + 1
-            known = self.named.get((one.error.type, one.error.message)) if one.error else None
-            self.made.append(
-                Remark(number=self.numbers[key], error=one.error, known=known, fusion=one.fusion, told=_said(one))
-            )
-        return self.numbers[key]
+def spans(verdicts: Sequence[Verdict], here: str) -> Iterator[Span]:
+    """`verdicts` are those of a backend, profile, host class and approach, oldest release first."""
+    for _, group in groupby(verdicts, key=lambda one: (one.verdict, one.evidence)):
+        alike = list(group)
+        releases = [one.release for one in alike]
+        yield Span(verdict=alike[0], first=releases[0], last=releases[-1], here=here in releases)
 
 
 def grid(content: Content, observations: Sequence[Observation], verdict: Verdict) -> Grid:
-    """Columns in the suite's order of modes and checks. What counts in no verdict, control and misuse, comes last."""
+    """Columns in the suite's order of modes and checks. Cases that count in no verdict, control and misuse, come last.
+
+    A cell shows its outcome, or where its epilogue ran. Remarks are numbered in the order in which they first occur.
+    """
     columns = sorted({(one.mode, one.check) for one in observations}, key=_column)
-    deciding = {_cell(text) for text in verdict.deciding}
+    deciding = {_cell_id(text) for text in verdict.deciding}
     place = anchor(verdict.backend, verdict.profile, verdict.host_class)
-    remarks = _Remarks(named=content.named)
+    remarks: dict[object, Remark] = {}
     by_case: dict[str, dict[tuple[str, str], Markup]] = {}
     for one in sorted(observations, key=lambda one: not counts(one.case)):
-        number = remarks.of(one)
-        drawn = _drawn(one, f"{place}-{number}" if number else None, deciding=one.cell in deciding)
-        by_case.setdefault(one.case, {})[one.mode, one.check] = drawn
+        error, fusion = one.error, one.fusion
+        reason = ", ".join(filter(None, (one.signal, one.reason)))
+        shown = fusion and (fusion.kernel, fusion.epilogue, fusion.source, tuple(fusion.ops.items()))
+        key = (error, reason, shown)
+        if any(key) and key not in remarks:
+            known = content.error_ids.get((error.type, error.message)) if error else None
+            remarks[key] = Remark(number=len(remarks) + 1, error=error, known=known, fusion=fusion, reason=reason)
+        classes = f"o o-{one.outcome}"
+        classes += f" e-{fusion.epilogue}" if fusion else ""
+        classes += " d" if one.cell in deciding else ""
+        word = fusion.epilogue if fusion else one.outcome
+        remark = f"{place}-{remarks[key].number}" if key in remarks else None
+        by_case.setdefault(one.case, {})[one.mode, one.check] = grid_cell(classes, word, one.rel_err, remark)
     lines = (
-        Line(case=case, cells=Markup("").join(drawn.get(column, NOTHING) for column in columns))
-        for case, drawn in by_case.items()
+        (case, Markup("").join(drawn.get(column, NOTHING) for column in columns)) for case, drawn in by_case.items()
     )
-    return Grid(columns=tuple(columns), lines=tuple(lines), remarks=tuple(remarks.made))
+    return Grid(columns=tuple(columns), lines=tuple(lines), remarks=tuple(remarks.values()))
 
 
-def _drawn(one: Observation, remark: str | None, *, deciding: bool) -> Markup:
-    """The outcome in its word; of fusion, where it was seen, the word for the epilogue."""
-    classes = [f"o o-{one.outcome}"]
-    classes += [f"e-{one.fusion.epilogue}"] if one.fusion else []
-    classes += ["d"] if deciding else []
-    word = one.fusion.epilogue if one.fusion else one.outcome
-    return grid_cell(" ".join(classes), word, one.rel_err, remark)
+def reproduction(section: Section, catalog: Catalog) -> tuple[str, bool]:
+    """Return a program that makes the section's example happen, and True if it needs nothing but TensorFlow.
+
+    Where there is no such program, it is the command of the suite that shows the same, and False.
+    """
+    one, header = section.example, section.judgement.witness.answers
+    assert one, "the template asks only where there is an example"
+    outcome = failure_text(one) if one.outcome in FAILED else one.outcome
+    told = f"Recorded on TensorFlow {header.release}, {header.profile}, {header.host.host_class}: {outcome}"
+    profile = next((entry for entry in catalog.profiles if entry.name == header.profile), None)
+    try:
+        return script(Reproduction(cell=one.cell, release=header.release, profile=profile, told=told)), True
+    except BadUsage:
+        return f"cd tests && python -m suite.observe {' '.join(one.cell)}", False
 
 
-def _cell(deciding: str) -> CellId:
-    """Of `run/approach/mode/check/case`."""
+def _cell_id(deciding: str) -> CellId:
+    """The cell in `run/approach/mode/check/case`."""
     _, approach, mode, check, case = deciding.split("/", 4)
     return (approach, mode, check, case)
 
@@ -210,11 +190,3 @@ def _column(column: tuple[str, str]) -> tuple[int, str, int]:
     mode, check = column
     modes, checks = list(suite.MODES), ["forward", "fusion", "gradient"]
     return (modes.index(mode) if mode in modes else len(modes), mode, checks.index(check))
-
-
-def _said(one: Observation) -> str:
-    return ", ".join(filter(None, (one.signal, one.reason)))
-
-
-def _shown(fusion: Fusion | None) -> object:
-    return fusion and (fusion.kernel, fusion.epilogue, fusion.source, tuple(fusion.ops.items()))

@@ -1,8 +1,7 @@
-"""What the pages are made of: the records, read and judged once, and looked up by what a page asks."""
+"""The content of all pages: the records, read and judged once, with look-ups for what a page asks."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,6 @@ from matrix.judge import judged as judged_reports
 from matrix.judge.judged import Judged
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import Judgement, Question, question
-from matrix.record.records import Header, Observation
 from matrix.site.html import anchor, cell_path
 
 
@@ -30,57 +28,36 @@ class Content(Judged):
         return {question_of(run): run for run in self.support.runs}
 
     @cached_property
-    def verdicts(self) -> dict[Question, dict[str, Verdict]]:
-        """By approach, in the suite's order; those that a run's profile does not ask for are left out."""
+    def _verdicts(self) -> dict[Question, dict[str, Verdict]]:
         found: dict[Question, dict[str, Verdict]] = {}
         for verdict in self.support.verdicts:
             found.setdefault(question_of(verdict), {})[verdict.approach] = verdict
         return found
 
-    def ways(self, asked: Question) -> dict[str, Verdict]:
-        """The verdicts of a run by approach; none where it was never made."""
-        return self.verdicts.get(asked, {})
+    def verdicts_of(self, asked: Question) -> dict[str, Verdict]:
+        """By approach, in the suite's order; empty where the run was never made.
+
+        Approaches that the run's profile does not ask for are left out.
+        """
+        return self._verdicts.get(asked, {})
 
     @cached_property
     def judged(self) -> dict[tuple[Question, str], Judgement]:
+        """By run and approach."""
         return {(question(one.witness.asked), one.approach): one for one in self.judgements}
 
     @cached_property
-    def _observations(self) -> dict[tuple[str, str, str], dict[str, list[Observation]]]:
-        """By host class, engine and run, then by approach."""
-        found = {}
-        for record in self.records:
-            by_approach: dict[str, list[Observation]] = defaultdict(list)
-            for one in record.observations:
-                by_approach[one.approach].append(one)
-            found[_record(record.header)] = by_approach
-        return found
-
-    def observed(self, header: Header, approach: str) -> list[Observation]:
-        """In the order of the record."""
-        return self._observations[_record(header)].get(approach, [])
-
-    @cached_property
-    def named(self) -> dict[tuple[str, str], str]:
-        """(type, message) of an error to the id that it is known by."""
+    def error_ids(self) -> dict[tuple[str, str], str]:
+        """The id of a known error, by the type and message of an error that was seen."""
         return {(entry.type, entry.message): entry.known for entry in self.support.errors if entry.known}
 
-    def cell(self, deciding: str) -> str | None:
+    def page_of(self, deciding: str) -> str | None:
         """The page of a cell named `run/approach/mode/check/case`; None where no table has the run."""
         run_id, approach, *_ = deciding.split("/")
-        run = self._by_id.get(run_id)
-        if run is None or approach not in self.ways(question_of(run)):
+        run = next((run for run in self.support.runs if run.run == run_id and run.engine), None)
+        if run is None or approach not in self.verdicts_of(question_of(run)):
             return None
         return f"{cell_path(run.release, approach)}#{anchor(run.backend, run.profile, run.host_class)}"
-
-    @cached_property
-    def _by_id(self) -> dict[str, RunEntry]:
-        """On the first host class that has it."""
-        return {run.run: run for run in reversed(self.support.runs) if run.engine}
-
-    @property
-    def observations(self) -> int:
-        return sum(len(record.observations) for record in self.records)
 
     @cached_property
     def releases(self) -> list[str]:
@@ -92,7 +69,3 @@ def load(reports: Path) -> Content:
     """Raise BadData where a file of matrix/data/ is faulty."""
     judged = judged_reports.load(reports)
     return Content(**vars(judged), index=published_answers.build(reports, judged.records))
-
-
-def _record(header: Header) -> tuple[str, str, str]:
-    return (header.host.host_class, header.engine, header.run)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from matrix.catalog.approaches import APPROACHES, PLAINEST
-from matrix.judge.needs import Answer
 from matrix.judge.statements import Statement
 from matrix.judge.support import Verdict, question_of
 from matrix.judge.verdicts import Need
+from matrix.report.grouping import grouped
 from matrix.report.statement_tables import began
 from matrix.site.content import Content
 
@@ -26,58 +26,52 @@ DOES_NOT: dict[Need, str] = {
 }
 
 
-def answer(content: Content, statements: Iterable[Statement]) -> tuple[str, ...]:
-    """Of the backend and host class on which most was executed; nothing where nothing was."""
+def answer(content: Content, statements: Iterable[Statement]) -> list[str]:
+    """Answer for the backend and host class on which most was executed; empty where nothing was."""
     executed = [one for one in content.support.verdicts if one.evidence == "executed"]
     places = Counter((one.backend, one.host_class) for one in executed)
     if not places:
-        return ()
+        return []
     backend, host_class = max(sorted(places), key=lambda place: places[place])
-    here = [one for one in executed if (one.backend, one.host_class) == (backend, host_class) and _sound(content, one)]
-    said: dict[str, list[Statement]] = defaultdict(list)
-    for one in statements:
-        if (one.backend, one.host_class, one.evidence, one.approach) == (backend, host_class, "executed", PLAINEST):
-            said[one.profile].append(one)
-    return tuple(_sentences(content, said, here, host_class))
+    plainest = [
+        one
+        for one in statements
+        if (one.backend, one.host_class, one.evidence, one.approach) == (backend, host_class, "executed", PLAINEST)
+    ]
+    by_profile = grouped(plainest, lambda one: one.profile)
+    sentences = []
+    if told := _in_words(by_profile.get("default", ())):
+        sentences.append(f"With nothing set on {host_class}, a grouped filter in tf.nn.conv2d {told}.")
+    off = next((profile.name for profile in content.catalog.profiles if profile.onednn is False), "")
+    if told := _in_words(by_profile.get(off, ())):
+        sentences.append(f"With oneDNN off, which other processors may have by default, it {told}.")
+    sound = []
+    for verdict in executed:
+        run = content.runs[question_of(verdict)]
+        # elsewhere the control fails, so that groups need not be at fault, or another run has the observations
+        if (verdict.backend, verdict.host_class) == (backend, host_class) and not run.doubtful and not run.same_as:
+            sound.append(verdict)
+    return [*sentences, _surest(sound)] if sound else sentences
 
 
-def _sound(content: Content, verdict: Verdict) -> bool:
-    """A run with observations of its own, in which the control passes: elsewhere groups need not be at fault."""
-    run = content.runs[question_of(verdict)]
-    return not run.doubtful and not run.same_as
+def _in_words(statements: Iterable[Statement]) -> str:
+    """What holds as of the newest release; needs that are answered alike stand together."""
+    asked = [one for one in statements if one.need in DOES]
+    clauses = []
+    for (said, since), alike in grouped(asked, lambda one: (one.spans[-1].answer, began(one, one.spans[-1]))).items():
+        does = said in {"yes", "some"}
+        told = _listed([(DOES if does else DOES_NOT)[one.need] for one in alike])
+        always = "in every release observed" if does else "in any release observed"
+        clauses.append(f"{told} {'only in part ' if said == 'some' else ''}{f'from {since} on' if since else always}")
+    return ", and it ".join(clauses)
 
 
-def _sentences(
-    content: Content, said: dict[str, list[Statement]], here: list[Verdict], host_class: str
-) -> Iterator[str]:
-    if told := ", and it ".join(_clauses(said.get("default", ()))):
-        yield f"With nothing set on {host_class}, a grouped filter in tf.nn.conv2d {told}."
-    off = next((profile for profile in content.catalog.profiles if profile.onednn is False), None)
-    if off and (told := ", and it ".join(_clauses(said.get(off.name, ())))):
-        yield f"With oneDNN off, which other processors may have by default, it {told}."
-    if here:
-        yield _surest(here)
-
-
-def _clauses(statements: Iterable[Statement]) -> Iterator[str]:
-    """Needs that are answered alike stand together, as of the newest release."""
-    alike: dict[tuple[Answer, str], list[Need]] = defaultdict(list)
-    for one in statements:
-        if one.need in DOES:
-            alike[one.spans[-1].answer, began(one, one.spans[-1])].append(one.need)
-    for (said, since), needs in alike.items():
-        told = _listed([(DOES if said in {"yes", "some"} else DOES_NOT)[need] for need in needs])
-        always = "in every release observed" if said in {"yes", "some"} else "in any release observed"
-        observed = f"from {since} on" if since else always
-        yield f"{told} {'only in part ' if said == 'some' else ''}{observed}"
-
-
-def _surest(here: list[Verdict]) -> str:
-    """What infers in a graph and trains in most of the runs; ways that do equally well are named together."""
-    runs = len({(one.release, one.profile) for one in here if one.approach == PLAINEST})
+def _surest(verdicts: Sequence[Verdict]) -> str:
+    """Name the approaches that infer in a graph and train in most of the runs; there may be several."""
+    runs = len({(one.release, one.profile) for one in verdicts if one.approach == PLAINEST})
     counts = Counter(
         one.approach
-        for one in here
+        for one in verdicts
         if one.needs["infer-graph"] == one.needs["train"] == "yes"
         and APPROACHES[one.approach].computes == APPROACHES[PLAINEST].computes
     )

@@ -13,7 +13,7 @@ from matrix.base.ids import Backend
 from matrix.base.text import plain
 
 LONGEST = 4_000
-# A letter for every word of the table: capitals for what was executed, small ones for what was only planned.
+# A letter for every word of the table: capitals for what was executed, small letters for what was only planned.
 LETTERS = {
     "fused": "F",
     "works": "W",
@@ -38,7 +38,7 @@ def render(template: str, path: str, **context: object) -> str:
 
 
 def text(value: object) -> object:
-    """A text as one line without characters that do not show; what a template marked as safe stays as it is."""
+    """Make a text one line without invisible characters; what a template marked as safe stays as it is."""
     if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
         return plain(value, LONGEST)
     return value
@@ -46,7 +46,7 @@ def text(value: object) -> object:
 
 @lru_cache(maxsize=10_000)
 def grid_cell(classes: str, word: str, rel_err: float | None, remark: str | None) -> Markup:
-    """A cell of a grid; `remark` is the id of what is said of it below. The same few come a hundred thousand times."""
+    """Draw a cell of a grid; `remark` is the id of its remark. The same few cells come a hundred thousand times."""
     error = f' <small title="relative error">{rel_err:.1e}</small>' if rel_err is not None else ""
     number = remark and remark.rpartition("-")[2]
     link = Markup('<sup><a href="#{}">{}</a></sup>').format(remark, number) if remark else ""
@@ -54,12 +54,12 @@ def grid_cell(classes: str, word: str, rel_err: float | None, remark: str | None
 
 
 def code(value: str) -> Markup:
-    """A program of our own: its lines are kept. What it quotes of a record is one line already."""
+    """Keep the lines of a program of our own. What it quotes of a record is one line already."""
     return escape(value)
 
 
 def anchor(backend: str, profile: str, host_class: str) -> str:
-    """Where a run's section begins on a cell's page."""
+    """The id of a run's section on the page of a release and approach."""
     return f"{backend}-{profile}-on-{host_class}"
 
 

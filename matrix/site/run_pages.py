@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from matrix.base.ids import Backend
 from matrix.judge.support import RunEntry, Verdict, question_of
-from matrix.judge.verdicts import Question, question
-from matrix.record.records import Header, Record
+from matrix.judge.verdicts import question
+from matrix.record.records import Header
+from matrix.report.grouping import grouped
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
-from matrix.site.downloads import unknown_cells
+from matrix.site.downloads import unknown_entries
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
-    """A run that was made. `unknown` of its approaches have no verdict, because of `why`."""
+class MadeRun:
+    """A run that was made. `unknown` counts its approaches without a verdict, because of `why`."""
 
     run: RunEntry
     unknown: int
@@ -25,8 +26,8 @@ class Listed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Never:
-    """Runs that the catalog plans on a host class and that were never made."""
+class NeverRun:
+    """Releases that the catalog plans on a host class under a profile, and that were never run there."""
 
     backend: Backend
     host_class: str
@@ -44,34 +45,29 @@ class RunPage:
     run: RunEntry
 
 
-def listed(content: Content) -> tuple[tuple[Listed, ...], tuple[Never, ...]]:
-    """Those that were made, the newest release first, and those that were not."""
-    made, never = [], defaultdict(list)
-    for run in content.support.runs:
-        if run.engine is None:
-            never[run.backend, run.host_class, run.profile].append(run.release)
-            continue
-        unknown = unknown_cells(content, run)
-        made.append(Listed(run=run, unknown=unknown, why=why_unknown(run) if unknown else ""))
-    lacking = (
-        Never(backend=backend, host_class=host_class, profile=profile, releases=tuple(releases))
-        for (backend, host_class, profile), releases in never.items()
-    )
-    return tuple(reversed(made)), tuple(lacking)
+def made_and_never(content: Content) -> tuple[list[MadeRun], list[NeverRun]]:
+    """Return the runs that were made, the newest release first, and the runs that never were."""
+    made = []
+    for run in reversed(content.support.runs):
+        if run.engine:
+            unknown = unknown_entries(content, run)
+            made.append(MadeRun(run=run, unknown=unknown, why=why_unknown(run) if unknown else ""))
+    absent = [run for run in content.support.runs if run.engine is None]
+    never = [
+        NeverRun(backend=key[0], host_class=key[1], profile=key[2], releases=tuple(run.release for run in runs))
+        for key, runs in grouped(absent, lambda run: (run.backend, run.host_class, run.profile)).items()
+    ]
+    return made, never
 
 
 def pages(content: Content) -> Iterator[RunPage]:
     for record in content.records:
-        yield _page(content, record)
-
-
-def _page(content: Content, record: Record) -> RunPage:
-    asked: Question = question(record.header)
-    run = content.runs[asked]
-    judged = run.run == record.header.run and run.engine == record.header.engine
-    return RunPage(
-        header=record.header,
-        outcomes=dict(Counter(one.outcome for one in record.observations).most_common()),
-        verdicts=tuple(content.ways(question_of(run)).values()) if judged else (),
-        run=run,
-    )
+        header = record.header
+        run = content.runs[question(header)]
+        judged = (run.run, run.engine) == (header.run, header.engine)
+        yield RunPage(
+            header=header,
+            outcomes=dict(Counter(one.outcome for one in record.observations).most_common()),
+            verdicts=tuple(content.verdicts_of(question_of(run)).values()) if judged else (),
+            run=run,
+        )

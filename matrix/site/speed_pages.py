@@ -1,41 +1,34 @@
-"""The pages of speed: what is fastest by layer, and a page for each speed run with every way that was timed."""
+"""The pages of speed: what is fastest by layer, and a page for each speed run with every approach that was timed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from matrix.record import speed_records
-from matrix.record.speed_records import Direction, Point, PointKey, SpeedRun, Variant
-from matrix.report.speed_tables import DIRECTIONS, WORDS, next_in_words
+from matrix.record.speed_records import Point, PointKey, SpeedRun, Variant
+from matrix.report.speed_tables import DIRECTIONS, FOR_TEMPLATES
 from matrix.site.content import Content
 from matrix.site.html import run_path
 from matrix.speed import comparisons
 
-Told = Mapping[str, object]
+
+def context(content: Content) -> dict[str, object]:
+    """The context of speed.html."""
+    places = comparisons.places(content.timed, content.catalog)
+    return FOR_TEMPLATES | {
+        "directions": DIRECTIONS, "places": places, "point_anchor": point_anchor, "timed_path": timed_path,
+    }  # fmt: skip
 
 
-def told(content: Content) -> Told:
-    return WORDS | {
-        "direction_in_words": direction_in_words,
-        "places": comparisons.places(content.timed, content.catalog),
-        "point_anchor": point_anchor,
-        "timed_path": timed_path,
-    }
-
-
-def pages(content: Content) -> Iterator[tuple[str, Told]]:
+def pages(content: Content) -> Iterator[tuple[str, dict[str, object]]]:
+    """The path of each speed run's page, and its context."""
+    names = FOR_TEMPLATES | {"by_time": by_time, "directions": DIRECTIONS, "point_anchor": point_anchor}
     for run in content.timed:
-        words = {
-            "by_time": by_time,
-            "direction_in_words": direction_in_words,
-            "next_in_words": next_in_words,
-            "point_anchor": point_anchor,
-        }
-        yield timed_path(run), WORDS | words | {"run": run}
+        yield timed_path(run), names | {"run": run}
 
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:
-    """Each as it was published."""
+    """Each speed file as it was published."""
     for run in content.timed:
         yield run_path(*speed_records.place(run), "speed.json"), speed_records.encode(run)
 
@@ -45,14 +38,10 @@ def timed_path(run: SpeedRun) -> str:
 
 
 def by_time(point: Point) -> list[Variant]:
-    """The fastest first, then what has no time."""
+    """The fastest first; variants without a time come last."""
     return sorted(point.variants, key=lambda one: (one.median is None, one.median or 0.0))
 
 
 def point_anchor(point: PointKey) -> str:
     names = (point.layer, point.batch, point.mode, point.direction, point.epilogue, point.dtype, point.layout)
     return "-".join(map(str, names))
-
-
-def direction_in_words(direction: Direction) -> str:
-    return DIRECTIONS[direction]

@@ -34,7 +34,7 @@ def browser():
 
 
 def cannot(reason: str) -> None:
-    """Skips, loudly; in CI what cannot be tested is a failure."""
+    """Skip the test loudly; in CI, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"could not be tested: {reason}")
     pytest.skip(f"COULD NOT BE TESTED: {reason}")
@@ -42,7 +42,7 @@ def cannot(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
-    """Of the published records."""
+    """The site, built from the published records."""
     folder = tmp_path_factory.mktemp("pages") / "site"
     build.build(paths.REPORTS, folder)
     return folder
@@ -60,7 +60,7 @@ def serve(folder: Path):
 
 @pytest.fixture(scope="session")
 def address(site):
-    """Of a plain web server with the site."""
+    """The address of a plain web server with the site."""
     with serve(site) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -68,7 +68,7 @@ def address(site):
 
 
 class Watched:
-    """A browser's context that notes what a page must not do: complain, or ask another server."""
+    """A browser's context that notes what no page may do: report errors, or ask another server."""
 
     def __init__(self, browser: Browser, **options) -> None:
         self.faults: list[str] = []
@@ -85,7 +85,7 @@ class Watched:
             self.faults.append(f"left the page: {request.url}")
 
     def _failed(self, request) -> None:
-        """Leaving a page while it loads aborts what it still asked for, which is no fault of it."""
+        """Note a failed request. Leaving a page while it loads aborts its requests, which is no fault of the page."""
         if request.failure != "net::ERR_ABORTED":
             self.faults.append(f"failed: {request.url}: {request.failure}")
 
@@ -100,7 +100,7 @@ class Watched:
 
 @pytest.fixture
 def watched(browser):
-    """Opens contexts; at the end of the test none may have done what a page must not."""
+    """Open contexts; at the end of the test no page may have done what it must not."""
     opened: list[Watched] = []
 
     def open_context(**options) -> BrowserContext:

@@ -1,4 +1,4 @@
-"""What holds of every kind of page: readable by anyone, on anything, from anywhere, without a script."""
+"""Every kind of page can be read by anyone, on any screen, from disk or a server, and without a script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SERIOUS = {"serious", "critical"}
 
 @pytest.fixture(scope="module")
 def kinds(site) -> list[str]:
-    """One page of each kind, the largest: what holds of it holds of the smaller ones."""
+    """The largest page of each kind: what holds for it holds for the smaller pages."""
     largest = {
         folder: max(site.glob(f"{folder}/**/*.html"), key=lambda file: file.stat().st_size) for folder in ("tf", "runs")
     }
@@ -63,7 +63,7 @@ def test_no_page_names_a_thing_twice(read):
 
 
 def test_no_page_holds_a_script_of_its_own(read):
-    """What the policy in the head forbids: text that runs."""
+    """The policy in the head of each page forbids scripts inside the page."""
     found = re.compile(r"<script(?![^>]*\bsrc=)|\son\w+=|javascript:", re.IGNORECASE)
     tags = re.compile(r"<[a-z][^>]*>", re.IGNORECASE)
     assert [file.name for file in read if any(map(found.search, tags.findall(file.read_text(encoding="utf-8"))))] == []
@@ -85,7 +85,7 @@ def test_nothing_sticks_out_and_axe_finds_nothing_serious(watched, address, kind
 
 
 def test_opened_from_disk(watched, site, kinds):
-    """With nothing but files: data, fonts, state in the address."""
+    """Data, fonts and the state in the address work without a server."""
     context = watched(viewport={"width": 1280, "height": 900})
     for path in kinds:
         page = context.new_page()

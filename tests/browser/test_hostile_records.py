@@ -1,4 +1,4 @@
-"""Records are hostile input: whatever their texts say, on the pages they stay texts."""
+"""Records are hostile input: whatever their texts say, the pages show them as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people ask of the pages, asked and answered by clicking; the answers come from the records, not from here."""
+"""What people ask of the pages, asked by clicking; the expected answers are taken from the records."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from matrix.site.question_form import ASKED
 from matrix.suite import catalog as suite
 
 RELEASES = "rows => rows.map((row) => row.dataset.release)"
-# What the script ranks, before it is drawn.
+# The ranking of the page's script, before it is drawn.
 BEST = """({ release, need, dtype }) => {
     const asked = { release, need, dtype, backend: "cpu", setting: "", form: MATRIX.approaches[0].form };
     const runs = place(asked, null);
     return worthIt(choices(asked, runs, byDefault(runs, null))).map((one) => [one.approach.id, one.run.profile]);
 }"""
-# A cell in a range is shown when the range is opened.
+# An entry in a range of releases is shown when the range is opened.
 OPEN_RANGE = """cell => {
     const box = cell.closest("tbody.members")?.previousElementSibling.querySelector("input");
     if (box && !box.checked) box.click();
@@ -48,7 +48,7 @@ def made():
 
 
 def first(support, **asked):
-    """A verdict for which everything asked holds."""
+    """The first verdict with these values."""
     fits = (one for one in support.verdicts if all(getattr(one, name) == value for name, value in asked.items()))
     found = next(fits, None)
     assert found, f"no published verdict has {asked}"
@@ -69,7 +69,7 @@ def test_a_cell_of_the_table_leads_to_its_evidence(page, address, support):
 
 
 def test_what_about_mine(page, address, support):
-    """Training on a release that refuses it one way is answered with a way whose record says yes."""
+    """Where nn-conv2d does not train, the page names an approach that trains there by its record."""
     refusing = next(one for one in support.verdicts if one.approach == "nn-conv2d" and one.profile == "default"
                     and one.evidence == "executed" and one.needs["train"] == "no")  # fmt: skip
     page.goto(f"{address}/index.html")
@@ -86,7 +86,7 @@ def test_what_about_mine(page, address, support):
 
 
 def test_the_page_and_advise_agree_on_every_recorded_release(page, address):
-    """The same ways under the same profiles in the same order, for each wish and dtype."""
+    """Both name the same approaches under the same profiles in the same order, for each wish and dtype."""
     data, cause = catalog.load(), causes(known_errors.load())
     page.goto(f"{address}/index.html")
     releases = release_records.releases(paths.REPORTS, "cpu")

@@ -1,4 +1,4 @@
-"""How much the site may cost: to fetch, to show, to build."""
+"""Limits on the site: bytes to fetch, time to show, time and memory to build."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def test_the_first_page_with_all_that_it_loads_is_small(site):
 
 
 def test_the_first_page_answers_within_a_second(page, address):
-    """From an empty page to an answered question, by the processor's time of the browser's main thread, so that what
-    else the machine does makes no difference.
+    """Measure from an empty page to an answered question.
+
+    The time is processor time of the browser's main thread, so that other programs make no difference.
     """
     browser = page.context.new_cdp_session(page)
     browser.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -53,7 +54,7 @@ def test_the_first_page_answers_within_a_second(page, address):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory) -> Path:
-    """The published observations again and again, under one release and profile after the other."""
+    """Reports with 100,000 observations: the published ones, repeated under other releases and profiles."""
     folder = tmp_path_factory.mktemp("many") / "reports"
     published = [one for one in records.read_all(paths.REPORTS) if one.observations]
     data = releases.load()
@@ -72,8 +73,9 @@ def many(tmp_path_factory) -> Path:
 
 
 def test_100_000_observations_are_built_within_10_s_and_500_mb(many, tmp_path):
-    """By the processor's time, so that what else the machine does makes no difference: the build has one thread. Its
-    memory it tells itself: what the system counts for a child begins with what the parent had.
+    """The limit is on processor time, so that other programs make no difference: the build has one thread.
+
+    The build reports its own memory, since the system's count for a child begins with what the parent had.
     """
     with (tmp_path / "told").open("w") as told:
         program = subprocess.Popen([sys.executable, "-c", BUILD, many, tmp_path / "site"], stdout=told)

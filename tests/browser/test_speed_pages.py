@@ -1,4 +1,4 @@
-"""The pages of speed, from small made-up files: readable by anyone, and their texts stay texts."""
+"""The pages of speed, from small made-up files: anyone can read them, and texts stay texts."""
 
 from __future__ import annotations
 

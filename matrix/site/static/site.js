@@ -65,7 +65,7 @@ function nearness(section, told) {
   return Math.max(0, ...shares);
 }
 
-/** Sections that a text names, else those that come near it. */
+/** The sections of the errors that a text names; where it names none, those nearest to it. */
 function named(text, sections) {
   const line = text.split(/\s+/).join(" ").trim();
   const meant = sections.filter((section) => new RegExp(section.dataset.pattern, "i").test(line));
@@ -89,7 +89,7 @@ function errors() {
   else if (meant.length) found.textContent = `This is ${meant.map((section) => section.id).join(", and ")}.`;
   else {
     found.textContent = `Not seen: none of ${found.dataset.observations} observations has this text, and none of the public reports known here.`;
-    if (near.length) found.textContent += ` Nearest, and not the same: ${near.map((section) => section.id).join(", ")}.`;
+    if (near.length) found.textContent += ` Nearest, but not the same: ${near.map((section) => section.id).join(", ")}.`;
   }
 }
 
@@ -122,7 +122,7 @@ function processor() {
 
 const runsOf = (release, backend) => MATRIX.runs.filter((run) => run.release === release && run.backend === backend);
 
-/** The observed runs of a release on the machine's host class, or where it has none on the one with most of them. */
+/** The observed runs of a release on the machine's host class; where that has none, on the host class with most. */
 function place({ release, backend }, machine) {
   const observed = runsOf(release, backend).filter((run) => run.answers);
   const hosts = [...new Set(observed.map((run) => run.host))].sort();
@@ -131,7 +131,7 @@ function place({ release, backend }, machine) {
   return observed.filter((run) => run.host === host);
 }
 
-/** The profile that nothing set comes to there: as recorded, or by TensorFlow's own rule for oneDNN. */
+/** The profile that does the same as nothing set: as recorded, or by TensorFlow's own rule for oneDNN. */
 function byDefault(runs, machine) {
   const asked = runs.find((run) => run.profile === "default");
   const usual = asked ? asked.same ?? "default" : null;
@@ -150,9 +150,8 @@ const answerOf = (run, { id }, wish, dtype) => {
 /** How fast an approach was on that run for the wish, as a share of what the core can do; 0 where it was not timed. */
 const reached = (run, { id }, wish, dtype) => MATRIX.timed[wish] === dtype ? run.reached?.[id]?.[wish] ?? 0 : 0;
 
-/** Every approach that computes what is asked, under every profile: the best first, by the rule of `advise`. What meets
- *  the wish; what was timed, the fastest first; what wastes no arithmetic; what is one kernel; what needs nothing set;
- *  what people write. */
+/** Every approach that computes what is asked, under every profile, the best first by the rule of `advise`: meets the
+ *  wish; was timed, the fastest first; wastes no arithmetic; is one kernel; needs nothing set; is what people write. */
 function choices(asked, runs, usual) {
   const order = "ysnu";
   const list = runs.filter((run) => !run.same && (!asked.setting || run.profile === (asked.setting === "default" ? usual : asked.setting)))
@@ -165,7 +164,7 @@ function choices(asked, runs, usual) {
   return list.sort((a, b) => keys(a).map((key, at) => key - keys(b)[at]).find(Boolean) ?? 0);
 }
 
-/** Of what meets the wish, an approach again only where the later one needs nothing set. */
+/** The choices that meet the wish; an approach comes a second time only where that choice needs nothing set. */
 function worthIt(list) {
   const seen = new Map();
   return list.filter(({ answer, approach, nothing }) => {
@@ -200,20 +199,20 @@ function advice(asked) {
 }
 
 const inference = (machine, run, usual) => `Nobody has run this on ${machine.host}. Shown is ${run.host}: an inference, not a measurement. ` +
-  (usual === MATRIX.onednn.false ? "oneDNN does not switch itself on there, so that nothing set is read as oneDNN off." : "");
+  (usual === MATRIX.onednn.false ? "oneDNN does not switch itself on there, so that the answer with nothing set is the one with oneDNN off." : "");
 
 const settingOf = ({ nothing, run }) => nothing ? "nothing set" : MATRIX.profiles[run.profile] ?? run.profile;
 
 function sentence(asked, run, best) {
   const where = ` on TensorFlow ${run.release}, ${MATRIX.backends[run.backend]}, ${run.host}`;
   const wish = `${MATRIX.wishes[asked.need]} in ${asked.dtype}`;
-  if (run.planned) return [`The device was not there: nothing was executed${where}. What its build plans stands below.`];
+  if (run.planned) return [`The device was not there: nothing was executed${where}. The table below shows what the build plans.`];
   if (!best.length) return [`Nothing that was observed ${wish}${where}${asked.setting ? ` with ${MATRIX.profiles[asked.setting]}` : ""}.`];
   const [first] = best;
   const link = make("a", { href: cellPage(first.run, first.approach.id) }, make("b", {}, first.approach.id));
   const fused = asked.need !== "fused" && first.fused === 0 ? ", with bias and ReLU inside its kernel" : "";
   const set = first.nothing ? ["with nothing set"] : ["with ", make("code", {}, settingOf(first))];
-  const fastest = first.reached ? " Of what does, it is the fastest that was timed." : "";
+  const fastest = first.reached ? " Of the approaches that do, it is the fastest that was timed." : "";
   return ["Use ", link, ` (${first.approach.summary}) `, ...set, `: it ${wish}${where}${fused}.${fastest}`];
 }
 
@@ -232,16 +231,16 @@ function rows(list, asked) {
 
 function choiceTable(list, asked) {
   if (!list.length) return "";
-  const heads = ["written as", "with", `${MATRIX.wishes[asked.need]}, ${asked.dtype}`, "verdict in f32", "of the floor", "that is"];
+  const heads = ["written as", "with", `${MATRIX.wishes[asked.need]}, ${asked.dtype}`, "verdict in f32", "share of the floor", "what it is"];
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "ways of writing it" },
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "approaches" },
     make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows(list, asked))));
 }
 
 function fallsOut(list, asked) {
   if (!list.length) return "";
   const open = list[0].run.planned ? { open: "" } : {};
-  return make("details", open, make("summary", {}, `${list.length} that ${list[0].run.planned ? "were only planned" : "fall out or are unknown"}`), choiceTable(list, asked));
+  return make("details", open, make("summary", {}, `${list.length} ${list[0].run.planned ? "that were only planned" : "more, that fail or are unknown"}`), choiceTable(list, asked));
 }
 
 function unobserved(asked) {
@@ -257,7 +256,7 @@ function unobserved(asked) {
   return make("p", { class: "answer" }, text, ...(near.length ? [" Its nearest neighbours with a record are ", ...links, "."] : []));
 }
 
-/** Hides what was not asked for, and fades the cells that do not meet the need. */
+/** Hide what was not asked for, and fade the entries that do not meet the need. */
 function narrowTable(asked) {
   const mine = processor();
   const known = mine && all(".place").some((place) => place.dataset.host === mine.host);
@@ -315,10 +314,10 @@ function compare() {
   box.append(make("p", { class: "answer" }, Object.entries(counts).map(([what, count]) => `${count.toLocaleString("en")} ${what}`).join(", ") + "."));
   for (const said of unlike(a, b)) box.append(make("p", { class: "caution" }, said));
   if (differing.length) box.append(differences(differing, a, b));
-  if (differing.length > LONGEST) box.append(make("p", { class: "quiet" }, `${differing.length - LONGEST} more are not drawn; choose a way of writing it.`));
+  if (differing.length > LONGEST) box.append(make("p", { class: "quiet" }, `${differing.length - LONGEST} more are not drawn; choose an approach.`));
 }
 
-/** Why the two are not like with like. */
+/** Why two runs should not be compared. */
 function* unlike(a, b) {
   if (a.suite !== b.suite) yield "Not made by the same suite: what appeared or disappeared may be the suite's doing.";
   if (a.planned !== b.planned) yield "One was executed, the other only planned for a device that was not there.";
@@ -360,7 +359,7 @@ function copied(block) {
   return make("div", { class: "copied" }, button, block);
 }
 
-/** Where the clipboard is out of reach, as from disk, the text is selected instead. */
+/** Copy a program; where the clipboard is out of reach, as from disk, select it instead. */
 async function copy(code, button) {
   try {
     await navigator.clipboard.writeText(code.textContent);

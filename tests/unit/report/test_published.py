@@ -1,4 +1,4 @@
-"""The published records against the data: what one names, the other has."""
+"""The published records and matrix/data/ fit together: what one names, the other has."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def verdicts(made, judgements):
 
 
 def test_every_record_is_of_a_run_that_the_catalog_plans(made):
-    """But for nightly builds: the catalog has the newest alone."""
+    """Nightly builds are left out: the catalog has only the newest."""
     planned = {
         ids.Run(target=target, profile=profile.name).id
         for release in CATALOG.releases

@@ -58,7 +58,8 @@ def test_what_is_published_is_what_the_records_say(tmp_path):
     made = [run for run in summary.support.runs if run.engine]
     assert {run.profile: run.same_as for run in made}["default"] == "tf2.8.4-py310-cpu+onednn-off"
     assert all((tmp_path / run.record).is_file() for run in made)
-    assert summary.headline.unknown == {"never run on that host class": 13 * (len(summary.support.runs) - 3)}
+    never = 13 * (len(summary.support.runs) - 3)
+    assert summary.headline[0].endswith(f" {never:,} unknown: never run on that host class ({never:,}).")
     assert [(error.known, error.count) for error in summary.support.errors] == [("fused-conv-groups", 1)]
 
 
@@ -89,7 +90,8 @@ def test_every_link_of_the_whole_table_leads_somewhere(tmp_path):
     report(tmp_path, None)
     text = (tmp_path / "SUPPORT.md").read_text()
     for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
-        assert (tmp_path / target).exists(), target
+        folder = paths.REPORTS if target.startswith("../") else tmp_path
+        assert (folder / target).exists(), target
     used, defined = re.findall(r"\[\^(\d+)\](?!:)", text), re.findall(r"^\[\^(\d+)\]: \S", text, re.MULTILINE)
     assert used and set(used) == set(defined) and len(defined) == len(set(defined))
 
@@ -117,7 +119,7 @@ def test_where_there_is_no_record_the_table_is_empty(tmp_path):
     readme = publish(tmp_path)
     summary = report(tmp_path, readme)
     assert summary.support.verdicts == summary.support.runs == []
-    assert "The whole table has 0 cells: 0 are observed." in readme.read_text()
+    assert "The whole table has 0 entries: 0 are observed." in readme.read_text()
 
 
 def test_hostile_texts_stay_text(tmp_path):
@@ -139,7 +141,7 @@ def test_hostile_texts_stay_text(tmp_path):
 
 @given(st.text())
 def test_whatever_is_escaped_is_shown_as_itself_in_a_cell(text):
-    """As CommonMark and the tables of GitHub read it: one row, two cells, and no element inside of them."""
+    """CommonMark and GitHub's tables read one row with two cells, and no element inside them."""
     page = MarkdownIt("commonmark").enable("table").parse(f"| a | b |\n|---|---|\n| {escape(text)} | end |\n")
     cells = [token for token in page if token.type == "inline"][2:]
     assert len(cells) == 2 and [token.type for token in page].count("tr_open") == 2
@@ -165,5 +167,4 @@ def test_plain_texts_have_no_control_characters_and_one_line(text):
 
 def test_the_committed_schemas_are_current():
     for name, schema in schemas.schemas().items():
-        committed = (paths.SCHEMAS / name).read_bytes()
-        assert committed == schemas.encode(schema), "renew them with: python -m matrix.report.schemas"
+        assert (paths.SCHEMAS / name).read_bytes() == schema, "renew them with: python -m matrix.report.schemas"

@@ -150,7 +150,7 @@ def of(release: str, seconds: dict, **changes):
 
 
 def twice(made):
-    """As if a run before had found the same."""
+    """The same run, as if an earlier run had found the same."""
     ratios = [[msgspec.structs.replace(one, before=one.interval) for one in point.ratios] for point in made.points]
     points = [msgspec.structs.replace(point, ratios=found) for point, found in zip(made.points, ratios, strict=True)]
     return msgspec.structs.replace(made, points=points)
@@ -190,10 +190,10 @@ def test_every_doubt_has_words_and_a_way_on():
     assert told.count(";") == len(doubts) - 1 and set(speed_tables.DOUBTS) == set(speed_records.DoubtKind.__args__)
     variants = [msgspec.structs.replace(one, doubts=doubts) for one in TIMED.points[0].variants]
     doubtful = msgspec.structs.replace(TIMED, points=[msgspec.structs.replace(TIMED.points[0], variants=variants)])
-    (line,) = speed_tables.next_in_words(doubtful)
+    line = speed_tables.next_in_words(doubtful)
     assert line.endswith("nox -s speed -- --release 2.8.4 --profile onednn-on --depth default --engine venv --again")
-    assert "greater --depth" not in line, "of a slow call no depth takes more"
-    assert "greater --depth" in next(speed_tables.next_in_words(msgspec.structs.replace(doubtful, depth="quick")))
+    assert "greater --depth" not in line, "no depth takes more samples of a slow call"
+    assert "greater --depth" in speed_tables.next_in_words(msgspec.structs.replace(doubtful, depth="quick"))
 
 
 def asked(wish="infer", **more) -> Asked:
