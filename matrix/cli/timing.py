@@ -21,7 +21,8 @@ from matrix.record.speed_records import Depth
 from matrix.record.store import EngineName
 from matrix.report.speed_tables import summary
 from matrix.speed import speed_runs
-from matrix.speed.speed_runs import DEPTHS, PEERS, Asked, Outcome, Session
+from matrix.speed.comparisons import DEPTHS
+from matrix.speed.speed_runs import PEERS, Asked, Outcome, Session
 
 DEPTH = "quick: 3 points, a minute; default: 14, about 5 minutes; full: all layers and modes."
 

@@ -23,7 +23,8 @@ from matrix.record import records, speed_records
 from matrix.record.records import Error, Evidence, Host, Record, Status
 from matrix.record.speed_records import Direction, SpeedRun
 from matrix.record.store import EngineName
-from matrix.speed.comparisons import DENSE, shown
+from matrix.speed.comparisons import shown
+from matrix.speed.speed_stream import DENSE
 
 NEVER_MADE = "never made on this host class"
 

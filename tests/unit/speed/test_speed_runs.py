@@ -241,12 +241,12 @@ def test_a_peer_is_a_run_of_its_own(engine, reports):
 
 @pytest.mark.parametrize("peer", speed_runs.PEERS)
 def test_every_peer_has_its_program_and_its_lock(peer):
-    assert locks.files(speed_runs._peer(peer, "venv").target)[0].is_file()
+    assert locks.files(speed_runs.peer(peer, "venv").target)[0].is_file()
     assert (paths.SUITE / "speed" / "peers" / f"{peer}_peer.py").is_file()
 
 
 def test_a_wheel_that_no_index_has_comes_from_where_pip_is_told(monkeypatch):
-    target = speed_runs._peer("torch", "venv").target
+    target = speed_runs.peer("torch", "venv").target
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels /more")
     assert locks.install_command(target)[-4:] == ["--find-links", "/wheels", "--find-links", "/more"]
     monkeypatch.delenv("PIP_FIND_LINKS")
