@@ -81,15 +81,6 @@ class Subject:
         return self.target.release if isinstance(self.target, Peer) else None
 
     @property
-    def program(self) -> Program:
-        part = f"speed.{PEERS_FOLDER}.{self.peer}_peer" if self.peer else "speed"
-        return Program(suite=paths.SUITE, part=part)
-
-    @property
-    def host_class(self) -> str:
-        return host.facts(self.target.backend).host_class
-
-    @property
     def speed_sha256(self) -> str:
         return speed_sha256(peer=self.peer is not None)
 
@@ -109,7 +100,8 @@ class Subject:
         different suites or environments are never mixed.
         """
         inputs = hashlib.sha256(f"{self.recipe_sha256} {self.speed_sha256}".encode()).hexdigest()
-        folder = WORK / self.host_class / self.engine / f"{self.run}-{depth}-{inputs[:12]}"
+        host_class = host.facts(self.target.backend).host_class
+        folder = WORK / host_class / self.engine / f"{self.run}-{depth}-{inputs[:12]}"
         return [folder / f"process-{number}.jsonl" for number in range(PROCESSES[depth])]
 
 
@@ -278,8 +270,10 @@ def _process(
             progress.observed(subject.run)
         output.append(data)
 
+    part = f"speed.{PEERS_FOLDER}.{subject.peer}_peer" if subject.peer else "speed"
     arguments = ["--process", str(number), "--depth", depth]
-    process = ENGINES[subject.engine].start(environment, subject.program, arguments, subject.variables, LIMITS)
+    program = Program(suite=paths.SUITE, part=part)
+    process = ENGINES[subject.engine].start(environment, program, arguments, subject.variables, LIMITS)
     end = follow(process, take, LIMITS, f"{subject.run}.speed-{number}", threading.Event())
     if not stream.is_whole:
         why = stream.not_imported or stream.refused or f"process {number}: {end.reason}"
