@@ -20,7 +20,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause
-from matrix.judge.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
+from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
 from matrix.record.records import Check, Mode, Observation
 from matrix.record.speed_records import Direction
 from matrix.suite import catalog as suite
@@ -221,7 +221,7 @@ def _fused(witness: Witness, approach: str, asked: Asked) -> Answer:
     seen = witness.cells.get(approach, {}).get((approach, "graph", "fusion", case))
     if not seen or not seen.fusion:
         return "unknown"
-    return INSIDE[seen.fusion.epilogue]
+    return IS_FUSED[seen.fusion.epilogue]
 
 
 def _planned(fused: Answer) -> str:

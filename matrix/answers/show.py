@@ -12,7 +12,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.known_errors import spoken
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause, notes
-from matrix.judge.verdicts import FAILED, Answer, Judgement, Need, Word, core_case, weigh
+from matrix.judge.verdicts import FAILED, Answer, Judgement, Need, VerdictWord, core_case, weigh
 from matrix.record.records import Observation
 
 
@@ -25,7 +25,7 @@ class Shown(Strict, frozen=True, kw_only=True):
     host_class: str
     record: str
     default: bool
-    verdict: Word
+    verdict: VerdictWord
     needs: dict[Need, Answer]
     notes: list[str]
     cells: list[Observation]

@@ -18,7 +18,7 @@ from matrix.judge.verdicts import (
     Need,
     core_case,
     core_cells,
-    ways_round,
+    workarounds,
 )
 from matrix.record.records import Observation, Status
 from matrix.suite import catalog as suite
@@ -108,7 +108,7 @@ def _of_needs(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -
         for observation in failed:
             by_mode[observation.mode].append(_epilogue(observation))
         where = _listed([f"{mode}{_which(judgement, need, mode, names)}" for mode, names in by_mode.items()])
-        alike[_why(failed, cause), _ways(ways_round(judgement, need, others))].append(f"{need} in {where}")
+        alike[_why(failed, cause), _ways(workarounds(judgement, need, others))].append(f"{need} in {where}")
     for (why, ways), needs in alike.items():
         yield f"Fails: {'; '.join(needs)}: {why}. {ways}"
 

@@ -18,7 +18,7 @@ from matrix.catalog.known_errors import KnownError, recognise
 from matrix.catalog.releases import Catalog
 from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.notes import causes, notes
-from matrix.judge.verdicts import Answer, Judgement, Need, Question, Word
+from matrix.judge.verdicts import Answer, Judgement, Need, Question, VerdictWord
 from matrix.record import records, speed_records
 from matrix.record.records import Error, Evidence, Host, Record, Status
 from matrix.record.speed_records import Direction, SpeedRun
@@ -102,7 +102,7 @@ class Verdict(Strict, frozen=True, kw_only=True):
     host_class: str
     approach: str
     engine: EngineName
-    verdict: Word
+    verdict: VerdictWord
     needs: dict[Need, Answer]
     evidence: Evidence | None = None
     notes: list[str] = []

@@ -15,12 +15,12 @@ from matrix.catalog.known_errors import KnownError
 from matrix.catalog.releases import Catalog
 from matrix.judge.landmarks import COMPARED
 from matrix.judge.support import ErrorEntry, RunEntry, Support, Verdict, question_of
-from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Question, Word, core_cells
+from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Question, VerdictWord, core_cells
 from matrix.record.host import is_emulated
 from matrix.record.records import Observation, Outcome, Record, Status
 from matrix.suite import catalog as suite
 
-WORDS: dict[Word, str] = {
+WORDS: dict[VerdictWord, str] = {
     "fused": "works, and bias and ReLU are computed inside of the convolution's kernel",
     "works": "infers in every mode that the release has, and trains",
     "partial": "something works and something fails: the note says what, and the way round",
@@ -74,7 +74,7 @@ class Row:
     """A run that has a record; by approach the verdict's word, and the number of its note where it has one."""
 
     run: RunEntry
-    cells: tuple[tuple[Word, int | None], ...]
+    cells: tuple[tuple[VerdictWord, int | None], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ def sections(support: Support) -> tuple[tuple[Section, ...], tuple[str, ...]]:
 
 def _row(run: RunEntry, verdicts: Iterable[Verdict], numbers: dict[str, int]) -> Row:
     """A row that says itself which run it is the same as needs no note for that."""
-    cells: list[tuple[Word, int | None]] = []
+    cells: list[tuple[VerdictWord, int | None]] = []
     for verdict in verdicts:
         text = " ".join(note for note in verdict.notes if not (run.same_as and note.startswith("The same as")))
         cells.append((verdict.verdict, numbers.setdefault(text, len(numbers) + 1) if text else None))

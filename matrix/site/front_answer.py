@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from matrix.catalog.approaches import APPROACHES, PLAINEST
-from matrix.judge.needs import Answer
+from matrix.judge.needs import SpanAnswer
 from matrix.judge.statements import Statement
 from matrix.judge.support import Verdict, question_of
 from matrix.judge.verdicts import Need
@@ -61,7 +61,7 @@ def _sentences(
 
 def _clauses(statements: Iterable[Statement]) -> Iterator[str]:
     """Needs that are answered alike stand together, as of the newest release."""
-    alike: dict[tuple[Answer, str], list[Need]] = defaultdict(list)
+    alike: dict[tuple[SpanAnswer, str], list[Need]] = defaultdict(list)
     for one in statements:
         if one.need in DOES:
             alike[one.spans[-1].answer, began(one, one.spans[-1])].append(one.need)

@@ -15,7 +15,7 @@ from matrix.answers.lookup import SWITCHES_ITSELF
 from matrix.answers.snippets import snippet
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.judge.support import RunEntry, question_of
-from matrix.judge.verdicts import INSIDE, NEEDS, REPRESENTATIVE, Answer, Judgement, Need
+from matrix.judge.verdicts import IS_FUSED, NEEDS, REPRESENTATIVE, Answer, Judgement, Need
 from matrix.record import speed_records
 from matrix.record.host import CLASSES, SWITCH_ONEDNN_ON
 from matrix.record.records import Mode, Observation
@@ -172,6 +172,6 @@ def _answers(judgement: Judgement) -> str:
 def _answer(seen: Sequence[Observation], wish: Need) -> Answer:
     if wish == "fused":
         usual = (one for one in seen if one.mode == "graph" and one.case.split("/")[1] == REPRESENTATIVE)
-        return next((INSIDE[one.fusion.epilogue] for one in usual if one.fusion), "unknown")
+        return next((IS_FUSED[one.fusion.epilogue] for one in usual if one.fusion), "unknown")
     about, modes = ASKED[wish]
     return answer([one for one in seen if one.mode in modes and one.check in CHECKS[about]])

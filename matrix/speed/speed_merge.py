@@ -15,7 +15,7 @@ from matrix.speed.comparisons import DEPTHS
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """`found` counts all files; `better` are new, or better than the published; `faults` say why a file was left out."""
+    """`found`: how many files; `better`: those that are new or better than before; `faults`: why a file was left out."""
 
     found: int
     better: tuple[Attempt[SpeedRun], ...]

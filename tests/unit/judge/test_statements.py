@@ -14,7 +14,7 @@ from unit.released import CATALOG, RELEASES, at, built, planned, run
 from matrix.catalog.releases import Release, Wheel
 from matrix.judge import statements
 from matrix.judge.changes import Change
-from matrix.judge.needs import answer_of_cell, need_cells
+from matrix.judge.needs import cell_answer, need_cells
 from matrix.judge.statements import CaseStatement, Statement, Statements
 from matrix.judge.verdicts import NEEDS, Judgement, Witness, core_case, core_cells, judge
 from matrix.record.records import Record
@@ -249,9 +249,9 @@ def test_an_epilogue_is_inside_only_where_the_program_runs(forward, epilogue, an
         return {"epilogue": epilogue} if cell[2] == "fusion" else {}
 
     (judgement,) = (one for one in judge([at("2.8.4", change)]) if one.approach == "nn-conv2d")
-    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d"))) == answer
-    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d", "none"))) is None
-    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", "g9-k9/bias/f32/nhwc")) is None
+    assert cell_answer(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d"))) == answer
+    assert cell_answer(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d", "none"))) is None
+    assert cell_answer(judgement, ("nn-conv2d", "jit", "fusion", "g9-k9/bias/f32/nhwc")) is None
 
 
 def test_a_change_is_told_where_only_one_of_both_runs_observed_its_cell():

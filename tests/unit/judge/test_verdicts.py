@@ -8,7 +8,7 @@ from unit.fabricated import error, header, observe, record, where
 
 from matrix.catalog import known_errors
 from matrix.judge.notes import causes, notes
-from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, judge, ways_round
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, judge, workarounds
 from matrix.record.records import Error, Host, Record
 from matrix.suite import catalog as suite
 
@@ -140,7 +140,7 @@ def test_a_way_round_is_only_what_passed_on_the_same_host_class_and_computes_the
     on = record(profile="onednn-on", host=elsewhere)
     judgement = one(off, on)
     beside = [other for other in judge([off, on]) if other.witness.place == judgement.witness.place]
-    ways = ways_round(judgement, "train", beside)
+    ways = workarounds(judgement, "train", beside)
     assert ways == {
         "mode": [], "profile": [], "approach": ["keras-groups", "slice-loop", "masked-dense", "patches-einsum"],
     }  # fmt: skip
