@@ -21,10 +21,10 @@ What = Literal["need", "verdict", "outcome", "error", "fusion"]
 class Change(Strict, frozen=True, kw_only=True):
     """What changed from `before` to `release`, its nearest observed neighbour, under these profiles.
 
-    `was` and `now` are answers (`need`), words (`verdict`), error texts (`error`), or what the change of no need says:
-    outcomes (`outcome`) and where the epilogue ran (`fusion`). `count`: how many cells changed in this way. `runs`: the
-    run of `before` and that of `release`; `deciding`: one of the cells in each run that observed it, as
-    `run/approach/mode/check/case`; `suites_differ`: whether the two runs were made by different suites.
+    `was` and `now` are answers (`need`), words (`verdict`) or error texts (`error`). For cells that changed although no
+    need did, they are outcomes (`outcome`) or where the epilogue ran (`fusion`). `count`: how many cells changed in
+    this way. `runs`: the run of `before` and the run of `release`. `deciding`: one of the cells, in each run that
+    observed it, as `run/approach/mode/check/case`. `suites_differ`: whether different suites made the two runs.
     """
 
     release: str

@@ -2,7 +2,7 @@
 
 Needs are judged on the core: each approach's base geometry in f32 and nhwc, with all epilogues. `JUDGED` says which
 observations a need is judged on, `_answer` how an answer follows from them, and `_word` how the verdict's word follows
-from the answers. `deciding` names the observations that a verdict rests on, so that each can be looked up in its record.
+from the answers. `deciding` names the observations that a verdict rests on: each can be looked up in its record.
 """
 
 from __future__ import annotations
@@ -22,20 +22,9 @@ from matrix.suite import catalog as suite
 Need = Literal["infer-eager", "infer-graph", "infer-jit", "train", "fused"]
 Answer = Literal["yes", "no", "some", "unknown"]
 VerdictWord = Literal[
-    "fused",
-    "works",
-    "partial",
-    "refused",
-    "wrong",
-    "crash",
-    "timeout",
-    "oom",
-    "absent",
-    "unknown",
-    "plans-fused",
-    "plans-separate",
-    "registered-only",
-]
+    "fused", "works", "partial", "refused", "wrong", "crash", "timeout", "oom", "absent", "unknown",
+    "plans-fused", "plans-separate", "registered-only",
+]  # fmt: skip
 Worst = Literal["wrong", "crash", "timeout", "oom"]
 Cells = Mapping[CellId, Observation]
 Question = tuple[str, str, str, str]
@@ -225,22 +214,15 @@ def _word(
     judged: Mapping[Need, Sequence[Observation | None]],
     needs: Mapping[Need, Answer],
 ) -> VerdictWord:
-    """Return the worst outcome anywhere; for a device that was not there, what was planned for `bias_relu` in graph
-    mode; else the word for the needs that the release has the API for: all met is `works` (or `fused`), none met
-    `refused`, a mixture `partial`, and what leaves that open `unknown`. Where it has no API the word is `absent`.
+    """Return the worst outcome, wherever it is. Without one, judge the needs that the release has the API for: all met
+    is `works` (or `fused`), none met `refused`, a mixture `partial`, and what leaves that open `unknown`; where the
+    release has no API at all, `absent`.
     """
     outcomes = {observation.outcome for observation in cells.values()}
     if worst := next((outcome for outcome in WORST if outcome in outcomes), None):
         return worst
     if cells and not any(observation.evidence == "executed" for observation in cells.values()):
-        plan = cells.get((approach, "graph", "fusion", core_case(approach)))
-        if plan is None or plan.outcome == "skipped":
-            return "unknown"
-        if plan.outcome == "pass" and plan.evidence == "registered":
-            return "registered-only"
-        if plan.outcome == "pass" and plan.fusion:
-            return "plans-fused" if plan.fusion.epilogue == "fused" else "plans-separate"
-        return "absent" if plan.outcome == "absent" else "refused"
+        return _planned(cells.get((approach, "graph", "fusion", core_case(approach))))
     met = {needs[need] for need, seen in judged.items() if any(one is None or one.outcome != "absent" for one in seen)}
     if not met:
         return "absent"
@@ -249,6 +231,17 @@ def _word(
     if met == {"no"}:
         return "refused"
     return "partial" if "some" in met or {"yes", "no"} <= met else "unknown"
+
+
+def _planned(plan: Observation | None) -> VerdictWord:
+    """Judge a device that was not there by what was planned for it, or registered: `bias_relu` in graph mode."""
+    if plan is None or plan.outcome == "skipped":
+        return "unknown"
+    if plan.outcome == "pass" and plan.evidence == "registered":
+        return "registered-only"
+    if plan.outcome == "pass" and plan.fusion:
+        return "plans-fused" if plan.fusion.epilogue == "fused" else "plans-separate"
+    return "absent" if plan.outcome == "absent" else "refused"
 
 
 def workarounds(judgement: Judgement, need: Need, others: Iterable[Judgement]) -> dict[str, list[str]]:
@@ -284,7 +277,7 @@ def core_case(approach: str, epilogue: str = REPRESENTATIVE) -> str:
 
 
 def core_cells(approach: str, need: Need) -> tuple[CellId, ...]:
-    """Return the cells that a need is judged on, in the suite's order; none where the approach has none of its modes."""
+    """Return the cells that a need is judged on, in the suite's order: none where the approach lacks all its modes."""
     return _core(approach, *JUDGED[need])
 
 
@@ -323,7 +316,7 @@ def _is_known(case: str) -> bool:
 
 
 def _best(records: Iterable[Record]) -> Record:
-    """Return the record that says most; of several the one of docker, whose environment is known best; then the newest."""
+    """Return the record that says most; then docker's, whose environment is known better; then the newest."""
 
     def rank(record: Record) -> tuple[int, bool]:
         header = record.header

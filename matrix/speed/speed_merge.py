@@ -15,7 +15,7 @@ from matrix.speed.comparisons import DEPTHS
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """`found`: how many files; `better`: those that are new or better than before; `faults`: why a file was left out."""
+    """`found` counts the files; `better` are those that are new or better; `faults` say why a file was left out."""
 
     found: int
     better: tuple[Attempt[SpeedRun], ...]
