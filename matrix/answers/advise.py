@@ -20,7 +20,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause
-from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, Judgement, Witness, weigh
+from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, JudgedRun, Judgement, weigh
 from matrix.record.records import Check, Mode, Observation
 from matrix.record.speed_records import Direction
 from matrix.suite import catalog as suite
@@ -91,9 +91,9 @@ def advise(recorded: Recorded, asked: Asked, catalog: Catalog, cause: Cause, mac
     alike: dict[tuple[str, str], list[Choice]] = defaultdict(list)
     for release in recorded.found.releases:
         default = default_profile(recorded, release, catalog, machine)
-        for witness in recorded.of(release):
+        for run in recorded.of(release):
             for approach in INTERCHANGEABLE:
-                choice = _choice(weigh(witness, approach), asked, catalog, cause, default=default)
+                choice = _choice(weigh(run, approach), asked, catalog, cause, default=default)
                 alike[choice.approach, choice.profile].append(choice)
     profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
     choices = sorted(
@@ -129,7 +129,7 @@ def _with_speed(choices: Iterable[Choice], recorded: Recorded, asked: Asked) -> 
 
 
 def _unobserved(recorded: Recorded) -> Backend | None:
-    runs = [one.asked for release in recorded.found.releases for one in recorded.of(release)]
+    runs = [one.header for release in recorded.found.releases for one in recorded.of(release)]
     return runs[0].backend if runs and all(run.planned_for for run in runs) else None
 
 
@@ -166,26 +166,26 @@ def _rank(choice: Choice) -> tuple[object, ...]:
 
 
 def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, *, default: str | None) -> Choice:
-    witness = judgement.witness
+    run = judgement.run
     cells = list(_cells(judgement, asked))
     passed = [one for one in cells if one.outcome == "pass"]
     failed = [one for one in cells if one.outcome in FAILED]
-    profile = next((one for one in catalog.profiles if one.name == witness.asked.profile), None)
+    profile = next((one for one in catalog.profiles if one.name == run.header.profile), None)
     shown = failed[:3] or passed[:1]
-    fused = _fused(witness, judgement.approach, asked)
+    fused = _fused(run, judgement.approach, asked)
     return Choice(
         approach=judgement.approach,
-        profile=witness.asked.profile,
-        release=witness.asked.release,
+        profile=run.header.profile,
+        release=run.header.release,
         answer=answer(cells),
         passed=len(passed),
         of=len(passed) + len(failed),
         fused=fused,
-        nothing_to_set=witness.asked.profile == default,
+        nothing_to_set=run.header.profile == default,
         groups_seen=asked.groups is None or any(_groups(one) == asked.groups for one in passed + failed),
         setting=profile.setting if profile else "",
-        cells=["/".join((witness.answers.run, *one.cell)) for one in shown],
-        why=_why(cells, failed, cause) if not witness.asked.planned_for else _planned(fused),
+        cells=["/".join((run.judged_by.run, *one.cell)) for one in shown],
+        why=_why(cells, failed, cause) if not run.header.planned_for else _planned(fused),
     )
 
 
@@ -215,10 +215,10 @@ def answer(cells: Sequence[Observation]) -> Answer:
     return "yes" if passed and set(outcomes) <= {"pass", "absent"} else "unknown"
 
 
-def _fused(witness: Witness, approach: str, asked: Asked) -> Answer:
+def _fused(run: JudgedRun, approach: str, asked: Asked) -> Answer:
     """Whether bias and ReLU were seen inside of the kernel at that dtype, in graph mode."""
     case = f"{APPROACHES[approach].base}/{REPRESENTATIVE}/{asked.dtype}/nhwc"
-    seen = witness.cells.get(approach, {}).get((approach, "graph", "fusion", case))
+    seen = run.cells.get(approach, {}).get((approach, "graph", "fusion", case))
     if not seen or not seen.fusion:
         return "unknown"
     return IS_FUSED[seen.fusion.epilogue]

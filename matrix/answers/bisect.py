@@ -97,10 +97,10 @@ def _recorded(question: Question, release: str, reports: Path) -> list[Seen]:
         loaded = lookup.load(reports, release, "cpu")
     except BadUsage:
         return []
-    asked = (one for one in loaded.witnesses if one.asked.release == release)
-    witness = next((one for one in asked if one.asked.profile == question.profile.name), None)
-    seen = witness.cells.get(question.cell[0], {}).get(question.cell) if witness else None
-    return [Seen(release=release, outcome=question.of(seen), source=witness.answers.run)] if witness and seen else []
+    asked = (one for one in loaded.judged_runs if one.header.release == release)
+    run = next((one for one in asked if one.header.profile == question.profile.name), None)
+    seen = run.cells.get(question.cell[0], {}).get(question.cell) if run else None
+    return [Seen(release=release, outcome=question.of(seen), source=run.judged_by.run)] if run and seen else []
 
 
 def search(candidates: Sequence[str], is_good: Callable[[str], bool | None]) -> tuple[int, int]:

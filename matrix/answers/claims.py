@@ -19,7 +19,7 @@ from matrix.base import paths
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Text, load_entries
-from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, Witness, core_case, is_control, weigh, witnesses
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, JudgedRun, core_case, is_control, judged_runs, weigh
 from matrix.record.records import CellId, Mode, Record
 from matrix.suite import catalog as suite
 
@@ -79,16 +79,16 @@ def load(data: Path = paths.DATA) -> tuple[Claim, ...]:
 
 
 def decide(claims: Iterable[Claim], records: Iterable[Record]) -> list[Decided]:
-    seen = [witness for witness in witnesses(records) if not witness.asked.same_as and not _doubtful(witness)]
+    seen = [run for run in judged_runs(records) if not run.header.same_as and not _doubtful(run)]
     return [_decide(claim, seen) for claim in claims]
 
 
-def _doubtful(witness: Witness) -> bool:
-    observed = (one for cells in witness.cells.values() for one in cells.values())
+def _doubtful(run: JudgedRun) -> bool:
+    observed = (one for cells in run.cells.values() for one in cells.values())
     return any(is_control(one.case) and not suite.is_misuse(one.case) and one.outcome in FAILED for one in observed)
 
 
-def _decide(claim: Claim, seen: Sequence[Witness]) -> Decided:
+def _decide(claim: Claim, seen: Sequence[JudgedRun]) -> Decided:
     votes = list(QUERIES[claim.query](claim, seen))
     pro, contra = ([vote for vote in votes if vote[0] == side] for side in (True, False))
     by_place: dict[str, Counter[bool]] = defaultdict(Counter)
@@ -120,63 +120,63 @@ def _spread(votes: Sequence[Vote]) -> list[str]:
     return list(dict.fromkeys(vote[1] for vote in chosen))[:SHOWN]
 
 
-def _cells(claim: Claim, seen: Sequence[Witness]) -> Iterator[Vote]:
-    for witness in seen:
+def _cells(claim: Claim, seen: Sequence[JudgedRun]) -> Iterator[Vote]:
+    for run in seen:
         for cell in _core_cells(claim, _check(claim)):
-            shown = _shows(witness, cell, claim.shows)
+            shown = _shows(run, cell, claim.shows)
             if shown is not None:
-                yield shown, _name(witness, cell), _place(witness), witness.asked.release
+                yield shown, _name(run, cell), _place(run), run.header.release
 
 
-def _pairs(claim: Claim, seen: Sequence[Witness]) -> Iterator[Vote]:
+def _pairs(claim: Claim, seen: Sequence[JudgedRun]) -> Iterator[Vote]:
     """A pair of which one was not observed says nothing."""
     assert claim.against
-    for witness in seen:
+    for run in seen:
         for cell in _core_cells(claim, _check(claim)):
-            first, second = (_shows(witness, one, claim.shows) for one in (cell, _other(cell, claim.against)))
+            first, second = (_shows(run, one, claim.shows) for one in (cell, _other(cell, claim.against)))
             if first is not None and second is not None:
                 for_it = (second and not first) if claim.turned else (first and not second)
-                yield for_it, _name(witness, cell), _place(witness), witness.asked.release
+                yield for_it, _name(run, cell), _place(run), run.header.release
 
 
-def _newer(claim: Claim, seen: Sequence[Witness]) -> Iterator[Vote]:
+def _newer(claim: Claim, seen: Sequence[JudgedRun]) -> Iterator[Vote]:
     """What releases have in common says nothing either way."""
-    series: dict[tuple[str, str, str], list[Witness]] = defaultdict(list)
-    for witness in seen:
-        if witness.answers.observations and not witness.asked.planned_for:
-            series[witness.asked.backend, witness.asked.profile, witness.asked.host.host_class].append(witness)
+    series: dict[tuple[str, str, str], list[JudgedRun]] = defaultdict(list)
+    for run in seen:
+        if run.judged_by.observations and not run.header.planned_for:
+            series[run.header.backend, run.header.profile, run.header.host.host_class].append(run)
     for group in series.values():
-        for old, new in pairwise(sorted(group, key=lambda witness: Version(witness.asked.release))):
+        for old, new in pairwise(sorted(group, key=lambda run: Version(run.header.release))):
             for approach in claim.approaches:
-                before, after = (weigh(witness, approach).needs for witness in (old, new))
+                before, after = (weigh(run, approach).needs for run in (old, new))
                 for need in NEEDS:
                     if {before[need], after[need]} == {"yes", "no"}:
                         check, modes = JUDGED.get(need, ("fusion", ("graph",)))
                         cell = (approach, modes[0], check, core_case(approach))
-                        yield after[need] == "yes", _name(new, cell), _place(new), new.asked.release
+                        yield after[need] == "yes", _name(new, cell), _place(new), new.header.release
 
 
-def _backends(claim: Claim, seen: Sequence[Witness]) -> Iterator[Vote]:
+def _backends(claim: Claim, seen: Sequence[JudgedRun]) -> Iterator[Vote]:
     """Plans are compared with plans, under the profile that they share."""
-    planned: dict[tuple[str, str, str], dict[str, Witness]] = defaultdict(dict)
-    for witness in seen:
-        if witness.asked.planned_for:
-            minor = ".".join(witness.asked.release.split(".")[:2])
-            planned[minor, witness.asked.profile, witness.asked.host.host_class][witness.asked.backend] = witness
+    planned: dict[tuple[str, str, str], dict[str, JudgedRun]] = defaultdict(dict)
+    for run in seen:
+        if run.header.planned_for:
+            minor = ".".join(run.header.release.split(".")[:2])
+            planned[minor, run.header.profile, run.header.host.host_class][run.header.backend] = run
     for by_backend in planned.values():
         for one, other in combinations([by_backend[name] for name in sorted(by_backend)], 2):
             for approach in claim.approaches:
                 cell = (approach, "graph", "fusion", core_case(approach))
-                plans = [_shows(witness, cell, "fused") for witness in (one, other)]
+                plans = [_shows(run, cell, "fused") for run in (one, other)]
                 if None not in plans:
-                    yield plans[0] != plans[1], _name(one, cell), _place(one), one.asked.release
+                    yield plans[0] != plans[1], _name(one, cell), _place(one), one.header.release
 
 
-def _none(_: Claim, __: Sequence[Witness]) -> Iterator[Vote]:
+def _none(_: Claim, __: Sequence[JudgedRun]) -> Iterator[Vote]:
     yield from ()
 
 
-QUERIES: dict[Query, Callable[[Claim, Sequence[Witness]], Iterator[Vote]]] = {
+QUERIES: dict[Query, Callable[[Claim, Sequence[JudgedRun]], Iterator[Vote]]] = {
     "cells": _cells,
     "pairs": _pairs,
     "newer": _newer,
@@ -204,9 +204,9 @@ def _other(cell: CellId, against: Against) -> CellId:
     return against.approach or approach, against.mode or mode, check, "/".join([against.geometry or base, *rest])
 
 
-def _shows(witness: Witness, cell: CellId, wanted: Shows) -> bool | None:
+def _shows(run: JudgedRun, cell: CellId, wanted: Shows) -> bool | None:
     """None where it was not observed. What is fused into an operation that then fails is not fused."""
-    seen = witness.cells.get(cell[0], {})
+    seen = run.cells.get(cell[0], {})
     forward = seen.get((cell[0], cell[1], "forward", cell[3]))
     if wanted in {"passes", "fails"}:
         known = forward is not None and (forward.outcome == "pass" or forward.outcome in FAILED)
@@ -220,10 +220,10 @@ def _shows(witness: Witness, cell: CellId, wanted: Shows) -> bool | None:
     return observed.fusion.epilogue == "separate"
 
 
-def _place(witness: Witness) -> str:
-    planned = ", planned" if witness.asked.planned_for else ""
-    return f"{witness.asked.backend}, {witness.asked.profile}{planned}"
+def _place(run: JudgedRun) -> str:
+    planned = ", planned" if run.header.planned_for else ""
+    return f"{run.header.backend}, {run.header.profile}{planned}"
 
 
-def _name(witness: Witness, cell: CellId) -> str:
-    return "/".join((witness.answers.run, *cell))
+def _name(run: JudgedRun, cell: CellId) -> str:
+    return "/".join((run.judged_by.run, *cell))

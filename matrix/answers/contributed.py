@@ -19,7 +19,7 @@ from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
-from matrix.judge.verdicts import Witness
+from matrix.judge.verdicts import JudgedRun
 from matrix.record import records, store
 from matrix.record.records import Host, Name, Observation, Sha256
 
@@ -120,17 +120,17 @@ def read_all(reports: Path) -> Iterator[Contribution]:
             continue
 
 
-def against(contribution: Contribution, witnesses: list[Witness]) -> Against:
+def against(contribution: Contribution, judged_runs: list[JudgedRun]) -> Against:
     """The published CPU run of the same release and the same oneDNN; of the same host class where there is one."""
     header = contribution.header
     like = [
         one
-        for one in witnesses
-        if (one.asked.release, one.asked.backend, one.answers.onednn) == (header.release, "cpu", header.onednn)
-        and not one.asked.same_as
-        and one.asked.profile in {"default", "onednn-on", "onednn-off"}
+        for one in judged_runs
+        if (one.header.release, one.header.backend, one.judged_by.onednn) == (header.release, "cpu", header.onednn)
+        and not one.header.same_as
+        and one.header.profile in {"default", "onednn-on", "onednn-off"}
     ]
-    like.sort(key=lambda one: one.asked.host.host_class != header.host.host_class)
+    like.sort(key=lambda one: one.header.host.host_class != header.host.host_class)
     if not like:
         return Against(name=contribution.name, header=header, run=None, same=0, other=[])
     ours = {cell: one.outcome for cells in like[0].cells.values() for cell, one in cells.items()}
@@ -141,7 +141,7 @@ def against(contribution: Contribution, witnesses: list[Witness]) -> Against:
         if one.outcome != ours[one.cell]
     ]
     return Against(
-        name=contribution.name, header=header, run=like[0].answers.run, same=len(both) - len(other), other=other
+        name=contribution.name, header=header, run=like[0].judged_by.run, same=len(both) - len(other), other=other
     )
 
 

@@ -32,7 +32,7 @@ from matrix.base.ids import Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError, found_in, recognise, searched, spoken
-from matrix.judge.verdicts import FAILED, Witness, core_case, is_control, witnesses
+from matrix.judge.verdicts import FAILED, JudgedRun, core_case, is_control, judged_runs
 from matrix.record.records import Check, Header, Mode, Observation, Record, Status
 from matrix.suite import catalog as suite
 
@@ -227,48 +227,48 @@ def _share(example: str, told: set[str]) -> float:
 
 
 def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Answers:
-    found = witnesses(records)
+    found = judged_runs(records)
     named: dict[str, list[_Seen]] = {error.id: [] for error in known}
     counts: dict[str, int] = dict.fromkeys(named, 0)
     unnamed: dict[str, Unnamed] = {}
     texts: dict[str, KnownError | None] = {}
-    for witness in found:
-        for observation in _failures(witness):
+    for run in found:
+        for observation in _failures(run):
             text = spoken(observation)
             if text not in texts:
                 texts[text] = recognise(known, searched(text))
             if error := texts[text]:
                 counts[error.id] += 1
-                named[error.id].append((witness, observation))
+                named[error.id].append((run, observation))
             elif observation.outcome != "wrong":
-                unnamed[text] = _once_more(unnamed.get(text), text, witness, observation)
+                unnamed[text] = _once_more(unnamed.get(text), text, run, observation)
     beside = _beside(found)
     return Answers(
-        places=[_place(witness) for witness in found],
+        places=[_place(run) for run in found],
         errors=[_error(error, counts[error.id], list(_where(named[error.id], beside))) for error in known],
         unnamed=sorted(unnamed.values(), key=lambda one: -one.seen),
     )
 
 
-_Seen = tuple[Witness, Observation]
-_Beside = Mapping[tuple[str, str], Sequence[Witness]]
+_Seen = tuple[JudgedRun, Observation]
+_Beside = Mapping[tuple[str, str], Sequence[JudgedRun]]
 
 
-def _failures(witness: Witness) -> Iterator[Observation]:
+def _failures(run: JudgedRun) -> Iterator[Observation]:
     """What went wrong in a run, once: a run that is the same as another has no observations of its own."""
-    if not witness.asked.same_as:
-        for cells in witness.cells.values():
+    if not run.header.same_as:
+        for cells in run.cells.values():
             yield from (one for one in cells.values() if one.outcome in FAILED or one.error)
 
 
-def _once_more(before: Unnamed | None, text: str, witness: Witness, observation: Observation) -> Unnamed:
+def _once_more(before: Unnamed | None, text: str, run: JudgedRun, observation: Observation) -> Unnamed:
     if before:
         return msgspec.structs.replace(before, seen=before.seen + 1)
-    return Unnamed(text=text, seen=1, cell="/".join((witness.answers.run, *observation.cell)))
+    return Unnamed(text=text, seen=1, cell="/".join((run.judged_by.run, *observation.cell)))
 
 
-def _place(witness: Witness) -> Place:
-    asked = witness.asked
+def _place(run: JudgedRun) -> Place:
+    asked = run.header
     return Place(
         run=asked.run,
         release=asked.release,
@@ -280,7 +280,7 @@ def _place(witness: Witness) -> Place:
         record=f"runs/{asked.host.host_class}/{asked.engine}/{asked.run}.jsonl",
         date=asked.started[:10],
         same_as=asked.same_as,
-        onednn=witness.answers.onednn,
+        onednn=run.judged_by.onednn,
         planned=asked.planned_for is not None,
         reason=asked.reason,
     )
@@ -290,11 +290,11 @@ def _error(error: KnownError, seen: int, where: list[Where]) -> ErrorAnswer:
     return ErrorAnswer(seen=seen, where=where, **{name: getattr(error, name) for name in error.__struct_fields__})
 
 
-def _beside(found: Iterable[Witness]) -> _Beside:
-    """Witnesses by backend and host class."""
-    beside: dict[tuple[str, str], list[Witness]] = defaultdict(list)
-    for witness in found:
-        beside[witness.place[1:]].append(witness)
+def _beside(found: Iterable[JudgedRun]) -> _Beside:
+    """Judged runs by backend and host class."""
+    beside: dict[tuple[str, str], list[JudgedRun]] = defaultdict(list)
+    for run in found:
+        beside[run.place[1:]].append(run)
     return beside
 
 
@@ -305,12 +305,12 @@ def _where(seen: Iterable[_Seen], beside: _Beside) -> list[Where]:
     not told of.
     """
     groups: dict[tuple[int, str, str, str, str], list[Observation]] = defaultdict(list)
-    runs: dict[int, Witness] = {}
-    for witness, one in seen:
+    runs: dict[int, JudgedRun] = {}
+    for run, one in seen:
         if (misused(one.case) or not is_control(one.case)) and one.check != "fusion":
-            runs[id(witness)] = witness
+            runs[id(run)] = run
             exported = one.mode if one.mode in EXPORTS else ""
-            groups[id(witness), one.approach, one.check, exported, variant(one.case)].append(one)
+            groups[id(run), one.approach, one.check, exported, variant(one.case)].append(one)
     wheres = [_single(runs[key[0]], group, beside) for key, group in groups.items()]
     return sorted(_over_releases(_over_variants(wheres)), key=_order)
 
@@ -357,11 +357,11 @@ def _summed(ways: Sequence[Way]) -> Way:
     return msgspec.structs.replace(ways[0], **totals)
 
 
-def _single(witness: Witness, failing: Sequence[Observation], beside: _Beside) -> Where:
-    others = beside[witness.place[1:]]
-    first, header = failing[0], witness.answers
+def _single(run: JudgedRun, failing: Sequence[Observation], beside: _Beside) -> Where:
+    others = beside[run.place[1:]]
+    first, header = failing[0], run.judged_by
     misuse = misused(first.case)
-    by_default = any(_is_default(other.asked, header) for other in others)
+    by_default = any(_is_default(other.header, header) for other in others)
     return Where(
         backend=header.backend,
         host_class=header.host.host_class,
@@ -376,7 +376,7 @@ def _single(witness: Witness, failing: Sequence[Observation], beside: _Beside) -
         runs=[header.run],
         default_in=[header.release] if by_default else [],
         misuse=misuse,
-        ways=[] if misuse else list(measure(failing, witness, others)),
+        ways=[] if misuse else list(measure(failing, run, others)),
     )
 
 

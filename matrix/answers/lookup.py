@@ -10,7 +10,7 @@ from matrix.answers.nearest_release import Found, find
 from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.catalog.releases import Catalog
-from matrix.judge.verdicts import Witness, witnesses
+from matrix.judge.verdicts import JudgedRun, judged_runs
 from matrix.record import host, records, speed_records
 from matrix.record.records import Host, Record
 from matrix.record.speed_records import SpeedRun
@@ -50,17 +50,17 @@ class Recorded:
 
     found: Found
     host_class: str
-    witnesses: tuple[Witness, ...]
+    judged_runs: tuple[JudgedRun, ...]
     timed: dict[str, list[SpeedRun]] = field(default_factory=dict)
 
-    def of(self, release: str) -> list[Witness]:
+    def of(self, release: str) -> list[JudgedRun]:
         """Its runs that have observations of their own; what is the same as another run is that run."""
-        return [one for one in self.witnesses if one.asked.release == release and not one.asked.same_as]
+        return [one for one in self.judged_runs if one.header.release == release and not one.header.same_as]
 
     def default(self, release: str) -> str | None:
         """The profile that nothing set comes to there; None where that was not recorded."""
-        asked = [one for one in self.witnesses if one.asked.release == release and one.asked.profile == "default"]
-        return ids.parse_run(asked[0].asked.same_as or asked[0].asked.run).profile if asked else None
+        asked = [one for one in self.judged_runs if one.header.release == release and one.header.profile == "default"]
+        return ids.parse_run(asked[0].header.same_as or asked[0].header.run).profile if asked else None
 
 
 def releases(reports: Path, backend: str) -> list[str]:
@@ -79,7 +79,7 @@ def load(reports: Path, release: str, backend: str, machine: Machine | None = No
     host_class = _host_class(made, machine)
     chosen = [record for record in made if record.header.host.host_class == host_class]
     timed = {one: speed_records.of_release(reports, host_class, one, backend) for one in found.releases}
-    return Recorded(found=found, host_class=host_class, witnesses=tuple(witnesses(chosen)), timed=timed)
+    return Recorded(found=found, host_class=host_class, judged_runs=tuple(judged_runs(chosen)), timed=timed)
 
 
 def _read(reports: Path, release: str, backend: str) -> list[Record]:

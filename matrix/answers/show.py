@@ -43,9 +43,9 @@ def show(recorded: Recorded, approach: str, wanted: str, cause: Cause) -> Showin
     """`wanted` is a pattern of `mode/check/case`, as in `graph/*/g4-k3/bias_relu/*`."""
     shown = []
     for release in recorded.found.releases:
-        judgements = [weigh(witness, approach) for witness in recorded.of(release)]
+        judgements = [weigh(run, approach) for run in recorded.of(release)]
         default = recorded.default(release)
-        beside = [weigh(witness, other) for witness in recorded.of(release) for other in witness.cells]
+        beside = [weigh(run, other) for run in recorded.of(release) for other in run.cells]
         shown += [_shown(one, beside, default, wanted, cause) for one in judgements]
     if not any(one.cells for one in shown):
         raise BadUsage(f"no cell of {approach} is named {wanted} in these records", "python -m matrix show --help")
@@ -53,7 +53,7 @@ def show(recorded: Recorded, approach: str, wanted: str, cause: Cause) -> Showin
 
 
 def _shown(judgement: Judgement, beside: list[Judgement], default: str | None, wanted: str, cause: Cause) -> Shown:
-    header = judgement.witness.answers
+    header = judgement.run.judged_by
     return Shown(
         run=header.run,
         release=header.release,

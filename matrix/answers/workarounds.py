@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
-from matrix.judge.verdicts import FAILED, Answer, Witness, replaces
+from matrix.judge.verdicts import FAILED, Answer, JudgedRun, replaces
 from matrix.record.records import CellId, Observation
 
 Kind = Literal["profile", "mode", "approach", "release"]
@@ -45,50 +45,48 @@ class Way(Strict, frozen=True, kw_only=True):
         return self.passed == self.of
 
 
-def measure(failing: Sequence[Observation], witness: Witness, others: Iterable[Witness]) -> tuple[Way, ...]:
+def measure(failing: Sequence[Observation], run: JudgedRun, others: Iterable[JudgedRun]) -> tuple[Way, ...]:
     """Ways round these cells, of one approach and check: what passes wherever it was observed comes first.
 
-    `others` are witnesses of the same backend and host class, of this release and of others.
+    `others` are runs on the same backend and host class, of this release and of others.
     """
-    found = [
-        way for kind, name, at, cells in _candidates(failing, witness, others) if (way := _way(kind, name, at, cells))
-    ]
+    found = [way for kind, name, at, cells in _candidates(failing, run, others) if (way := _way(kind, name, at, cells))]
     return tuple(sorted(found, key=lambda way: (not way.whole, way.unseen > way.passed, KINDS.index(way.kind))))
 
 
-Candidate = tuple[Kind, str, Witness, list[CellId]]
+Candidate = tuple[Kind, str, JudgedRun, list[CellId]]
 
 
-def _candidates(failing: Sequence[Observation], witness: Witness, others: Iterable[Witness]) -> Iterator[Candidate]:
+def _candidates(failing: Sequence[Observation], run: JudgedRun, others: Iterable[JudgedRun]) -> Iterator[Candidate]:
     cells = [one.cell for one in failing]
     approach, check = cells[0][0], cells[0][2]
     others = list(others)
     for other in others:
-        if other.place == witness.place and not other.asked.same_as and other.answers.run != witness.answers.run:
-            yield "profile", other.asked.profile, other, cells
+        if other.place == run.place and not other.header.same_as and other.judged_by.run != run.judged_by.run:
+            yield "profile", other.header.profile, other, cells
     modes = {cell[1] for cell in cells}
     for mode in OTHER_MODES if modes <= {*OTHER_MODES, "keras"} else ():
         if mode not in modes:
-            yield "mode", mode, witness, list(dict.fromkeys((approach, mode, check, cell[3]) for cell in cells))
+            yield "mode", mode, run, list(dict.fromkeys((approach, mode, check, cell[3]) for cell in cells))
     for other_approach in APPROACHES:
         if other_approach != approach and replaces(other_approach, approach, modes):
-            yield "approach", other_approach, witness, [(other_approach, *cell[1:]) for cell in cells]
-    yield from _later(cells, witness, others)
+            yield "approach", other_approach, run, [(other_approach, *cell[1:]) for cell in cells]
+    yield from _later(cells, run, others)
 
 
-def _later(cells: list[CellId], witness: Witness, others: Sequence[Witness]) -> Iterator[Candidate]:
+def _later(cells: list[CellId], run: JudgedRun, others: Sequence[JudgedRun]) -> Iterator[Candidate]:
     """The first later release in which all of the cells pass under the same profile, and so under no other setting."""
-    released, profile = _version(witness), witness.asked.profile
-    later = [one for one in others if one.asked.profile == profile and _version(one) > released]
+    released, profile = _version(run), run.header.profile
+    later = [one for one in others if one.header.profile == profile and _version(one) > released]
     for other in sorted(later, key=_version):
-        way = _way("release", other.asked.release, other, cells)
+        way = _way("release", other.header.release, other, cells)
         if way and way.whole and not way.unseen:
-            yield "release", other.asked.release, other, cells
+            yield "release", other.header.release, other, cells
             return
 
 
-def _version(witness: Witness) -> Version:
-    return _parsed(witness.asked.release)
+def _version(run: JudgedRun) -> Version:
+    return _parsed(run.header.release)
 
 
 @cache
@@ -96,7 +94,7 @@ def _parsed(release: str) -> Version:
     return Version(release)
 
 
-def _way(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Way | None:
+def _way(kind: Kind, name: str, at: JudgedRun, cells: Sequence[CellId]) -> Way | None:
     outcomes = {cell: _outcome(at, cell) for cell in cells}
     passed = [cell for cell, outcome in outcomes.items() if outcome == "pass"]
     if not passed:
@@ -110,12 +108,12 @@ def _way(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Way | N
         of=len(passed) + failed,
         unseen=len(cells) - len(passed) - failed,
         cell="/".join(passed[0]),
-        run=at.answers.run if kind == "release" else None,
+        run=at.judged_by.run if kind == "release" else None,
         trains=_answer(gradients) if cells[0][2] == "forward" else None,
     )
 
 
-def _outcome(at: Witness, cell: CellId) -> str | None:
+def _outcome(at: JudgedRun, cell: CellId) -> str | None:
     observed = at.cells.get(cell[0], {}).get(cell)
     return observed.outcome if observed else None
 

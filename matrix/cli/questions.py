@@ -136,7 +136,7 @@ def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     """Check the record that a probe made, and tell how it compares with ours."""
     contribution = contributed.read(file)
     ours = lookup.load(reports, contribution.header.release, "cpu")
-    compared = contributed.against(contribution, list(ours.witnesses))
+    compared = contributed.against(contribution, list(ours.judged_runs))
     if take:
         taken = contributed.take(reports, contribution, file)
         compared = msgspec.structs.replace(compared, taken=str(taken))

@@ -58,16 +58,16 @@ class Pair:
 
     def change(self, what: What, was: str, now: str, cells: Sequence[CellId], need: Need | None = None) -> Change:
         """Make a change of these cells; it names the usual case, or else the first cell."""
-        approach, asked, evidence = self.before.approach, self.before.witness.asked, self.before.evidence
+        approach, header, evidence = self.before.approach, self.before.run.header, self.before.evidence
         assert evidence, "judgements without an observation are not compared"
         chosen = min(cells, key=lambda cell: cell[3] != core_case(approach))
         both = (self.before, self.after)
-        used = [judgement.witness.answers for judgement in both]
+        used = [judgement.run.judged_by for judgement in both]
         return Change(
-            release=self.after.witness.asked.release,
-            before=asked.release,
-            backend=asked.backend,
-            host_class=asked.host.host_class,
+            release=self.after.run.header.release,
+            before=header.release,
+            backend=header.backend,
+            host_class=header.host.host_class,
             engine=used[0].engine,
             evidence=evidence,
             approach=approach,
@@ -77,7 +77,7 @@ class Pair:
             now=now,
             count=len(cells),
             runs=(used[0].run, used[1].run),
-            deciding=tuple("/".join((one.witness.answers.run, *chosen)) for one in both if chosen in one.cells),
+            deciding=tuple("/".join((one.run.judged_by.run, *chosen)) for one in both if chosen in one.cells),
             suites_differ=used[0].suite_sha256 != used[1].suite_sha256,
         )
 
@@ -88,7 +88,7 @@ def changes(judgements: Iterable[Judgement]) -> Iterator[Change]:
     """
     engines: dict[EngineName, list[Judgement]] = defaultdict(list)
     for judgement in judgements:
-        engines[judgement.witness.answers.engine].append(judgement)
+        engines[judgement.run.judged_by.engine].append(judgement)
     for line in engines.values():
         for need in NEEDS:
             answered = [(judgement, answer) for judgement in line if (answer := need_answer(judgement, need))]

@@ -67,15 +67,15 @@ def causes(known: Sequence[KnownError]) -> Cause:
 
 
 def _of_the_run(judgement: Judgement, cause: Cause) -> Iterator[str]:
-    asked, answers = judgement.witness.asked, judgement.witness.answers
-    if asked.same_as:
-        how = "and judged by it" if answers.run == asked.same_as else "of which there is no record"
-        yield f"The same as {asked.same_as} on this host class, {how}."
-    if answers.status != "complete" and not answers.same_as:
-        yield f"{STATUSES[answers.status].capitalize()} ({answers.started[:10]}): {answers.reason}"
-    if len(judgement.witness.engines) > 1:
-        others = [engine for engine in judgement.witness.engines if engine != answers.engine]
-        yield f"By the record of {answers.engine}; there is one of {_listed(others)} too."
+    same, used = judgement.run.header.same_as, judgement.run.judged_by
+    if same:
+        how = "and judged by it" if used.run == same else "of which there is no record"
+        yield f"The same as {same} on this host class, {how}."
+    if used.status != "complete" and not used.same_as:
+        yield f"{STATUSES[used.status].capitalize()} ({used.started[:10]}): {used.reason}"
+    if len(judgement.run.engines) > 1:
+        others = [engine for engine in judgement.run.engines if engine != used.engine]
+        yield f"By the record of {used.engine}; there is one of {_listed(others)} too."
     if judgement.doubtful and judgement.word not in {"absent", "unknown"}:
         modes = list(dict.fromkeys(observation.mode for observation in judgement.doubtful))
         why = f"{_why(judgement.doubtful, cause)}; groups need not be at fault"
@@ -173,9 +173,9 @@ def _not_there(judgement: Judgement) -> Iterator[str]:
 
 
 def _not_observed(judgement: Judgement) -> Iterator[str]:
-    if judgement.witness.answers.status not in {"complete", "partial"}:
+    if judgement.run.judged_by.status not in {"complete", "partial"}:
         return
-    if device := judgement.witness.answers.planned_for:
+    if device := judgement.run.judged_by.planned_for:
         named = device.get("model") or device.get("type") or "a device"
         yield f"Planned for {named}, which was not there: nothing was executed."
     skipped = Counter(one.reason for one in judgement.cells.values() if one.outcome == "skipped")

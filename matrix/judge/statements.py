@@ -94,10 +94,11 @@ class Statements(Strict, frozen=True, kw_only=True, tag_field="format", tag="sta
 def build(catalog: Catalog, judgements: Iterable[Judgement]) -> Statements:
     """State what was observed. The judgement of a run without observations adds nothing."""
     lines: dict[Line, list[Judgement]] = defaultdict(list)
-    for judgement in sorted(judgements, key=lambda judgement: Version(judgement.witness.asked.release)):
-        asked, evidence = judgement.witness.asked, judgement.evidence
+    for judgement in sorted(judgements, key=lambda judgement: Version(judgement.run.header.release)):
+        header, evidence = judgement.run.header, judgement.evidence
         if evidence:
-            lines[asked.backend, asked.host.host_class, asked.profile, evidence, judgement.approach].append(judgement)
+            line = (header.backend, header.host.host_class, header.profile, evidence, judgement.approach)
+            lines[line].append(judgement)
     profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
     approaches = list(APPROACHES)
 
@@ -153,9 +154,9 @@ def _of_needs(line: Line, judgements: Sequence[Judgement], askable: Sequence[str
         answers, doubtful = list[tuple[str, SpanAnswer]](), list[str]()
         for judgement in judgements:
             if answer := need_answer(judgement, need):
-                answers.append((judgement.witness.asked.release, answer))
+                answers.append((judgement.run.header.release, answer))
                 if judgement.doubtful:
-                    doubtful.append(judgement.witness.asked.release)
+                    doubtful.append(judgement.run.header.release)
         if answers:
             yield Statement(**_stated(line, answers, askable), need=need, doubtful=doubtful)
 
@@ -164,7 +165,7 @@ def _of_cells(line: Line, judgements: Sequence[Judgement], askable: Sequence[str
     judged = {cell for need in NEEDS for cell in need_cells(line[-1], need)}
     alike: dict[tuple[tuple[str, SpanAnswer], ...], list[str]] = defaultdict(list)
     for cell in dict.fromkeys(cell for one in judgements for cell in one.cells if cell not in judged):
-        answers = [(one.witness.asked.release, answer) for one in judgements if (answer := cell_answer(one, cell))]
+        answers = [(one.run.header.release, answer) for one in judgements if (answer := cell_answer(one, cell))]
         if answers:
             alike[tuple(answers)].append("/".join(cell[1:]))
     for same, cells in alike.items():

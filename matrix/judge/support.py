@@ -134,10 +134,10 @@ def build(
     by_run = speed_records.preferred(timed)
     beside: dict[tuple[str, str, str], list[Judgement]] = defaultdict(list)
     for judgement in judgements:
-        beside[judgement.witness.place].append(judgement)
+        beside[judgement.run.place].append(judgement)
     verdicts = []
     for judgement in judgements:
-        said = notes(judgement, beside[judgement.witness.place], cause)
+        said = notes(judgement, beside[judgement.run.place], cause)
         verdicts.append(_verdict(judgement, said, by_run))
     hosts = {
         HostEntry(host_class=host.host_class, cpu=host.cpu, gpu=host.gpu, driver=host.driver)
@@ -176,8 +176,8 @@ def question_of(entry: RunEntry | Verdict) -> Question:
 
 
 def _verdict(judgement: Judgement, said: Sequence[str], timed: Mapping[tuple[str, str], SpeedRun]) -> Verdict:
-    asked = judgement.witness.asked
-    run = timed.get((asked.host.host_class, asked.same_as or asked.run))
+    header = judgement.run.header
+    run = timed.get((header.host.host_class, header.same_as or header.run))
     speeds = []
     for point in shown(run) if run else []:
         variant = point.variant(judgement.approach)
@@ -198,12 +198,12 @@ def _verdict(judgement: Judgement, said: Sequence[str], timed: Mapping[tuple[str
                 )
             )
     return Verdict(
-        release=asked.release,
-        backend=asked.backend,
-        profile=asked.profile,
-        host_class=asked.host.host_class,
+        release=header.release,
+        backend=header.backend,
+        profile=header.profile,
+        host_class=header.host.host_class,
         approach=judgement.approach,
-        engine=judgement.witness.answers.engine,
+        engine=judgement.run.judged_by.engine,
         verdict=judgement.word,
         evidence=judgement.evidence,
         needs=judgement.needs,
@@ -219,8 +219,8 @@ def _runs(catalog: Catalog, judgements: Iterable[Judgement]) -> list[RunEntry]:
     same profiles and that were never made.
     """
     made = []
-    for judgement in {id(one.witness): one for one in judgements}.values():
-        header = judgement.witness.asked
+    for judgement in {id(one.run): one for one in judgements}.values():
+        header = judgement.run.header
         made.append(
             RunEntry(
                 run=header.run,
@@ -235,7 +235,7 @@ def _runs(catalog: Catalog, judgements: Iterable[Judgement]) -> list[RunEntry]:
                 record=records.path(Path(), header.host.host_class, header.engine, header.run).as_posix(),
                 reason=header.reason,
                 same_as=header.same_as,
-                onednn=judgement.witness.answers.onednn,
+                onednn=judgement.run.judged_by.onednn,
                 older_suite=header.suite_sha256 not in {None, suite_sha256(how=header.how)},
                 doubtful=["/".join(observation.cell) for observation in judgement.doubtful],
             )

@@ -51,22 +51,22 @@ STATUSES = ("complete", "partial", "not_imported", "not_built", "not_run")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Witness:
+class JudgedRun:
     """A run and the record used to judge it: its own, or that of the run named by `same_as`.
 
-    `asked`: line 1 of the run's own record; `answers`: line 1 of the record used; `cells`: its observations by
-    approach; `engines`: all that have a record of this run.
+    `header`: line 1 of its own record; `judged_by`: line 1 of the record used; `cells`: the observations of the record
+    used, by approach; `engines`: all engines that have a record of this release, backend, profile and host class.
     """
 
-    asked: Header
-    answers: Header
+    header: Header
+    judged_by: Header
     cells: Mapping[str, Cells]
     engines: tuple[EngineName, ...]
 
     @property
     def place(self) -> tuple[str, str, str]:
         """Release, backend and host class, which a workaround must share."""
-        return (self.asked.release, self.asked.backend, self.asked.host.host_class)
+        return (self.header.release, self.header.backend, self.header.host.host_class)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Judgement:
     `doubtful`: the failed observations of the control; where the control fails, the groups need not be at fault.
     """
 
-    witness: Witness
+    run: JudgedRun
     approach: str
     cells: Cells
     needs: dict[Need, Answer]
@@ -92,7 +92,7 @@ class Judgement:
     def counts(self) -> dict[str, int]:
         """The number of the approach's cells by outcome; `unobserved` are the cells that the record lacks."""
         counts = Counter[str](observation.outcome for observation in self.cells.values())
-        wanted = _cells(self.approach, planned=self.witness.answers.planned_for is not None)
+        wanted = _cells(self.approach, planned=self.run.judged_by.planned_for is not None)
         counts["unobserved"] = sum(cell not in self.cells for cell in wanted)
         return {outcome: count for outcome, count in sorted(counts.items()) if count}
 
@@ -118,20 +118,20 @@ class Judgement:
     @property
     def deciding(self) -> tuple[str, ...]:
         """The deciding cells as `run/approach/mode/check/case`."""
-        return tuple("/".join((self.witness.answers.run, *cell)) for cell in self.deciding_cells)
+        return tuple("/".join((self.run.judged_by.run, *cell)) for cell in self.deciding_cells)
 
 
 def judge(records: Iterable[Record]) -> list[Judgement]:
     """Judge each approach of the suite in each run that has a record, in the order of the records."""
     return [
-        weigh(witness, approach)
-        for witness in witnesses(records)
+        weigh(run, approach)
+        for run in judged_runs(records)
         for approach in APPROACHES
-        if approach in witness.cells or witness.answers.status != "complete"  # a profile may ask only for some
+        if approach in run.cells or run.judged_by.status != "complete"  # a profile may ask only for some
     ]
 
 
-def witnesses(records: Iterable[Record]) -> list[Witness]:
+def judged_runs(records: Iterable[Record]) -> list[JudgedRun]:
     """Choose the record for each release, backend, profile and host class, whatever engine or Python it was made with.
 
     A run whose `same_as` names a run without a record is judged by its own record, which has no observations.
@@ -150,7 +150,7 @@ def witnesses(records: Iterable[Record]) -> list[Witness]:
         for observation in used.observations:
             cells[observation.approach][observation.cell] = observation
         engines = tuple(sorted({record.header.engine for record in group}))
-        found.append(Witness(asked=own.header, answers=used.header, cells=cells, engines=engines))
+        found.append(JudgedRun(header=own.header, judged_by=used.header, cells=cells, engines=engines))
     return found
 
 
@@ -159,9 +159,9 @@ def question(header: Header) -> Question:
     return (header.release, header.backend, header.profile, header.host.host_class)
 
 
-def weigh(witness: Witness, approach: str) -> Judgement:
+def weigh(run: JudgedRun, approach: str) -> Judgement:
     """Judge one approach in one run."""
-    cells = {cell: observed for cell, observed in witness.cells.get(approach, {}).items() if counts(observed.case)}
+    cells = {cell: observed for cell, observed in run.cells.get(approach, {}).items() if counts(observed.case)}
     judged = {need: [cells.get(cell) for cell in core_cells(approach, need)] for need in JUDGED}
     needs: dict[Need, Answer] = {need: _answer(observations) for need, observations in judged.items()}
     needs["fused"] = _fused(cells, approach)
@@ -169,9 +169,9 @@ def weigh(witness: Witness, approach: str) -> Judgement:
     for need, observations in judged.items():
         if failed := tuple(one for one in observations if one and one.outcome in FAILED):
             failing[need] = failed
-    everything = (observation for group in witness.cells.values() for observation in group.values())
+    everything = (observation for group in run.cells.values() for observation in group.values())
     return Judgement(
-        witness=witness,
+        run=run,
         approach=approach,
         cells=cells,
         needs=needs,
@@ -249,17 +249,17 @@ def workarounds(judgement: Judgement, need: Need, others: Iterable[Judgement]) -
     of the same approach, another `profile` for it, or another `approach` that computes the same under the same profile.
     """
     check, modes = JUDGED[need]
-    approach, profile = judgement.approach, judgement.witness.answers.profile
+    approach, profile = judgement.approach, judgement.run.judged_by.profile
     found: dict[str, list[str]] = {"mode": [], "profile": [], "approach": []}
     for mode in suite.CORE_MODES:
         seen = [judgement.cells.get(cell) for cell in _core(approach, check, (mode,))]
         if seen and all(one is not None and one.outcome == "pass" for one in seen):
             found["mode"].append(mode)
     for other in others:
-        header = other.witness.asked
+        header = other.run.header
         if other.needs[need] != "yes" or header.same_as:
             continue
-        if other.approach == approach and header.profile not in {judgement.witness.asked.profile, profile}:
+        if other.approach == approach and header.profile not in {judgement.run.header.profile, profile}:
             found["profile"].append(header.profile)
         elif other.approach != approach and header.profile == profile and replaces(other.approach, approach, modes):
             found["approach"].append(other.approach)

@@ -19,7 +19,7 @@ from matrix.judge import support as support_json
 from matrix.judge.judged import load
 from matrix.judge.statements import Statements
 from matrix.judge.support import Support
-from matrix.judge.verdicts import witnesses
+from matrix.judge.verdicts import judged_runs
 from matrix.record.records import Record
 from matrix.report import claim_table, executed_plans, speed_tables, statement_tables
 from matrix.report.markdown import render
@@ -87,7 +87,7 @@ def _of_statements(found: Statements) -> dict[str, bytes]:
 def _contributed(reports: Path, made: Sequence[Record]) -> list[contributed.Against]:
     """What others sent, beside ours: listed, and evidence of nothing."""
     sent = list(contributed.read_all(reports))
-    ours = witnesses(made) if sent else []
+    ours = judged_runs(made) if sent else []
     return [contributed.against(one, ours) for one in sent]
 
 

@@ -214,9 +214,7 @@ def shorts(support: Support, judgements: Iterable[Judgement], catalog: Catalog) 
         if not classes:
             continue
         host_class = max(sorted(classes), key=lambda name: executed[backend, name])
-        chosen = [
-            one for one in judgements if _belongs(one, backend, host_class) and one.witness.asked.profile in plain
-        ]
+        chosen = [one for one in judgements if _belongs(one, backend, host_class) and one.run.header.profile in plain]
         yield Short(
             backend=backend,
             host_class=host_class,
@@ -227,12 +225,12 @@ def shorts(support: Support, judgements: Iterable[Judgement], catalog: Catalog) 
 
 
 def _in_short(judgement: Judgement) -> str:
-    answers = judgement.witness.answers
+    answers = judgement.run.judged_by
     return f"{answers.release} ({UNKNOWN[answers.status]})"
 
 
 def _belongs(judgement: Judgement, backend: str, host_class: str) -> bool:
-    asked = judgement.witness.asked
+    asked = judgement.run.header
     same = asked.backend == backend and asked.host.host_class == host_class
     return same and not asked.same_as and judgement.approach in COMPARED
 
@@ -246,7 +244,7 @@ def _short_rows(judgements: Iterable[Judgement], support: Support, catalog: Cata
     defaults = {(run.host_class, run.same_as or run.run) for run in support.runs if run.profile == "default"}
     alike: dict[tuple[str, str, tuple[str, ...]], list[Seen]] = defaultdict(list)
     for judgement in judgements:
-        header = judgement.witness.answers
+        header = judgement.run.judged_by
         said = asked.get(header.profile) if header.onednn is None else header.onednn
         onednn = {True: "on", False: "off", None: "unknown"}[said]
         answers = tuple(_answer(judgement, need) for need in NEEDS)

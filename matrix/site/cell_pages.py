@@ -140,7 +140,7 @@ def _section(content: Content, verdict: Verdict, series: Series) -> Section:
     judgement = content.judged[question, verdict.approach]
     run = content.runs[question]
     # the control stands with its own approach, since it tells whether groups are at fault
-    observations = [] if run.same_as else content.observed(judgement.witness.answers, verdict.approach)
+    observations = [] if run.same_as else content.observed(judgement.run.judged_by, verdict.approach)
     return Section(
         run=run,
         verdict=verdict,

@@ -43,7 +43,7 @@ class Content(Judged):
 
     @cached_property
     def judged(self) -> dict[tuple[Question, str], Judgement]:
-        return {(question(one.witness.asked), one.approach): one for one in self.judgements}
+        return {(question(one.run.header), one.approach): one for one in self.judgements}
 
     @cached_property
     def _observations(self) -> dict[tuple[str, str, str], dict[str, list[Observation]]]:

@@ -28,7 +28,7 @@ from matrix.catalog import backends, known_errors, locks
 from matrix.catalog import releases as catalog
 from matrix.cli import main as command_line
 from matrix.judge import support
-from matrix.judge.verdicts import Witness, judge, witnesses
+from matrix.judge.verdicts import JudgedRun, judge, judged_runs
 from matrix.plan.selection import Selection, plan, select_profiles, select_releases
 from matrix.record import records, speed_records
 from matrix.record.records import Record
@@ -220,8 +220,8 @@ def _answers() -> Answers:
 
 
 @cache
-def _ours() -> list[Witness]:
-    return list(witnesses(_published()))
+def _ours() -> list[JudgedRun]:
+    return list(judged_runs(_published()))
 
 
 @cache

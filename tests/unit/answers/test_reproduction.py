@@ -24,7 +24,7 @@ from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import INTERCHANGEABLE
 from matrix.cli.main import cli
 from matrix.judge.notes import causes
-from matrix.judge.verdicts import REPRESENTATIVE, core_case, witnesses
+from matrix.judge.verdicts import REPRESENTATIVE, core_case, judged_runs
 from matrix.record import records
 from matrix.suite import catalog as suite
 
@@ -190,7 +190,7 @@ def test_a_contribution_is_compared_with_ours_and_overrides_nothing(reports, tmp
     file = contribution(tmp_path, observe(("nn-conv2d", "graph", "forward", CASE)))
     taken = contributed.read(file)
     made, _ = records.readable(reports)
-    against = contributed.against(taken, witnesses(made))
+    against = contributed.against(taken, judged_runs(made))
     assert against.run == "tf2.8.4-py310-cpu+onednn-off"
     (other,) = against.other
     assert (other.cell, other.published, other.there) == (f"nn-conv2d/graph/forward/{CASE}", "error", "pass")

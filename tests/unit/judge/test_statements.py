@@ -16,7 +16,7 @@ from matrix.judge import statements
 from matrix.judge.changes import Change
 from matrix.judge.needs import cell_answer, need_cells
 from matrix.judge.statements import CaseStatement, Statement, Statements
-from matrix.judge.verdicts import NEEDS, Judgement, Witness, core_case, core_cells, judge
+from matrix.judge.verdicts import NEEDS, JudgedRun, Judgement, core_case, core_cells, judge
 from matrix.record.records import Record
 
 
@@ -38,7 +38,7 @@ def judged(release, answer) -> Judgement:
     outcome = {"yes": "pass", "some": "error", "no": "crash", "unknown": "skipped"}[answer]
     seen = {cell: observe(cell, outcome=outcome, fusion=None) for need in NEEDS for cell in USUAL[need]}
     return Judgement(
-        witness=Witness(asked=head, answers=head, cells={}, engines=("venv",)),
+        run=JudgedRun(header=head, judged_by=head, cells={}, engines=("venv",)),
         approach="nn-conv2d",
         cells=seen,
         needs=dict.fromkeys(NEEDS, answer),
