@@ -118,7 +118,7 @@ def _beyond_answers(pair: Pair) -> Iterator[Change]:
         if check == "fusion" and before.cells[cell].fusion and after.cells[cell].fusion:
             alike["fusion", _seen(before, cell), _seen(after, cell)].append(cell)
         elif check != "fusion" or (approach, mode, "forward", case) not in before.cells:
-            # Without where the epilogue ran, a fusion says no more than its forward cell. A plan has no forward cell.
+            # A fusion cell that does not say where its epilogue ran adds nothing to its forward cell. Plans have none.
             alike["outcome", _seen(before, cell), _seen(after, cell)].append(cell)
     for cell, observation in before.cells.items():
         later = after.cells.get(cell)

@@ -203,10 +203,10 @@ def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
     found: dict[tuple[str, int, str], Best | Literal[False]] = {
         (point.layer, point.batch, point.direction): best(run, point) or False for point in shown(run)
     }
-    rows = [
-        FastRow(layer=layer, batch=batch, fastest=tuple(found.get((layer, batch, way)) for way in get_args(Direction)))
-        for layer, batch in dict.fromkeys((layer, batch) for layer, batch, _ in found)
-    ]
+    rows = []
+    for layer, batch in dict.fromkeys((layer, batch) for layer, batch, _ in found):
+        fastest = tuple(found.get((layer, batch, direction)) for direction in get_args(Direction))
+        rows.append(FastRow(layer=layer, batch=batch, fastest=fastest))
     return Fast(host_class=place.host_class, run=run, rows=tuple(rows), traps=tuple(traps(run)), timed=place.timed)
 
 
@@ -260,7 +260,7 @@ def changes(runs: Iterable[SpeedRun]) -> Iterator[Change]:
 
 
 def _quotient(now: Interval, old: Interval) -> Interval:
-    """Return an interval for the quotient of two ratios, whatever they are: wider than need be."""
+    """Return an interval that holds the quotient of any two ratios within these intervals: wider than need be."""
     return (now[0] / old[1], now[1] / old[0])
 
 

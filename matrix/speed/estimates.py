@@ -69,7 +69,9 @@ def points(processes: Sequence[Stream]) -> list[Point]:
 
 
 def control(points: Iterable[Point]) -> Control:
-    """Count how the A/A pairs came out: the same program timed twice, and once more made slower on purpose."""
+    """Count how A/A pairs (the same program timed twice) were called, and planted ones, where one of the two was made
+    slower on purpose.
+    """
     words: dict[str, Counter[Word]] = defaultdict(Counter)
     for point in points:
         for ratio in point.ratios:
@@ -222,21 +224,20 @@ def _resampled(logs: Values, drawn: Values) -> Values:
     """Return bootstrap means over the processes: processes are drawn with replacement, then medians within each.
 
     `logs`: the logarithm of each process's ratio; `drawn`: bootstrap medians, shape (processes, DRAWS). The `logs` hold
-    the noise of their samples already. Drawing that noise again would count it twice, so that the part of the processes
-    is first shrunk towards what the samples do not explain (Davison and Hinkley 1997, 3.8). That processes differ by
-    more than their samples explain is known from few processes: that part is widened as Student's t is beside the
-    normal distribution.
+    the noise of their samples already, and drawing it again would count it twice: so the differences between processes
+    are first shrunk to what the samples do not explain (Davison and Hinkley 1997, 3.8). What remains is known from few
+    processes, and is widened by as much as Student's t is wider than the normal distribution.
     """
     count, middle = len(logs), np.mean(logs)
     noise = drawn - logs[:, np.newaxis]
     between, within = float(np.var(logs, ddof=1)), float(np.mean(noise**2))
     unexplained = math.sqrt(max(0.0, 1 - EXPLAINED * within / between)) if between > 0 else 0.0
-    # A bootstrap takes the deviation of a few processes for that of all; Student's interval does not.
     student, normal = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1), stats.norm.ppf((1 + CONFIDENCE) / 2)
     widening = math.sqrt(count / (count - 1)) * float(student / normal)
     effects = (logs - middle) * unexplained * widening
     chosen = _generator("processes", count).integers(count, size=(count, DRAWS))
     columns = np.arange(DRAWS)
+    # A process that is picked twice brings different draws.
     moved = [(columns + row * (DRAWS // count)) % DRAWS for row in range(count)]
     picked = [effects[row] + noise[row, place] for row, place in zip(chosen, moved, strict=True)]
     return np.asarray(middle + np.mean(picked, axis=0))

@@ -227,10 +227,12 @@ class _Head(Strict, frozen=True, kw_only=True):
 
 
 def _make(subject: Subject, asked: Asked, progress: Plain) -> SpeedRun:
-    """Run the processes whose output is not kept. Raise NotBuilt, MachineError or BadRecord where one fails."""
+    """Run the processes whose output is not kept, and summarise all. Raise NotBuilt, MachineError or BadRecord where
+    the run cannot be measured.
+    """
     environment = ENGINES[subject.engine].provision(subject.target, progress.building)
     files = subject.sample_files(asked.depth)
-    # A run that was interrupted goes on with its samples, even when it is made again.
+    # Only whole runs are made again from the start: an interrupted one goes on with its samples.
     if asked.again and all(file.exists() for file in files):
         for file in files:
             file.unlink()

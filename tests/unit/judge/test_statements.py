@@ -33,7 +33,7 @@ USUAL = {need: [cell for cell in need_cells("nn-conv2d", need) if cell[3] == cor
 
 
 def judged(release, answer) -> Judgement:
-    """A judgement that was observed and gives one answer for every need."""
+    """Make a judgement with observations that gives the same answer for every need."""
     head = header("default", release=release, run=run(release))
     outcome = {"yes": "pass", "some": "error", "no": "crash", "unknown": "skipped"}[answer]
     seen = {cell: observe(cell, outcome=outcome, fusion=None) for need in NEEDS for cell in USUAL[need]}
@@ -154,7 +154,7 @@ def stated_on(found, host_class) -> Statement:
 
 
 def cells_of(made: Record) -> list[str]:
-    """What counts of `nn-conv2d` in a record, as `mode/check/case`."""
+    """Return the cells of `nn-conv2d` in a record that count, as `mode/check/case`."""
     (judgement,) = (one for one in judge([made]) if one.approach == "nn-conv2d")
     return ["/".join(cell[1:]) for cell in judgement.cells]
 
@@ -255,7 +255,7 @@ def test_an_epilogue_is_inside_only_where_the_program_runs(forward, epilogue, an
 
 
 def test_a_change_is_told_where_only_one_of_both_runs_observed_its_cell():
-    """As after the suite has got more cases: a crash there has no cell to be compared with."""
+    """So it is when the suite gets more cases: a crash in a new case has no older cell to be compared with."""
 
     def older(cell):
         return None if cell[:3] == ("nn-conv2d", "jit", "gradient") else {}

@@ -218,7 +218,7 @@ def test_what_a_release_lacks_is_told():
 
 
 def planned(change, approach="nn-conv2d") -> tuple[Judgement, str]:
-    """The judgement of a record of plans, and its notes."""
+    """Return the judgement of a record of plans, and its notes."""
     cells = [tuple(cell) for cell in suite.planned_cells()]
     plans = tuple(observe(cell, **{"evidence": "planned"} | change(cell)) for cell in cells)
     device = {"type": "GPU", "model": "NVIDIA A100"}

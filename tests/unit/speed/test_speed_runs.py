@@ -1,4 +1,4 @@
-"""Speed runs by a fake engine, which says what a process of the speed suite would: nothing is measured here."""
+"""Speed runs by a fake engine, which sends what a process of the speed suite would: nothing is measured here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FakeProcess:
 
 
 class FakeEngine:
-    """`says` makes what a process says of its number; `started` counts them."""
+    """`says` returns the output of the process with a number; `started` counts how often each was started."""
 
     def __init__(self) -> None:
         self.started: Counter[int] = Counter()
