@@ -21,7 +21,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause
-from matrix.judge.verdicts import FAILED, INSIDE, JUDGED, REPRESENTATIVE, Answer, Judgement, weigh
+from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, Judgement, weigh
 from matrix.record.records import Check, Mode, Observation
 from matrix.record.speed_records import Direction
 from matrix.suite import catalog as suite
@@ -100,9 +100,9 @@ def advise(
         # Measured on this very release: no speed is borrowed from a neighbour.
         timed = recorded.timed.get(release, ())
         speed = speed_ranking.scores(timed, DIRECTIONS[asked.wish], INTERCHANGEABLE, timed_modes)
-        for witness in recorded.runs(release):
+        for run in recorded.runs(release):
             for approach in INTERCHANGEABLE:
-                choice = _choice(weigh(witness, approach), asked, catalog, cause, default=default)
+                choice = _choice(weigh(run, approach), asked, catalog, cause, default=default)
                 choice = msgspec.structs.replace(choice, reached=speed.get((choice.profile, approach)))
                 by_approach[approach, choice.profile].append(choice)
 
@@ -117,7 +117,7 @@ def advise(
             told[choice.approach] = choice.nothing_to_set
             best.append(choice)
 
-    runs = [one.asked for release in recorded.nearest.releases for one in recorded.runs(release)]
+    runs = [one.header for release in recorded.nearest.releases for one in recorded.runs(release)]
     return Advice(
         asked=asked,
         note=recorded.nearest.note,
@@ -134,7 +134,7 @@ def advise(
 
 
 def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, *, default: str | None) -> Choice:
-    witness = judgement.witness
+    run = judgement.run
     base = APPROACHES[judgement.approach].base
     cells = []
     for one in judgement.cells.values():
@@ -147,26 +147,26 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
     failed = [one for one in cells if one.outcome in FAILED]
 
     case = f"{base}/{REPRESENTATIVE}/{asked.dtype}/nhwc"
-    fusion = witness.cells.get(judgement.approach, {}).get((judgement.approach, "graph", "fusion", case))
-    fused: Answer = INSIDE[fusion.fusion.epilogue] if fusion and fusion.fusion else "unknown"
-    if witness.asked.planned_for:
+    fusion = run.cells.get(judgement.approach, {}).get((judgement.approach, "graph", "fusion", case))
+    fused: Answer = IS_FUSED[fusion.fusion.epilogue] if fusion and fusion.fusion else "unknown"
+    if run.header.planned_for:
         plan = {"yes": "inside of the kernel", "some": "in part inside of the kernel", "no": "apart"}.get(fused)
         why = "not executed, for want of such a device" + (f"; planned: bias and ReLU {plan}" if plan else "")
     else:
         why = _why(cells, failed, cause)
-    profile = next((one for one in catalog.profiles if one.name == witness.asked.profile), None)
+    profile = next((one for one in catalog.profiles if one.name == run.header.profile), None)
     return Choice(
         approach=judgement.approach,
-        profile=witness.asked.profile,
-        release=witness.asked.release,
+        profile=run.header.profile,
+        release=run.header.release,
         answer=answer(cells),
         passed=len(passed),
         of=len(passed) + len(failed),
         fused=fused,
-        nothing_to_set=witness.asked.profile == default,
+        nothing_to_set=run.header.profile == default,
         groups_seen=asked.groups is None or any(_groups(one) == asked.groups for one in passed + failed),
         setting=profile.setting if profile else "",
-        cells=["/".join((witness.answers.run, *one.cell)) for one in failed[:3] or passed[:1]],
+        cells=["/".join((run.judged_by.run, *one.cell)) for one in failed[:3] or passed[:1]],
         why=why,
     )
 

@@ -83,15 +83,15 @@ def by_records(question: Question, good: str, bad: str, reports: Path) -> Found:
     seen = []
     for release in _between(release_records.releases(reports, "cpu"), good, bad):
         try:
-            witnesses = release_records.load(reports, release, "cpu").witnesses
+            judged_runs = release_records.load(reports, release, "cpu").judged_runs
         except BadUsage:
             continue
-        asked = (one for one in witnesses if one.asked.release == release)
-        witness = next((one for one in asked if one.asked.profile == question.profile.name), None)
-        observation = witness.cells.get(question.cell[0], {}).get(question.cell) if witness else None
-        if witness and observation:
+        asked = (one for one in judged_runs if one.header.release == release)
+        run = next((one for one in asked if one.header.profile == question.profile.name), None)
+        observation = run.cells.get(question.cell[0], {}).get(question.cell) if run else None
+        if run and observation:
             outcome = question.outcome(observation)
-            seen.append(Seen(release=release, outcome=outcome, source=witness.answers.run))
+            seen.append(Seen(release=release, outcome=outcome, source=run.judged_by.run))
     ends = {one.release: one for one in seen}
     for name in (good, bad):
         if name not in ends:

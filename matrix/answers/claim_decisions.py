@@ -16,7 +16,7 @@ from packaging.version import Version
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.claims import Claim, Query, Shows
-from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, Witness, core_case, is_control, weigh, witnesses
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, JudgedRun, core_case, is_control, judged_runs, weigh
 from matrix.record.records import CellId, Record
 from matrix.suite import catalog as suite
 
@@ -50,15 +50,15 @@ class _Vote(NamedTuple):
 
 def decide(claims: Iterable[Claim], records: Iterable[Record]) -> list[Decided]:
     voters = []
-    for witness in witnesses(records):
-        observations = (one for cells in witness.cells.values() for one in cells.values())
+    for run in judged_runs(records):
+        observations = (one for cells in run.cells.values() for one in cells.values())
         doubtful = any(is_control(one.case) and one.outcome in FAILED for one in observations)
-        if not witness.asked.same_as and not doubtful:
-            voters.append(witness)
+        if not run.header.same_as and not doubtful:
+            voters.append(run)
     return [_decide(claim, voters) for claim in claims]
 
 
-def _decide(claim: Claim, voters: Sequence[Witness]) -> Decided:
+def _decide(claim: Claim, voters: Sequence[JudgedRun]) -> Decided:
     votes = [] if claim.query == "none" else list(QUERIES[claim.query](claim, voters))
     pro, contra = ([vote for vote in votes if vote.for_it == side] for side in (True, False))
     by_place: dict[str, Counter[bool]] = defaultdict(Counter)
@@ -87,67 +87,67 @@ def _spread(votes: Sequence[_Vote]) -> list[str]:
     return list(dict.fromkeys(vote.cell for vote in chosen))
 
 
-def _vote(for_it: bool, witness: Witness, cell: CellId) -> _Vote:
-    planned = ", planned" if witness.asked.planned_for else ""
-    place = f"{witness.asked.backend}, {witness.asked.profile}{planned}"
-    return _Vote(for_it, "/".join((witness.answers.run, *cell)), place, witness.asked.release)
+def _vote(for_it: bool, run: JudgedRun, cell: CellId) -> _Vote:
+    planned = ", planned" if run.header.planned_for else ""
+    place = f"{run.header.backend}, {run.header.profile}{planned}"
+    return _Vote(for_it, "/".join((run.judged_by.run, *cell)), place, run.header.release)
 
 
-def _by_cell(claim: Claim, voters: Sequence[Witness]) -> Iterator[_Vote]:
+def _by_cell(claim: Claim, voters: Sequence[JudgedRun]) -> Iterator[_Vote]:
     """Let each cell vote; or each pair of cells, where the claim compares them and both were observed."""
     check = "fusion" if claim.shows in {"fused", "apart"} else "forward"
     against = claim.against
-    for witness, approach, mode in product(voters, claim.approaches, claim.modes):
+    for run, approach, mode in product(voters, claim.approaches, claim.modes):
         for epilogue in claim.epilogues or suite.EPILOGUES:
             if mode not in APPROACHES[approach].modes:
                 continue
             cell = (approach, mode, check, core_case(approach, epilogue))
-            shown = _shows(witness, cell, claim.shows)
+            shown = _shows(run, cell, claim.shows)
             if against and shown is not None:
                 other = against.approach or approach
                 geometry, *rest = core_case(other, epilogue).split("/")
                 case = "/".join([against.geometry or geometry, *rest])
-                second = _shows(witness, (other, against.mode or mode, check, case), claim.shows)
+                second = _shows(run, (other, against.mode or mode, check, case), claim.shows)
                 if second is not None:
                     for_it = (second and not shown) if claim.turned else (shown and not second)
-                    yield _vote(for_it, witness, cell)
+                    yield _vote(for_it, run, cell)
             elif shown is not None:
-                yield _vote(shown, witness, cell)
+                yield _vote(shown, run, cell)
 
 
-def _by_neighbours(claim: Claim, voters: Sequence[Witness]) -> Iterator[_Vote]:
+def _by_neighbours(claim: Claim, voters: Sequence[JudgedRun]) -> Iterator[_Vote]:
     """Let each need vote that turned between two neighbouring releases; a need that stayed as it was does not vote."""
-    series: dict[tuple[str, str, str], list[Witness]] = defaultdict(list)
-    for witness in voters:
-        if witness.answers.observations and not witness.asked.planned_for:
-            series[witness.asked.backend, witness.asked.profile, witness.asked.host.host_class].append(witness)
+    series: dict[tuple[str, str, str], list[JudgedRun]] = defaultdict(list)
+    for run in voters:
+        if run.judged_by.observations and not run.header.planned_for:
+            series[run.header.backend, run.header.profile, run.header.host.host_class].append(run)
     for group in series.values():
-        group.sort(key=lambda witness: Version(witness.asked.release))
+        group.sort(key=lambda run: Version(run.header.release))
         for (old, new), approach in product(pairwise(group), claim.approaches):
-            before, after = (weigh(witness, approach).needs for witness in (old, new))
+            before, after = (weigh(run, approach).needs for run in (old, new))
             for need in NEEDS:
                 if {before[need], after[need]} == {"yes", "no"}:
                     check, modes = JUDGED.get(need, ("fusion", ("graph",)))
                     yield _vote(after[need] == "yes", new, (approach, modes[0], check, core_case(approach)))
 
 
-def _by_backends(claim: Claim, voters: Sequence[Witness]) -> Iterator[_Vote]:
+def _by_backends(claim: Claim, voters: Sequence[JudgedRun]) -> Iterator[_Vote]:
     """Let each two backends vote: whether their plans differ, for the same minor release, profile and host class."""
-    planned: dict[tuple[str, str, str], dict[str, Witness]] = defaultdict(dict)
-    for witness in voters:
-        if witness.asked.planned_for:
-            minor = ".".join(witness.asked.release.split(".")[:2])
-            planned[minor, witness.asked.profile, witness.asked.host.host_class][witness.asked.backend] = witness
+    planned: dict[tuple[str, str, str], dict[str, JudgedRun]] = defaultdict(dict)
+    for run in voters:
+        if run.header.planned_for:
+            minor = ".".join(run.header.release.split(".")[:2])
+            planned[minor, run.header.profile, run.header.host.host_class][run.header.backend] = run
     for by_backend in planned.values():
         for pair in combinations([by_backend[backend] for backend in sorted(by_backend)], 2):
             for approach in claim.approaches:
                 cell = (approach, "graph", "fusion", core_case(approach))
-                plans = [_shows(witness, cell, "fused") for witness in pair]
+                plans = [_shows(run, cell, "fused") for run in pair]
                 if None not in plans:
                     yield _vote(plans[0] != plans[1], pair[0], cell)
 
 
-QUERIES: dict[Query, Callable[[Claim, Sequence[Witness]], Iterator[_Vote]]] = {
+QUERIES: dict[Query, Callable[[Claim, Sequence[JudgedRun]], Iterator[_Vote]]] = {
     "cells": _by_cell,
     "pairs": _by_cell,
     "newer": _by_neighbours,
@@ -155,10 +155,10 @@ QUERIES: dict[Query, Callable[[Claim, Sequence[Witness]], Iterator[_Vote]]] = {
 }
 
 
-def _shows(witness: Witness, cell: CellId, wanted: Shows) -> bool | None:
+def _shows(run: JudgedRun, cell: CellId, wanted: Shows) -> bool | None:
     """Return None where the cell was not observed. An epilogue that is fused into a failing operation is not fused."""
     approach, mode, _, case = cell
-    observed = witness.cells.get(approach, {})
+    observed = run.cells.get(approach, {})
     forward = observed.get((approach, mode, "forward", case))
     passes = forward is not None and forward.outcome == "pass"
     if wanted in {"passes", "fails"}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from matrix.base.structs import Strict
-from matrix.judge.verdicts import Witness
+from matrix.judge.verdicts import JudgedRun
 from matrix.record.contribution import Contribution, Header
 
 
@@ -31,19 +31,19 @@ class Comparison(Strict, frozen=True, kw_only=True):
     taken: str | None = None
 
 
-def compare(contribution: Contribution, witnesses: Sequence[Witness]) -> Comparison:
+def compare(contribution: Contribution, judged_runs: Sequence[JudgedRun]) -> Comparison:
     """Compare with the CPU run of the same release and oneDNN state, preferably on the same host class."""
     header = contribution.header
     like = [
         one
-        for one in witnesses
-        if (one.asked.release, one.asked.backend, one.answers.onednn) == (header.release, "cpu", header.onednn)
-        and not one.asked.same_as
-        and one.asked.profile in {"default", "onednn-on", "onednn-off"}
+        for one in judged_runs
+        if (one.header.release, one.header.backend, one.judged_by.onednn) == (header.release, "cpu", header.onednn)
+        and not one.header.same_as
+        and one.header.profile in {"default", "onednn-on", "onednn-off"}
     ]
     if not like:
         return Comparison(name=contribution.name, header=header, run=None, same=0, other=[])
-    ours = min(like, key=lambda one: one.asked.host.host_class != header.host.host_class)
+    ours = min(like, key=lambda one: one.header.host.host_class != header.host.host_class)
     published = {cell: one.outcome for cells in ours.cells.values() for cell, one in cells.items()}
     both = [one for one in contribution.observations if one.cell in published]
     other = [
@@ -52,7 +52,7 @@ def compare(contribution: Contribution, witnesses: Sequence[Witness]) -> Compari
         if one.outcome != published[one.cell]
     ]
     same = len(both) - len(other)
-    return Comparison(name=contribution.name, header=header, run=ours.answers.run, same=same, other=other)
+    return Comparison(name=contribution.name, header=header, run=ours.judged_by.run, same=same, other=other)
 
 
 def lines(comparison: Comparison) -> Iterator[str]:

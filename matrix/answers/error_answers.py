@@ -17,7 +17,7 @@ from matrix.base.ids import Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError, failure_text, recognise, searched
-from matrix.judge.verdicts import FAILED, Witness, core_case, is_control, witnesses
+from matrix.judge.verdicts import FAILED, JudgedRun, core_case, is_control, judged_runs
 from matrix.record.records import Check, Mode, Observation, Record, Status
 from matrix.suite import catalog as suite
 
@@ -105,26 +105,26 @@ class Answers(Strict, frozen=True, kw_only=True):
 
 
 def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Answers:
-    found = witnesses(records)
-    named: dict[str, list[tuple[Witness, Observation]]] = {error.id: [] for error in known}
+    found = judged_runs(records)
+    named: dict[str, list[tuple[JudgedRun, Observation]]] = {error.id: [] for error in known}
     unnamed: dict[str, list[str]] = defaultdict(list)
     recognised: dict[str, KnownError | None] = {}
     # A run that is the same as another has no observations of its own: they would count twice.
-    for witness in (one for one in found if not one.asked.same_as):
-        observations = (one for cells in witness.cells.values() for one in cells.values())
+    for run in (one for one in found if not one.header.same_as):
+        observations = (one for cells in run.cells.values() for one in cells.values())
         for observation in (one for one in observations if one.outcome in FAILED or one.error):
             text = failure_text(observation)
             if text not in recognised:
                 recognised[text] = recognise(known, searched(text))
             if error := recognised[text]:
-                named[error.id].append((witness, observation))
+                named[error.id].append((run, observation))
             elif observation.outcome != "wrong":
-                unnamed[text].append("/".join((witness.answers.run, *observation.cell)))
-    beside: dict[tuple[str, str], list[Witness]] = defaultdict(list)
-    for witness in found:
-        beside[witness.place[1:]].append(witness)
+                unnamed[text].append("/".join((run.judged_by.run, *observation.cell)))
+    beside: dict[tuple[str, str], list[JudgedRun]] = defaultdict(list)
+    for run in found:
+        beside[run.place[1:]].append(run)
     return Answers(
-        places=[_place(witness) for witness in found],
+        places=[_place(run) for run in found],
         errors=[
             ErrorAnswer(
                 seen=len(named[error.id]),
@@ -140,8 +140,8 @@ def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Ans
     )
 
 
-def _place(witness: Witness) -> Place:
-    asked = witness.asked
+def _place(run: JudgedRun) -> Place:
+    asked = run.header
     return Place(
         run=asked.run,
         release=asked.release,
@@ -153,35 +153,35 @@ def _place(witness: Witness) -> Place:
         record=f"runs/{asked.host.host_class}/{asked.engine}/{asked.run}.jsonl",
         date=asked.started[:10],
         same_as=asked.same_as,
-        onednn=witness.answers.onednn,
+        onednn=run.judged_by.onednn,
         planned=asked.planned_for is not None,
         reason=asked.reason,
     )
 
 
 def _where(
-    seen: Iterable[tuple[Witness, Observation]], beside: Mapping[tuple[str, str], Sequence[Witness]]
+    seen: Iterable[tuple[JudgedRun, Observation]], beside: Mapping[tuple[str, str], Sequence[JudgedRun]]
 ) -> list[Where]:
     """Gather the failing cells by run, approach, check and case; then join the cases, and the releases, that differ in
-    nothing else. `beside`: witnesses by backend and host class, which workarounds are looked for in.
+    nothing else. `beside`: judged_runs by backend and host class, which workarounds are looked for in.
     """
-    groups: dict[object, list[tuple[Witness, Observation]]] = defaultdict(list)
-    for witness, one in seen:
+    groups: dict[object, list[tuple[JudgedRun, Observation]]] = defaultdict(list)
+    for run, one in seen:
         # A fused operation that fails also fails in its forward pass: the check `fusion` would tell it twice.
         if one.check != "fusion" and not is_control(one.case):
             exported = one.mode if one.mode in EXPORTS else ""
-            key = (id(witness), one.approach, one.check, exported, without_epilogue(one.case))
-            groups[key].append((witness, one))
+            key = (id(run), one.approach, one.check, exported, without_epilogue(one.case))
+            groups[key].append((run, one))
     single = [_of_one_run(group[0][0], [one for _, one in group], beside) for group in groups.values()]
     return sorted(_joined_releases(_joined_cases(single)), key=_order)
 
 
 def _of_one_run(
-    witness: Witness, failing: Sequence[Observation], beside: Mapping[tuple[str, str], Sequence[Witness]]
+    run: JudgedRun, failing: Sequence[Observation], beside: Mapping[tuple[str, str], Sequence[JudgedRun]]
 ) -> Where:
-    others = beside[witness.place[1:]]
-    first, header = failing[0], witness.answers
-    default = (other.asked for other in others if other.asked.profile == "default")
+    others = beside[run.place[1:]]
+    first, header = failing[0], run.judged_by
+    default = (other.header for other in others if other.header.profile == "default")
     by_default = any(one.release == header.release and header.run in {one.run, one.same_as} for one in default)
     misuse = misused(first.case)
     return Where(
@@ -198,7 +198,7 @@ def _of_one_run(
         runs=[header.run],
         default_in=[header.release] if by_default else [],
         misuse=misuse,
-        ways=[] if misuse else measure(failing, witness, others),
+        ways=[] if misuse else measure(failing, run, others),
     )
 
 

@@ -11,7 +11,7 @@ from matrix.answers.processor import Processor
 from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.catalog.releases import Catalog
-from matrix.judge.verdicts import Witness, witnesses
+from matrix.judge.verdicts import JudgedRun, judged_runs
 from matrix.record import records, speed_records
 from matrix.record.speed_records import SpeedRun
 
@@ -22,16 +22,16 @@ class ReleaseRecords:
 
     nearest: Nearest
     host_class: str
-    witnesses: tuple[Witness, ...]
+    judged_runs: tuple[JudgedRun, ...]
     timed: Mapping[str, list[SpeedRun]] = field(default_factory=dict)
 
-    def runs(self, release: str) -> list[Witness]:
+    def runs(self, release: str) -> list[JudgedRun]:
         """Return the runs with observations of their own; a run that is the same as another is left out."""
-        return [one for one in self.witnesses if one.asked.release == release and not one.asked.same_as]
+        return [one for one in self.judged_runs if one.header.release == release and not one.header.same_as]
 
     def default_profile(self, release: str) -> str | None:
         """Return the profile that TensorFlow comes to with nothing set; None where that was not recorded."""
-        default = (one.asked for one in self.witnesses if one.asked.profile == "default")
+        default = (one.header for one in self.judged_runs if one.header.profile == "default")
         asked = next((one for one in default if one.release == release), None)
         return ids.parse_run(asked.same_as or asked.run).profile if asked else None
 
@@ -73,6 +73,6 @@ def load(reports: Path, release: str, backend: str, processor: Processor | None 
     return ReleaseRecords(
         nearest=chosen,
         host_class=host_class,
-        witnesses=tuple(witnesses(record for record in made if record.header.host.host_class == host_class)),
+        judged_runs=tuple(judged_runs(record for record in made if record.header.host.host_class == host_class)),
         timed={name: speed_records.of_release(reports, host_class, name, backend) for name in chosen.releases},
     )

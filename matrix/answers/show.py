@@ -12,7 +12,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause, notes
-from matrix.judge.verdicts import FAILED, Answer, Need, Word, core_case, weigh
+from matrix.judge.verdicts import FAILED, Answer, Need, VerdictWord, core_case, weigh
 from matrix.record.records import Observation
 
 
@@ -27,7 +27,7 @@ class Shown(Strict, frozen=True, kw_only=True):
     host_class: str
     record: str
     default: bool
-    verdict: Word
+    verdict: VerdictWord
     needs: dict[Need, Answer]
     notes: list[str]
     cells: list[Observation]
@@ -47,9 +47,9 @@ def show(recorded: ReleaseRecords, approach: str, wanted: str, cause: Cause) -> 
     for release in recorded.nearest.releases:
         runs = recorded.runs(release)
         default = recorded.default_profile(release)
-        beside = [weigh(witness, other) for witness in runs for other in witness.cells]
-        for judgement in (weigh(witness, approach) for witness in runs):
-            header = judgement.witness.answers
+        beside = [weigh(run, other) for run in runs for other in run.cells]
+        for judgement in (weigh(run, approach) for run in runs):
+            header = judgement.run.judged_by
             cells = judgement.cells.values()
             one = Shown(
                 run=header.run,

@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
-from matrix.judge.verdicts import FAILED, Answer, Witness, replaces
+from matrix.judge.verdicts import FAILED, Answer, JudgedRun, replaces
 from matrix.record.records import CellId, Observation
 
 Kind = Literal["profile", "mode", "approach", "release"]
@@ -48,25 +48,25 @@ class Workaround(Strict, frozen=True, kw_only=True):
         return self.passed == self.of
 
 
-def measure(failing: Sequence[Observation], witness: Witness, others: Sequence[Witness]) -> list[Workaround]:
+def measure(failing: Sequence[Observation], run: JudgedRun, others: Sequence[JudgedRun]) -> list[Workaround]:
     """Return the workarounds for these cells, which are of one approach and check; the best first.
 
-    `others` are witnesses of the same backend and host class, of this release and of others.
+    `others` are runs on the same backend and host class, of this release and of others.
     """
     cells = [one.cell for one in failing]
     approach, _, check, _ = cells[0]
     modes = {mode for _, mode, _, _ in cells}
     found = [
-        _tried("profile", other.asked.profile, other, cells)
+        _tried("profile", other.header.profile, other, cells)
         for other in others
-        if other.place == witness.place and not other.asked.same_as and other.answers.run != witness.answers.run
+        if other.place == run.place and not other.header.same_as and other.judged_by.run != run.judged_by.run
     ]
     for mode in OTHER_MODES if modes <= {*OTHER_MODES, "keras"} else ():
         if mode not in modes:
             there = dict.fromkeys((approach, mode, check, case) for _, _, _, case in cells)
-            found.append(_tried("mode", mode, witness, list(there)))
+            found.append(_tried("mode", mode, run, list(there)))
     found += [
-        _tried("approach", other_approach, witness, [(other_approach, *cell[1:]) for cell in cells])
+        _tried("approach", other_approach, run, [(other_approach, *cell[1:]) for cell in cells])
         for other_approach in APPROACHES
         if other_approach != approach and replaces(other_approach, approach, modes)
     ]
@@ -74,11 +74,10 @@ def measure(failing: Sequence[Observation], witness: Witness, others: Sequence[W
     later = [
         other
         for other in others
-        if other.asked.profile == witness.asked.profile
-        and _version(other.asked.release) > _version(witness.asked.release)
+        if other.header.profile == run.header.profile and _version(other.header.release) > _version(run.header.release)
     ]
-    for other in sorted(later, key=lambda other: _version(other.asked.release)):
-        upgrade = _tried("release", other.asked.release, other, cells)
+    for other in sorted(later, key=lambda other: _version(other.header.release)):
+        upgrade = _tried("release", other.header.release, other, cells)
         if upgrade and upgrade.whole and not upgrade.unseen:
             found.append(upgrade)
             break
@@ -86,7 +85,7 @@ def measure(failing: Sequence[Observation], witness: Witness, others: Sequence[W
     return sorted(workarounds, key=lambda one: (not one.whole, one.unseen > one.passed, KINDS.index(one.kind)))
 
 
-def _tried(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Workaround | None:
+def _tried(kind: Kind, name: str, at: JudgedRun, cells: Sequence[CellId]) -> Workaround | None:
     """Count how these cells of one approach came out there; None where none of them passed."""
     approach, _, check, _ = cells[0]
     observed = at.cells.get(approach, {})
@@ -108,6 +107,6 @@ def _tried(kind: Kind, name: str, at: Witness, cells: Sequence[CellId]) -> Worka
         of=len(passed) + failed,
         unseen=len(cells) - len(passed) - failed,
         cell="/".join(passed[0]),
-        run=at.answers.run if kind == "release" else None,
+        run=at.judged_by.run if kind == "release" else None,
         trains=trains,
     )

@@ -132,7 +132,7 @@ def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     """Check the record that a probe made, and compare it with the published records."""
     sent = contribution.read(file)
     ours = release_records.load(reports, sent.header.release, "cpu")
-    compared = contribution_comparison.compare(sent, ours.witnesses)
+    compared = contribution_comparison.compare(sent, ours.judged_runs)
     if take:
         taken = contribution.take(reports, sent, file)
         compared = msgspec.structs.replace(compared, taken=str(taken))

@@ -19,7 +19,8 @@ from matrix.record import folder
 from matrix.record.speed_records import Depth
 from matrix.report.speed_tables import summary
 from matrix.speed import speed_runs
-from matrix.speed.speed_runs import DEPTHS, PEERS, Asked
+from matrix.speed.comparisons import DEPTHS
+from matrix.speed.speed_runs import PEERS, Asked
 
 DEPTH = "quick: 3 points, a minute; default: 14, about 5 minutes; full: all layers and modes."
 AGAIN = "Measure current runs again too; only a second run confirms that something became slower."

@@ -1,1 +1,1 @@
-"""From observations to needs, verdicts, notes, statements and changes, by rules that are stated once."""
+"""Turn observations into needs, verdicts, notes, statements and changes, by rules that are stated once."""

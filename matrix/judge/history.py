@@ -1,7 +1,7 @@
 """The published tables of earlier months.
 
-`reports/history/YYYY-MM.json.xz` is support.json as it last was in that month. The last MONTHS of them are kept; what
-was published before is in git.
+`reports/history/YYYY-MM.json.xz` is support.json as it was at the end of that month. The last MONTHS months are kept;
+older tables are in git.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from matrix.judge import support as support_json
 from matrix.judge.support import Support
 
 MONTHS = 36
-# What a table may be at most when it is unpacked; a published one of 150 records has 2 MB.
+# The most that an unpacked table may take; a published table of 150 records takes 2 MB.
 MOST_BYTES = 64 * 2**20
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 def keep(reports: Path) -> Path:
-    """Keep the table under the month of its newest run, and drop what is too old. Raise BadRecord without a table."""
+    """Keep the table under the month of its newest run, and drop tables that are too old. Raise BadRecord where there
+    is no table, or no run in it.
+    """
     table = _read(reports / "support.json")
     month = max((run.date for run in table.runs if run.date), default="")[:7]
     if not month:
@@ -38,13 +40,15 @@ def keep(reports: Path) -> Path:
 
 
 def months(reports: Path) -> list[str]:
-    """Those that are kept, the oldest first."""
+    """Return the months that are kept, the oldest first."""
     kept = (file.name.removesuffix(".json.xz") for file in (reports / "history").glob("*.json.xz"))
     return sorted(month for month in kept if MONTH.fullmatch(month))
 
 
 def table(name: str, reports: Path) -> Support:
-    """By month, by file or by folder of reports. Raise BadUsage where there is none, BadRecord where it is broken."""
+    """Read the table that is named by a month, a file or a folder of reports. Raise BadUsage where there is none,
+    BadRecord where it is broken.
+    """
     for file in (_file(reports, name), Path(name), Path(name) / "support.json"):
         if file.is_file():
             return _read(file)

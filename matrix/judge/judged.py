@@ -1,4 +1,4 @@
-"""Loads and judges a folder of reports: the one way in which SUPPORT.md and the pages come to what they show."""
+"""Load and judge a folder of reports. SUPPORT.md and the pages both show what this module returns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from matrix.record.speed_records import SpeedRun
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What the records of a folder come to. `faults`: why a file was left out."""
+    """A folder's records and speed runs, and what is concluded from them. `faults`: why a file was left out."""
 
     catalog: Catalog
     known: tuple[KnownError, ...]

@@ -17,7 +17,7 @@ from matrix.judge import statements as statements_json
 from matrix.judge import support as support_json
 from matrix.judge.judged import load
 from matrix.judge.support import Support
-from matrix.judge.verdicts import witnesses
+from matrix.judge.verdicts import judged_runs
 from matrix.record import contribution
 from matrix.report import claim_table, speed_tables, statement_tables
 from matrix.report.executed_plans import executed_plans
@@ -56,7 +56,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
     tables, notes = sections(support)
     speed = comparisons.places(judged.timed, judged.catalog)
     contributions = list(contribution.read_all(reports))
-    ours = witnesses(judged.records) if contributions else []
+    ours = judged_runs(judged.records) if contributions else []
     sentences = headline(support, judged.records, broken=len(judged.faults))
     common = {"headline": sentences, "shorts": short_tables, **speed_tables.FOR_TEMPLATES}
     evidence = statement_tables.EVIDENCE

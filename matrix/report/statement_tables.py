@@ -12,14 +12,14 @@ from packaging.version import Version
 
 from matrix.base.ids import Backend
 from matrix.judge.changes import Change, What
-from matrix.judge.needs import Answer
+from matrix.judge.needs import SpanAnswer
 from matrix.judge.statements import CaseStatement, Span, Stated, Statement
 from matrix.judge.verdicts import NEEDS, Need
 from matrix.record import records
 from matrix.record.records import Evidence
 from matrix.report.grouping import grouped
 
-ANSWERS: dict[Answer, str] = {"yes": "yes", "some": "in part", "no": "no", "absent": "not there"}
+ANSWERS: dict[SpanAnswer, str] = {"yes": "yes", "some": "in part", "no": "no", "absent": "not there"}
 EVIDENCE: dict[Evidence, str] = {
     "executed": "",
     "planned": ", as planned for a device that was not there",

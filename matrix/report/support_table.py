@@ -14,13 +14,13 @@ from matrix.catalog.known_errors import KnownError
 from matrix.catalog.releases import Catalog
 from matrix.judge.landmarks import COMPARED
 from matrix.judge.support import RunEntry, Support, question_of
-from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, Word, core_cells
+from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, VerdictWord, core_cells
 from matrix.record.host import is_emulated
 from matrix.record.records import Outcome, Record, Status
 from matrix.report.grouping import grouped
 from matrix.suite import catalog as suite
 
-WORDS: dict[Word, str] = {
+WORDS: dict[VerdictWord, str] = {
     "fused": "works, and bias and ReLU are computed inside the convolution's kernel",
     "works": "infers in every mode that the release has, and trains",
     "partial": "something works and something fails: the note says what, and names a workaround",
@@ -57,7 +57,7 @@ class Row:
     """A run that has a record; `entries`: by approach the verdict's word, and the number of its note if it has one."""
 
     run: RunEntry
-    entries: tuple[tuple[Word, int | None], ...]
+    entries: tuple[tuple[VerdictWord, int | None], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ def sections(support: Support) -> tuple[list[Section], list[str]]:
     for key in sorted(runs, key=lambda key: (BACKENDS.index(key[0]), is_emulated(key[1]), key[1])):
         rows = []
         for run in filter(lambda run: run.engine, runs[key]):
-            entries: list[tuple[Word, int | None]] = []
+            entries: list[tuple[VerdictWord, int | None]] = []
             for verdict in verdicts.get(question_of(run), ()):
                 # the row itself says which run it is the same as
                 notes = [note for note in verdict.notes if not (run.same_as and note.startswith("The same as"))]
@@ -177,7 +177,7 @@ def shorts(support: Support, judgements: Sequence[Judgement], catalog: Catalog) 
         host_class = max(classes, key=lambda name: executed[backend, name])
         chosen, unobserved = [], []
         for judgement in judgements:
-            asked, answers = judgement.witness.asked, judgement.witness.answers
+            asked, answers = judgement.run.header, judgement.run.judged_by
             here = (asked.backend, asked.host.host_class) == (backend, host_class)
             if here and asked.profile in plain and not asked.same_as and judgement.approach in COMPARED:
                 if judgement.cells:
@@ -203,7 +203,7 @@ def _short_rows(judgements: Iterable[Judgement], support: Support, catalog: Cata
     defaults = {(run.host_class, run.same_as or run.run) for run in support.runs if run.profile == "default"}
     alike: dict[tuple[str, str, tuple[str, ...]], list[Seen]] = defaultdict(list)
     for judgement in judgements:
-        header = judgement.witness.answers
+        header = judgement.run.judged_by
         is_on = by_profile.get(header.profile) if header.onednn is None else header.onednn
         onednn = {True: "on", False: "off", None: "unknown"}[is_on]
         key = (header.host.host_class, header.run)

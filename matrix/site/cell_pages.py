@@ -106,7 +106,7 @@ def pages(content: Content) -> Iterator[Page]:
             for verdict in by_page.get((release, approach), ()):
                 asked = question_of(verdict)
                 judgement, run = content.judged[asked, approach], content.runs[asked]
-                header = judgement.witness.answers
+                header = judgement.run.judged_by
                 # the control stands with its own approach, since it tells whether groups are at fault
                 observations = observed.get((header.host.host_class, header.engine, header.run), {}).get(approach, [])
                 alike = series[*asked[1:], approach]
@@ -169,7 +169,7 @@ def reproduction(section: Section, catalog: Catalog) -> tuple[str, bool]:
 
     Where there is no such program, it is the command of the suite that shows the same, and False.
     """
-    one, header = section.example, section.judgement.witness.answers
+    one, header = section.example, section.judgement.run.judged_by
     assert one, "the template asks only where there is an example"
     outcome = failure_text(one) if one.outcome in FAILED else one.outcome
     told = f"Recorded on TensorFlow {header.release}, {header.profile}, {header.host.host_class}: {outcome}"

@@ -12,7 +12,7 @@ from matrix.site.cell_pages import Section
 
 def reproduction(section: Section, catalog: Catalog) -> tuple[str, bool]:
     """The program, and whether it stands alone; else it is the command of the suite that shows the same."""
-    one, header = section.example, section.judgement.witness.answers
+    one, header = section.example, section.judgement.run.judged_by
     assert one, "the template asks only where there is an example"
     came = failure_text(one) if one.outcome in FAILED else one.outcome
     told = f"Recorded on TensorFlow {header.release}, {header.profile}, {header.host.host_class}: {came}"

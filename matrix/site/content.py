@@ -44,7 +44,7 @@ class Content(Judged):
     @cached_property
     def judged(self) -> dict[tuple[Question, str], Judgement]:
         """By run and approach."""
-        return {(question(one.witness.asked), one.approach): one for one in self.judgements}
+        return {(question(one.run.header), one.approach): one for one in self.judgements}
 
     @cached_property
     def error_ids(self) -> dict[tuple[str, str], str]:

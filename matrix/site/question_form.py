@@ -13,7 +13,7 @@ from matrix.answers.processor import SWITCHES_ITSELF
 from matrix.answers.snippets import snippet
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, Approach
 from matrix.judge.support import RunEntry, question_of
-from matrix.judge.verdicts import INSIDE, NEEDS, REPRESENTATIVE, Judgement, Need
+from matrix.judge.verdicts import IS_FUSED, NEEDS, REPRESENTATIVE, Judgement, Need
 from matrix.record import speed_records
 from matrix.record.host import CLASSES, SWITCH_ONEDNN_ON
 from matrix.record.records import Mode
@@ -147,7 +147,7 @@ def _answers(judgement: Judgement) -> str:
         for wish in WISHES:
             if wish == "fused":
                 usual = [one for one in seen if one.mode == "graph" and one.case.split("/")[1] == REPRESENTATIVE]
-                found = next((INSIDE[one.fusion.epilogue] for one in usual if one.fusion), "unknown")
+                found = next((IS_FUSED[one.fusion.epilogue] for one in usual if one.fusion), "unknown")
             else:
                 about, modes = ASKED[wish]
                 found = answer([one for one in seen if one.mode in modes and one.check in CHECKS[about]])

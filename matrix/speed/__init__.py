@@ -1,1 +1,1 @@
-"""Times the approaches, and turns the samples into ratios with intervals."""
+"""Time the approaches, and turn the samples into ratios with intervals."""

@@ -1,4 +1,4 @@
-"""What the published times come to: the fastest approach at each point, traps, and changes from release to release."""
+"""Compare the published times: the fastest approach at each point, traps, and changes from release to release."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ from matrix.record.speed_records import (
     Word,
     word,
 )  # fmt: skip
+from matrix.speed.speed_stream import DENSE
 from matrix.suite.speed import layers
 
-# What times are compared with: the convolution without groups, and the way that works everywhere.
-DENSE = "dense"
-# Of the default depth; peers have one mode each.
+# The one mode of TensorFlow that tables show; another library is timed in one mode only, its own.
 USUAL_MODE = "graph"
-# Who takes this many times as long as by split-concat did not know it: that has to be said wherever speed is.
+# An approach that takes this many times as long as split-concat is a trap, and is named wherever speed is shown.
 MANY_TIMES = 10
-DEPTHS = get_args(Depth)
+DEPTHS: tuple[Depth, ...] = get_args(Depth)
+# The approaches that a person can write in a program.
+PROGRAMS = tuple(name for name in layers.APPROACHES if APPROACHES[name].program)
+
+
+def _without_mode(point: Any) -> tuple[str, ...]:
+    """Return what identifies a point of the suite or of a file when its mode is left out."""
+    return tuple(str(getattr(point, name)) for name in PointKey.__struct_fields__ if name != "mode")
+
+
+# The points of the default depth and their numbers, in the suite's order.
+SHOWN = {_without_mode(point): number for number, point in enumerate(layers.points("default"))}
 
 
 def shown(run: SpeedRun) -> list[Point]:
-    """The points that tables show, in the suite's order: those of the default depth. The file has all."""
-    order = {key: number for number, key in enumerate(_default_points())}
-    found = [point for point in run.points if (run.peer or point.mode == USUAL_MODE) and _asked(point) in order]
-    return sorted(found, key=lambda point: order[_asked(point)])
-
-
-def _default_points() -> list[tuple[str, ...]]:
-    return [_asked(point) for point in layers.points("default")]
-
-
-def _asked(point: Any) -> tuple[str, ...]:
-    """All that a point asks but for the mode: a peer has its own."""
-    return tuple(str(getattr(point, name)) for name in PointKey.__struct_fields__ if name != "mode")
+    """Return the points that tables show, those of the default depth, in the suite's order. The file has all points."""
+    found = [point for point in run.points if (run.peer or point.mode == USUAL_MODE) and _without_mode(point) in SHOWN]
+    return sorted(found, key=lambda point: SHOWN[_without_mode(point)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """The fastest way at a point of a run. `alike`: others that may be as fast, by measurement. `split`, `dense`: its
-    time beside theirs.
+    """The fastest approach at a point of a run. `alike`: approaches that may be as fast, by measurement. `split`,
+    `dense`: its time as a ratio to that of split-concat, and to that of the convolution without groups.
     """
 
     run: SpeedRun
@@ -67,25 +67,24 @@ class Best:
 
 
 def best(run: SpeedRun, point: Point) -> Best | None:
-    """None where nothing works there."""
+    """Return None where no approach works."""
     variant = point.variant(point.fastest) if point.fastest else None
     if variant is None:
         return None
-    ways = _ways()
-    beside = (one for one in point.ratios if one.against == variant.variant and one.variant in ways)
-    alike = tuple(one.variant for one in beside if one.word in {"same", "cannot tell"})
-    split, dense = (point.ratio(variant.variant, against) for against in (SPLIT, DENSE))
-    return Best(run=run, point=point, variant=variant, alike=alike, split=split, dense=dense)
-
-
-def _ways() -> tuple[str, ...]:
-    """What people can write."""
-    return tuple(way for way in layers.APPROACHES if APPROACHES[way].program)
+    beside = [ratio for ratio in point.ratios if ratio.against == variant.variant and ratio.variant in PROGRAMS]
+    return Best(
+        run=run,
+        point=point,
+        variant=variant,
+        alike=tuple(ratio.variant for ratio in beside if ratio.word in {"same", "cannot tell"}),
+        split=point.ratio(variant.variant, SPLIT),
+        dense=point.ratio(variant.variant, DENSE),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A point, and what is fastest there by run, the newest release first; peers stand last."""
+    """A point, and the fastest approach there in each run: the newest release first, other libraries last."""
 
     point: PointKey
     rows: tuple[Best, ...]
@@ -93,7 +92,7 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """All that was timed on a host class: TensorFlow's runs, then peers."""
+    """Everything that was timed on a host class: `runs` of TensorFlow, the newest release first, and of `peers`."""
 
     host_class: str
     cpus: tuple[str, ...]
@@ -112,48 +111,39 @@ class Place:
 
 
 def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
+    profiles: dict[str | None, int] = {profile.name: number for number, profile in enumerate(catalog.profiles)}
     by_class: dict[str, list[SpeedRun]] = defaultdict(list)
     for run in timed:
         by_class[run.host.host_class].append(run)
-    return tuple(_place(host_class, runs, catalog) for host_class, runs in sorted(by_class.items()))
-
-
-def _place(host_class: str, timed: Sequence[SpeedRun], catalog: Catalog) -> Place:
-    profiles = [profile.name for profile in catalog.profiles]
-    peers = sorted((run for run in timed if run.peer), key=lambda run: run.run)
-    runs = sorted(
-        (run for run in timed if not run.peer),
-        key=lambda run: (Version(run.release), -_index(profiles, run.profile or "")),
-        reverse=True,
-    )
-    return Place(
-        host_class=host_class,
-        cpus=tuple(dict.fromkeys(run.host.gpu or run.host.cpu for run in timed)),
-        runs=tuple(runs),
-        peers=tuple(peers),
-        layers=tuple(_layers([*runs, *peers])),
-        changes=tuple(changes(runs)),
-    )
-
-
-def _index(names: Sequence[str], name: str) -> int:
-    return names.index(name) if name in names else len(names)
-
-
-def _layers(runs: Sequence[SpeedRun]) -> Iterator[Layer]:
-    found: dict[tuple[str, ...], list[Best]] = defaultdict(list)
-    for run in runs:
-        for point in shown(run):
-            if told := best(run, point):
-                found[_asked(point)].append(told)
-    for key in _default_points():
-        if key in found:
-            yield Layer(point=found[key][0].point, rows=tuple(found[key]))
+    found = []
+    for host_class, together in sorted(by_class.items()):
+        peers = sorted((run for run in together if run.peer), key=lambda run: run.run)
+        runs = sorted(
+            (run for run in together if not run.peer),
+            key=lambda run: (Version(run.release), -profiles.get(run.profile, len(profiles))),
+            reverse=True,
+        )
+        rows: dict[tuple[str, ...], list[Best]] = defaultdict(list)
+        for run in (*runs, *peers):
+            for point in shown(run):
+                if fastest := best(run, point):
+                    rows[_without_mode(point)].append(fastest)
+        found.append(
+            Place(
+                host_class=host_class,
+                cpus=tuple(dict.fromkeys(run.host.gpu or run.host.cpu for run in together)),
+                runs=tuple(runs),
+                peers=tuple(peers),
+                layers=tuple(Layer(point=rows[key][0].point, rows=tuple(rows[key])) for key in SHOWN if key in rows),
+                changes=tuple(changes(runs)),
+            )
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trap:
-    """A way that works and is many times slower than split-concat at some points: how many, the least and the most."""
+    """An approach that works and is many times slower than split-concat: `least` to `most` times, over the points."""
 
     run: SpeedRun
     approach: str
@@ -164,32 +154,32 @@ class Trap:
 
 
 def traps(run: SpeedRun) -> Iterator[Trap]:
-    """Of all modes that were timed, also where no table shows them."""
-    times: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
-    for point, approach in itertools.product(run.points, _ways()):
+    """Look at all modes that were timed, also at those that no table shows."""
+    found: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
+    for point, approach in itertools.product(run.points, PROGRAMS):
         beside = point.ratio(approach, SPLIT)
         if beside and beside.interval[0] > MANY_TIMES:
-            times[approach, point.direction].append((point.mode, beside.ratio))
-    for (approach, direction), found in times.items():
-        modes, ratios = zip(*found, strict=True)
-        told = tuple(dict.fromkeys(modes))
-        yield Trap(run=run, approach=approach, direction=direction, modes=told, least=min(ratios), most=max(ratios))
+            found[approach, point.direction].append((point.mode, beside.ratio))
+    for (approach, direction), slow in found.items():
+        modes = tuple(dict.fromkeys(mode for mode, _ in slow))
+        ratios = [ratio for _, ratio in slow]
+        yield Trap(run=run, approach=approach, direction=direction, modes=modes, least=min(ratios), most=max(ratios))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FastRow:
-    """A layer and batch: what is fastest, by direction; False where nothing works, None where nothing was timed."""
+    """A layer and batch with the fastest approach by direction: False where none works, None where none was timed."""
 
     layer: str
     batch: int
-    told: tuple[Best | Literal[False] | None, ...]
+    fastest: tuple[Best | Literal[False] | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fast:
-    """The short table of a host class: of the newest final release that was timed most deeply, with nothing set.
+    """The short table of a host class: one run of the newest final release that was timed most deeply.
 
-    `timed`: all that was there, which tells how far the method is to be believed.
+    `timed`: all runs on the host class; their A/A pairs tell how far the method can be trusted.
     """
 
     host_class: str
@@ -200,28 +190,30 @@ class Fast:
 
 
 def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
-    """`defaults`: the runs that are what a release does with nothing set. None where no release was timed."""
+    """Return None where no release was timed. `defaults`: the runs that a release comes to when nothing is set; such a
+    run is taken where there is one.
+    """
     if not place.runs:
         return None
     runs = [run for run in place.runs if not Version(run.release).is_prerelease] or place.runs
     deepest = max((run.depth for run in runs), key=DEPTHS.index)
     release = next(run.release for run in runs if run.depth == deepest)
-    alike = [run for run in runs if (run.release, run.depth) == (release, deepest)]
-    run = next((run for run in alike if run.run in set(defaults)), alike[0])
+    candidates = [run for run in runs if (run.release, run.depth) == (release, deepest)]
+    run = next((run for run in candidates if run.run in set(defaults)), candidates[0])
     found: dict[tuple[str, int, str], Best | Literal[False]] = {
         (point.layer, point.batch, point.direction): best(run, point) or False for point in shown(run)
     }
-    rows = (
-        FastRow(layer=layer, batch=batch, told=tuple(found.get((layer, batch, name)) for name in get_args(Direction)))
-        for layer, batch in dict.fromkeys((layer, batch) for layer, batch, _ in found)
-    )
+    rows = []
+    for layer, batch in dict.fromkeys((layer, batch) for layer, batch, _ in found):
+        fastest = tuple(found.get((layer, batch, direction)) for direction in get_args(Direction))
+        rows.append(FastRow(layer=layer, batch=batch, fastest=fastest))
     return Fast(host_class=place.host_class, run=run, rows=tuple(rows), traps=tuple(traps(run)), timed=place.timed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A way's time beside the dense convolution's is another than in the release before it, as measured. `confirmed`: a
-    second run of the newer release says so too.
+    """An approach became faster or slower from one release to the next, as measured by its time over that of the dense
+    convolution: `factor` is the newer ratio over the older. `confirmed`: a second run of the newer release agrees.
     """
 
     approach: str
@@ -236,42 +228,44 @@ class Change:
 
 
 def changes(runs: Iterable[SpeedRun]) -> Iterator[Change]:
-    """Between neighbouring releases of a profile and engine, on one processor by one speed suite; the newest first."""
+    """Compare neighbouring releases of the same profile and engine, timed on the same processor by the same speed
+    suite. The newest change comes first.
+    """
     series: dict[tuple[str | None, ...], list[SpeedRun]] = defaultdict(list)
     for run in runs:
         series[run.host.cpu, run.profile, run.engine, run.speed_sha256].append(run)
-    for alike in series.values():
-        ordered = sorted(alike, key=lambda run: Version(run.release), reverse=True)
-        for after, before in itertools.pairwise(ordered):
-            yield from _changes(before, after)
+    for comparable in series.values():
+        newest_first = sorted(comparable, key=lambda run: Version(run.release), reverse=True)
+        for after, before in itertools.pairwise(newest_first):
+            older_points = {point.key: point for point in before.points}
+            for point, approach in itertools.product(shown(after), PROGRAMS):
+                older_point = older_points.get(point.key)
+                now, old = point.ratio(approach, DENSE), older_point and older_point.ratio(approach, DENSE)
+                if not (now and old):
+                    continue
+                interval = _quotient(now.interval, old.interval)
+                if word(interval) in {"faster", "slower"}:
+                    again = now.before and word(_quotient(now.before, old.interval))
+                    yield Change(
+                        approach=approach,
+                        point=point.key,
+                        profile=after.profile or "",
+                        before=before,
+                        after=after,
+                        factor=now.ratio / old.ratio,
+                        interval=interval,
+                        word=word(interval),
+                        confirmed=again == word(interval),
+                    )
 
 
-def _changes(before: SpeedRun, after: SpeedRun) -> Iterator[Change]:
-    was = {point.key: point for point in before.points}
-    for point in shown(after):
-        for approach in _ways():
-            now = point.ratio(approach, DENSE)
-            old = was[point.key].ratio(approach, DENSE) if point.key in was else None
-            if now and old and (said := word(_over(now.interval, old.interval))) in {"faster", "slower"}:
-                yield Change(
-                    approach=approach,
-                    point=point.key,
-                    profile=after.profile or "",
-                    before=before,
-                    after=after,
-                    factor=now.ratio / old.ratio,
-                    interval=_over(now.interval, old.interval),
-                    word=said,
-                    confirmed=now.before is not None and word(_over(now.before, old.interval)) == said,
-                )
-
-
-def _over(now: Interval, old: Interval) -> Interval:
-    """Of a quotient, whatever the two are: wider than need be."""
+def _quotient(now: Interval, old: Interval) -> Interval:
+    """Return an interval that holds the quotient of any two ratios within these intervals: wider than need be."""
     return (now[0] / old[1], now[1] / old[0])
 
 
 def control(runs: Sequence[SpeedRun]) -> Control:
+    """Add up what the A/A pairs of the runs found."""
     return Control(**{
         name: sum(getattr(run.control, name) for run in runs) for name in Control.__struct_fields__
     })  # fmt: skip

@@ -1,7 +1,7 @@
-"""From the samples of a run's processes to numbers that can be believed: pure, and the same for the same samples.
+"""Turn the samples of a run's processes into ratios with intervals. The same samples always give the same numbers.
 
-Times are compared within a process and nowhere else: whatever a process does to all (its memory, its minute) falls out
-of the ratio. Processes then differ, and how much they do decides how wide the interval is.
+Times are compared within a process only: what slows the whole process (its memory layout, a busy minute) cancels in the
+ratio. The ratios then differ from process to process, and how much they differ decides how wide the interval is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,33 +20,31 @@ from scipy import stats
 
 from matrix.catalog.approaches import APPROACHES, SPLIT
 from matrix.record.speed_records import Control, Doubt, Floor, Interval, Point, PointKey, Ratio, Variant, Word, word
-from matrix.speed.speed_stream import Stream, Surroundings, Timed
+from matrix.speed.speed_stream import AGAIN, DENSE, PLANTED, REFERENCES, Stream, Surroundings, Timed
 
 Values = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 DRAWS = 10_000
-# By simulation: with all of it the intervals of 3 processes hold the truth in 91%, with half in 93 to 98%.
+# The part of the variance within processes that is taken off the variance between them. By simulation, the intervals of
+# 3 processes hold the truth in 91% of cases when all of it is taken off, and in 93 to 98% when half of it is.
 EXPLAINED = 0.5
-# More than this makes a number doubtful: the share of the core that others had, how much slower the second half of the
-# samples was, the interquartile range over the median; or fewer than this: samples, processes.
+# A number is doubtful above these: the share of the core that other processes took, how much slower the second half of
+# the samples was, the interquartile range over the median.
 LOAD, DRIFT, SPREAD = 0.05, 0.10, 0.10
+# A number is doubtful below these.
 FEW_SAMPLES, FEW_PROCESSES = 10, 3
-
-# The words of the stream for what is no way of writing it: see tests/suite/speed/layers.py.
-DENSE, AGAIN, PLANTED = "dense", "again", "planted"
-REFERENCES = (DENSE, AGAIN, PLANTED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """The samples of a variant at a point, by process; `failure` is the first process's that has one."""
+    """What each process says of a variant at a point; `sampled` has those processes where the variant worked."""
 
     timed: Mapping[int, Timed]
 
     @cached_property
     def sampled(self) -> dict[int, Values]:
-        return {number: np.array(one.samples) for number, one in self.timed.items() if one.samples is not None}
+        return {number: np.array(timed.samples) for number, timed in self.timed.items() if timed.samples is not None}
 
     @property
     def name(self) -> str:
@@ -58,7 +56,7 @@ class Series:
 
 
 def points(processes: Sequence[Stream]) -> list[Point]:
-    """What each point comes to, in the order of the first process."""
+    """Summarise each point, in the order in which the processes first name them."""
     surroundings = {number: process.surroundings for number, process in enumerate(processes) if process.surroundings}
     found: dict[PointKey, dict[str, dict[int, Timed]]] = defaultdict(lambda: defaultdict(dict))
     for number, process in enumerate(processes):
@@ -71,84 +69,81 @@ def points(processes: Sequence[Stream]) -> list[Point]:
 
 
 def control(points: Iterable[Point]) -> Control:
-    words: dict[str, list[Word]] = {AGAIN: [], PLANTED: []}
+    """Count how A/A pairs (the same program timed twice) were called, and planted ones, where one of the two was made
+    slower on purpose.
+    """
+    words: dict[str, Counter[Word]] = defaultdict(Counter)
     for point in points:
         for ratio in point.ratios:
-            if ratio.variant in words:
-                words[ratio.variant].append(ratio.word)
+            words[ratio.variant][ratio.word] += 1
+    again, planted = words[AGAIN], words[PLANTED]
     return Control(
-        pairs=len(words[AGAIN]),
-        false_alarms=sum(word in {"faster", "slower"} for word in words[AGAIN]),
-        cannot_tell=words[AGAIN].count("cannot tell"),
-        planted=len(words[PLANTED]),
-        detected=words[PLANTED].count("slower"),
+        pairs=again.total(),
+        false_alarms=again["faster"] + again["slower"],
+        cannot_tell=again["cannot tell"],
+        planted=planted.total(),
+        detected=planted["slower"],
     )
 
 
 def compare(variant: Series, against: Series) -> tuple[float, Interval] | None:
-    """The ratio of the times and its interval; None where fewer than two processes have both.
+    """Return the ratio of the times and its interval; None where fewer than two processes have both.
 
-    A process's ratio is the median over its turns: what disturbs the machine for a while is in both times of a turn.
-    The bootstrap draws processes, then samples within each. That processes differ by more than their samples explain is
-    known from few of them: that part is widened as Student's t is beside the normal distribution.
+    A process's ratio is the median over its turns: what disturbs the machine for a while slows both times of a turn.
+    The variant with fewer samples missed turns, evenly; each of its samples is compared with the median of the samples
+    that the other variant has around it.
     """
     both = sorted(variant.sampled.keys() & against.sampled.keys())
     if len(both) < 2:
         return None
-    turns = [np.log(_in_turn(variant.sampled[number], against.sampled[number])) for number in both]
-    seen = np.array([np.median(ratios) for ratios in turns])
-    names = [(variant.name, against.name, number) for number in both]
-    drawn = np.array([_drawn(ratios, _generator(*name)) for ratios, name in zip(turns, names, strict=True)])
-    middle = float(np.mean(seen))
+    logs, drawn = [], []
+    for number in both:
+        times, others = variant.sampled[number], against.sampled[number]
+        turns = min(len(times), len(others))
+        ratios = np.log(_by_turn(times, turns) / _by_turn(others, turns))
+        logs.append(np.median(ratios))
+        # Each process has its own generator: with equal draws all processes would err alike.
+        drawn.append(_drawn(ratios, _generator(variant.name, against.name, number)))
+    middle = float(np.mean(logs))
     beyond = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(_resampled(seen, drawn), [beyond, 1 - beyond])
-    interval = (_rounded(math.exp(min(low, middle))), _rounded(math.exp(max(high, middle))))
-    return _rounded(math.exp(middle)), interval
+    low, high = np.quantile(_resampled(np.array(logs), np.array(drawn)), [beyond, 1 - beyond])
+    interval = (rounded(math.exp(min(low, middle))), rounded(math.exp(max(high, middle))))
+    return rounded(math.exp(middle)), interval
 
 
 def _point(key: PointKey, variants: Mapping[str, Series], surroundings: Mapping[int, Surroundings]) -> Point:
     some = next(iter(next(iter(variants.values())).timed.values()))
-    floors = {number: floor for number, around in surroundings.items() if (floor := _floor(some, around)) is not None}
+    floors = {}
+    for number, around in surroundings.items():
+        if peak := around.peak.get(some.dtype):
+            compute, memory = some.operations / peak, some.bytes / around.bandwidth
+            floors[number] = Floor(seconds=max(compute, memory), bound="compute" if compute >= memory else "memory")
+    by_length = sorted(floors.values(), key=lambda floor: floor.seconds)
+    median = by_length[len(by_length) // 2] if by_length else None
     working = {name: series for name, series in variants.items() if series.sampled}
-    ways = [name for name in working if name not in REFERENCES and APPROACHES[name].program]
-    fastest = min(ways, key=lambda name: working[name].median, default=None)
+    programs = [name for name in working if name not in REFERENCES and APPROACHES[name].program]
+    fastest = min(programs, key=lambda name: working[name].median, default=None)
     return Point(
         **{name: getattr(key, name) for name in PointKey.__struct_fields__},
         operations=some.operations,
         bytes=some.bytes,
-        floor=_middle(list(floors.values())),
+        floor=Floor(seconds=rounded(median.seconds), bound=median.bound) if median else None,
         fastest=fastest,
         variants=[_variant(series, floors, len(surroundings)) for series in variants.values()],
         ratios=list(_ratios(working, fastest)),
     )
 
 
-def _floor(timed: Timed, around: Surroundings) -> Floor | None:
-    """In one process; None where the peak of the dtype was not measured."""
-    if timed.dtype not in around.peak:
-        return None
-    compute, memory = timed.operations / around.peak[timed.dtype], timed.bytes / around.bandwidth
-    return Floor(seconds=max(compute, memory), bound="compute" if compute >= memory else "memory")
-
-
-def _middle(floors: Sequence[Floor]) -> Floor | None:
-    """The median process's."""
-    ordered = sorted(floors, key=lambda floor: floor.seconds)
-    if not ordered:
-        return None
-    middle = ordered[len(ordered) // 2]
-    return Floor(seconds=_rounded(middle.seconds), bound=middle.bound)
-
-
 def _variant(series: Series, floors: Mapping[int, Floor], processes: int) -> Variant:
-    controls = {one.of for one in series.timed.values() if one.of}
-    of = controls.pop() if len(controls) == 1 else None
+    """`floors`: of the processes in which the peak of the dtype was measured."""
+    repeated = {timed.of for timed in series.timed.values() if timed.of}
+    of = repeated.pop() if len(repeated) == 1 else None
     if not series.sampled:
-        failure = next(one.failure for one in series.timed.values() if one.failure)
+        failure = next(timed.failure for timed in series.timed.values() if timed.failure)
         return Variant(variant=series.name, failure=failure, of=of)
     everything = np.concatenate(list(series.sampled.values()))
-    firsts = [one.first for one in series.timed.values() if one.first is not None]
-    primitives = [one.primitive for one in series.timed.values() if one.primitive is not None]
+    firsts = [timed.first for timed in series.timed.values() if timed.first is not None]
+    primitives = [timed.primitive for timed in series.timed.values() if timed.primitive is not None]
     low, high = np.quantile(everything, [0.25, 0.75])
     fractions = [
         floors[number].seconds / float(np.median(samples))
@@ -158,71 +153,52 @@ def _variant(series: Series, floors: Mapping[int, Floor], processes: int) -> Var
     return Variant(
         variant=series.name,
         of=of,
-        median=_rounded(series.median),
-        iqr=_rounded(float(high - low)),
-        first=_rounded(statistics.median(firsts)),
+        median=rounded(series.median),
+        iqr=rounded(float(high - low)),
+        first=rounded(statistics.median(firsts)),
         processes=len(series.sampled),
         samples=len(everything),
-        floor_fraction=_rounded(statistics.median(fractions)) if fractions else None,
-        primitive=_rounded(statistics.median(primitives)) if primitives else None,
+        floor_fraction=rounded(statistics.median(fractions)) if fractions else None,
+        primitive=rounded(statistics.median(primitives)) if primitives else None,
         doubts=list(_doubts(series, float(high - low), processes)),
     )
 
 
 def _doubts(series: Series, iqr: float, processes: int) -> Iterator[Doubt]:
-    loads = [one.load for one in series.timed.values() if one.load is not None]
-    if loads and max(loads) > LOAD:
-        yield Doubt(kind="load", value=_rounded(max(loads)))
-    drift = max(map(_drift, series.sampled.values()))
+    load = max((timed.load for timed in series.timed.values() if timed.load is not None), default=0.0)
+    if load > LOAD:
+        yield Doubt(kind="load", value=rounded(load))
+    drift = 0.0
+    for samples in series.sampled.values():
+        half = len(samples) // 2
+        if half >= FEW_SAMPLES // 2:
+            drift = max(drift, float(np.median(samples[half:]) / np.median(samples[:half])) - 1)
     if drift > DRIFT:
-        yield Doubt(kind="drift", value=_rounded(drift))
-    samples = sum(map(len, series.sampled.values()))
-    if samples < FEW_SAMPLES:
-        yield Doubt(kind="samples", value=samples)
+        yield Doubt(kind="drift", value=rounded(drift))
+    count = sum(map(len, series.sampled.values()))
+    if count < FEW_SAMPLES:
+        yield Doubt(kind="samples", value=count)
     if len(series.sampled) < max(FEW_PROCESSES, processes):
         yield Doubt(kind="processes", value=len(series.sampled))
     if iqr / series.median > SPREAD:
-        yield Doubt(kind="spread", value=_rounded(iqr / series.median))
-
-
-def _drift(samples: Values) -> float:
-    """By how much the second half of a process's samples was slower: a core that is throttled."""
-    half = len(samples) // 2
-    if half < FEW_SAMPLES // 2:
-        return 0.0
-    return float(np.median(samples[half:]) / np.median(samples[:half])) - 1
+        yield Doubt(kind="spread", value=rounded(iqr / series.median))
 
 
 def _ratios(working: Mapping[str, Series], fastest: str | None) -> Iterator[Ratio]:
+    """Compare `again` and `planted` with the variant that they repeat, and an approach with the dense convolution, with
+    split-concat and with the fastest approach.
+    """
     for name, series in working.items():
-        for against in _opponents(name, series, working, fastest):
-            if compared := compare(series, working[against]):
+        opponents: list[str | None] = [DENSE, SPLIT, fastest]
+        if name == DENSE:
+            opponents = []
+        elif name in {AGAIN, PLANTED}:
+            repeated = {timed.of for timed in series.timed.values() if timed.samples}
+            opponents = list(repeated) if len(repeated) == 1 else []
+        for against in dict.fromkeys(opponents):
+            if against and against in working and against != name and (compared := compare(series, working[against])):
                 ratio, interval = compared
                 yield Ratio(variant=name, against=against, ratio=ratio, interval=interval, word=word(interval))
-
-
-def _opponents(name: str, series: Series, working: Mapping[str, Series], fastest: str | None) -> list[str]:
-    """A control is compared with what it repeats; a way with the references, and with the fastest way."""
-    if name in {AGAIN, PLANTED}:
-        return [base] if (base := _base(series, working)) else []
-    if name == DENSE:
-        return []
-    return [other for other in dict.fromkeys((DENSE, SPLIT, fastest)) if other in working and other != name and other]
-
-
-def _base(series: Series, working: Mapping[str, Series]) -> str | None:
-    """What it says itself that it repeats, in every process the same."""
-    told = {one.of for one in series.timed.values() if one.samples}
-    only = told.pop() if len(told) == 1 else None
-    return only if only in working else None
-
-
-def _in_turn(times: Values, others: Values) -> Values:
-    """The ratios of the times of each turn. Who has fewer samples missed turns, evenly: each of his stands beside the
-    median of those that the other has around it.
-    """
-    turns = min(len(times), len(others))
-    return _by_turn(times, turns) / _by_turn(others, turns)
 
 
 def _by_turn(samples: Values, turns: int) -> Values:
@@ -232,51 +208,45 @@ def _by_turn(samples: Values, turns: int) -> Values:
 
 
 def _drawn(samples: Values, random: np.random.Generator) -> Values:
-    """Medians of bootstrap samples, drawn from their exact distribution: with U the k-th smallest of n uniform numbers,
-    the k-th smallest of n draws is the sample at place floor(U n), and U is Beta(k, n + 1 - k).
+    """Return medians of bootstrap samples, drawn from their exact distribution: with U the k-th smallest of n uniform
+    numbers, the k-th smallest of n draws is the sample at place floor(U n), and U is Beta(k, n + 1 - k).
     """
     ordered, size = np.sort(samples), len(samples)
     low = (size + 1) // 2
-    first = random.beta(low, size + 1 - low, DRAWS)
-    if size % 2:
-        return ordered[_places(first, size)]
-    second = first + (1 - first) * random.beta(1, size - low, DRAWS)
-    return (ordered[_places(first, size)] + ordered[_places(second, size)]) / 2
+    uniform = [random.beta(low, size + 1 - low, DRAWS)]
+    if size % 2 == 0:
+        uniform.append(uniform[0] + (1 - uniform[0]) * random.beta(1, size - low, DRAWS))
+    places = np.minimum((np.array(uniform) * size).astype(np.intp), size - 1)
+    return np.asarray(ordered[places].mean(axis=0))
 
 
-def _places(uniform: Values, size: int) -> NDArray[np.intp]:
-    return np.minimum((uniform * size).astype(np.intp), size - 1)
+def _resampled(logs: Values, drawn: Values) -> Values:
+    """Return bootstrap means over the processes: processes are drawn with replacement, then medians within each.
 
-
-def _resampled(seen: Values, drawn: Values) -> Values:
-    """Means over as many processes as there are, drawn with replacement; each brings medians of its own draws.
-
-    What is seen of processes holds the noise of their samples already. Drawing those again would count it twice, so
-    that the processes' part is first shrunk towards what the samples do not explain (Davison and Hinkley 1997, 3.8).
+    `logs`: the logarithm of each process's ratio; `drawn`: bootstrap medians, shape (processes, DRAWS). The `logs` hold
+    the noise of their samples already, and drawing it again would count it twice: so the differences between processes
+    are first shrunk to what the samples do not explain (Davison and Hinkley 1997, 3.8). What remains is known from few
+    processes, and is widened by as much as Student's t is wider than the normal distribution.
     """
-    count, middle = len(seen), np.mean(seen)
-    noise = drawn - seen[:, np.newaxis]
-    between, within = float(np.var(seen, ddof=1)), float(np.mean(noise**2))
+    count, middle = len(logs), np.mean(logs)
+    noise = drawn - logs[:, np.newaxis]
+    between, within = float(np.var(logs, ddof=1)), float(np.mean(noise**2))
     unexplained = math.sqrt(max(0.0, 1 - EXPLAINED * within / between)) if between > 0 else 0.0
-    effects = (seen - middle) * unexplained * _widening(count)
+    student, normal = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1), stats.norm.ppf((1 + CONFIDENCE) / 2)
+    widening = math.sqrt(count / (count - 1)) * float(student / normal)
+    effects = (logs - middle) * unexplained * widening
     chosen = _generator("processes", count).integers(count, size=(count, DRAWS))
     columns = np.arange(DRAWS)
+    # A process that is picked twice brings different draws.
     moved = [(columns + row * (DRAWS // count)) % DRAWS for row in range(count)]
     picked = [effects[row] + noise[row, place] for row, place in zip(chosen, moved, strict=True)]
     return np.asarray(middle + np.mean(picked, axis=0))
 
 
-def _widening(processes: int) -> float:
-    """Of Student's interval beside that of a bootstrap, which takes the deviation of few for that of all."""
-    student, normal = stats.t.ppf((1 + CONFIDENCE) / 2, processes - 1), stats.norm.ppf((1 + CONFIDENCE) / 2)
-    return math.sqrt(processes / (processes - 1)) * float(student / normal)
-
-
 def _generator(*parts: object) -> np.random.Generator:
-    """Of its own for each process: with equal draws all of them would err alike."""
     return np.random.default_rng(zlib.crc32("/".join(map(str, parts)).encode()))
 
 
-def _rounded(value: float) -> float:
-    """To four significant digits, as the samples are told."""
+def rounded(value: float) -> float:
+    """Round to four significant digits, the precision of the samples in the stream."""
     return float(f"{value:.4g}")

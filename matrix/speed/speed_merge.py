@@ -1,21 +1,21 @@
-"""Puts the speed files of many machines together: of each run the newest, unless one of the same inputs is deeper."""
+"""Merge the speed files of many machines: the newest of each run is kept, unless one of the same inputs is deeper."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from matrix.base.errors import BadRecord
 from matrix.record import candidates
 from matrix.record.candidates import Candidate
-from matrix.record.speed_records import SPEED, Depth, SpeedRun
+from matrix.record.speed_records import SPEED, SpeedRun
+from matrix.speed.comparisons import DEPTHS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """`found` in all; `better` than what is published, or new; `faults`: why a file was left out."""
+    """`found` counts the files; `better` are those that are new or better; `faults` say why a file was left out."""
 
     found: int
     better: tuple[Candidate[SpeedRun], ...]
@@ -36,4 +36,4 @@ def write(chosen: Chosen, reports: Path) -> None:
 def _worth(made: SpeedRun, rivals: Sequence[SpeedRun]) -> tuple[bool, int, str]:
     newest = max(rivals, key=lambda rival: rival.started)
     comparable = (made.recipe_sha256, made.speed_sha256) == (newest.recipe_sha256, newest.speed_sha256)
-    return comparable, get_args(Depth).index(made.depth), made.started
+    return comparable, DEPTHS.index(made.depth), made.started

@@ -1,7 +1,7 @@
-"""Makes speed runs, one after the other and nothing beside them: several fresh processes each, then a file.
+"""Make speed runs one after the other: each runs several fresh processes and then writes its file.
 
-What a process said is kept in the working folder once it is whole, so that an interrupted run goes on where it was, and
-statistics can be made again without measuring.
+The output of a process is kept in the working folder once it is whole. So an interrupted run goes on where it was, and
+the statistics can be computed again without measuring.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import statistics
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,30 +34,31 @@ from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.provision import engines
 from matrix.provision.engines import ENGINES
-from matrix.provision.engines.protocol import Environment, Limits, Process, Program
+from matrix.provision.engines.protocol import Environment, Limits, Program
 from matrix.record import host, speed_records
 from matrix.record.folder import behind, holding
 from matrix.record.speed_records import Depth, SpeedRun
 from matrix.run.progress import Plain, showing
 from matrix.run.runner import follow
 from matrix.speed import estimates
+from matrix.speed.comparisons import DEPTHS
+from matrix.speed.estimates import rounded
 from matrix.speed.speed_stream import MAX_STREAM, Stream
 from matrix.suite.speed import layers
 
 PEERS = ("torch", "onnxruntime", "jax")
 PEER_PYTHON = "3.11"
-DEPTHS: tuple[Depth, ...] = ("quick", "default", "full")
 PROCESSES: dict[Depth, int] = {"quick": 3, "default": 5, "full": 5}
-# Until there are files to learn from; measured on one core of an Intel Xeon.
+# What a run takes, for the estimate while there are no files to learn from; measured on one core of an Intel Xeon.
 SECONDS: dict[Depth, float] = {"quick": 60, "default": 300, "full": 3000}
-# Compiling some variants takes minutes, in which a process says nothing.
+# Compiling some variants takes minutes, during which a process sends nothing.
 LIMITS = Limits(seconds=6 * 3600, silence=1800, output=MAX_STREAM + 16 * 2**20)
 WORK = paths.WORK / "speed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peer(Target):
-    """Another library's environment; `release` is its name."""
+    """The environment of another library, whose name is the `release`."""
 
     @property
     def id(self) -> str:
@@ -66,7 +67,7 @@ class Peer(Target):
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is measured: a release under a profile, or a peer."""
+    """What a run measures: a release under a profile, or another library."""
 
     run: str
     target: Target
@@ -79,15 +80,6 @@ class Subject:
         return self.target.release if isinstance(self.target, Peer) else None
 
     @property
-    def program(self) -> Program:
-        part = f"speed.{PEERS_FOLDER}.{self.peer}_peer" if self.peer else "speed"
-        return Program(suite=paths.SUITE, part=part)
-
-    @property
-    def host_class(self) -> str:
-        return host.facts(self.target.backend).host_class
-
-    @property
     def speed_sha256(self) -> str:
         return speed_sha256(peer=self.peer is not None)
 
@@ -97,10 +89,24 @@ class Subject:
         built = ENGINES[self.engine].recipe(self.target)
         return hashlib.sha256(f"{built} {sorted(self.variables.items())} threads {THREADS}".encode()).hexdigest()
 
+    def has_inputs_of(self, made: SpeedRun) -> bool:
+        with contextlib.suppress(NotBuilt):
+            return (self.recipe_sha256, self.speed_sha256) == (made.recipe_sha256, made.speed_sha256)
+        return False
+
+    def sample_files(self, depth: Depth) -> list[Path]:
+        """Return where the output of each process is kept: in a folder for these very inputs, so that samples of
+        different suites or environments are never mixed.
+        """
+        inputs = hashlib.sha256(f"{self.recipe_sha256} {self.speed_sha256}".encode()).hexdigest()
+        host_class = host.facts(self.target.backend).host_class
+        folder = WORK / host_class / self.engine / f"{self.run}-{depth}-{inputs[:12]}"
+        return [folder / f"process-{number}.jsonl" for number in range(PROCESSES[depth])]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a person asked for; `again`: also what is current."""
+    """What a person asked for. `again`: also make the runs whose file is current."""
 
     selection: Selection
     peers: tuple[str, ...] = ()
@@ -111,7 +117,7 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """What that comes to on this machine."""
+    """What has to be done on this machine for what was asked: `due` runs; those with a `current` file are done."""
 
     asked: Asked
     engine: EngineName
@@ -123,7 +129,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """`made` and published; `unpublished`, since what stands there is deeper; `failed`, with why."""
+    """`made`: published runs; `unpublished`: runs that are less deep than the published file; `failed`: run and why."""
 
     made: tuple[SpeedRun, ...]
     unpublished: tuple[SpeedRun, ...]
@@ -131,27 +137,41 @@ class Outcome:
 
 
 def prepare(asked: Asked, reports: Path) -> Session:
-    """Raise BadUsage for a selector that names nothing."""
-    name, why = engines.choose(asked.engine)
-    releases = select(asked.selection, name) if asked.selection.releases else ()
-    subjects = [*releases, *(_peer(peer, name) for peer in asked.peers)]
+    """Decide which runs are due. A file is current if it was made of the same inputs and is at least as deep. Raise
+    BadUsage for a selector that names nothing.
+    """
+    engine, why = engines.choose(asked.engine)
+    releases = select(asked.selection, engine) if asked.selection.releases else ()
+    subjects = [*releases, *(peer(name, engine) for name in asked.peers)]
     if not subjects:
         raise BadUsage("nothing is named that could be timed", "name a release or a peer: --release 2.15 --peer torch")
-    standing = {one.run: None if asked.again else _current(one, asked.depth, reports) for one in subjects}
-    due = tuple(one for one in subjects if standing[one.run] is None)
+    due, current = list[Subject](), dict[str, SpeedRun]()
+    for subject in subjects:
+        made = _published(subject.run, subject.target.backend, engine, reports)
+        deep_enough = made and DEPTHS.index(made.depth) >= DEPTHS.index(asked.depth)
+        if made and deep_enough and not asked.again and subject.has_inputs_of(made):
+            current[subject.run] = made
+        else:
+            due.append(subject)
+    # From the files of the same runs at this depth; for a run without such a file from the median of all these files.
+    alike = [run for run in speed_records.readable(reports)[0] if run.depth == asked.depth]
+    known = {(run.run, run.engine): run.seconds for run in alike}
+    usual = statistics.median(known.values()) if known else SECONDS[asked.depth]
+    missing = len({subject.target for subject in due if not ENGINES[engine].is_built(subject.target)})
+    seconds = sum(known.get((subject.run, engine), usual) for subject in due) + missing * SECONDS_AN_ENVIRONMENT
     return Session(
         asked=asked,
-        engine=name,
+        engine=engine,
         engine_why=why,
-        due=due,
-        current=tuple(made for made in standing.values() if made is not None),
-        estimate=_estimate(due, asked.depth, reports),
+        due=tuple(due),
+        current=tuple(current.values()),
+        estimate=Estimate(environments=missing, runs=len(due), seconds=seconds),
     )
 
 
 def select(selection: Selection, engine: EngineName) -> Iterator[Subject]:
-    """Each release with oneDNN on and off where it can be switched, and with nothing set where it cannot; or under the
-    profiles that are named.
+    """Select each release with oneDNN on and off where it can be switched, and with nothing set where it cannot; or
+    under the profiles that are named.
     """
     planned = [one for one in plan_runs(catalog.load(), selection, engine) if one.virtual_device is None]
     switched = {one.run.target for one in planned if one.profile.onednn is not None}
@@ -166,8 +186,15 @@ def select(selection: Selection, engine: EngineName) -> Iterator[Subject]:
             )
 
 
+def peer(name: str, engine: EngineName) -> Subject:
+    target = Peer(release=name, python=PEER_PYTHON, backend="cpu")
+    return Subject(run=target.id, target=target, engine=engine, variables=VARIABLES)
+
+
 def carry_out(session: Session, reports: Path, console: Console) -> Outcome:
-    """Each file is written as it comes; what cannot be measured is told and left out. The report is not renewed."""
+    """Make the due runs and write each file as soon as it is made. A run that fails is reported and left out. The
+    report is not renewed.
+    """
     made, unpublished, failed = list[SpeedRun](), list[SpeedRun](), list[tuple[str, str]]()
     with holding(reports), showing(console, len(session.due)) as progress:
         for subject in session.due:
@@ -183,235 +210,157 @@ def carry_out(session: Session, reports: Path, console: Console) -> Outcome:
     return Outcome(made=tuple(made), unpublished=tuple(unpublished), failed=tuple(failed))
 
 
-def _peer(name: str, engine: EngineName) -> Subject:
-    target = Peer(release=name, python=PEER_PYTHON, backend="cpu")
-    return Subject(run=target.id, target=target, engine=engine, variables=VARIABLES)
-
-
-def _standing(run: str, backend: Backend, engine: EngineName, reports: Path) -> SpeedRun | None:
+def _published(run: str, backend: Backend, engine: EngineName, reports: Path) -> SpeedRun | None:
+    """Return None where the run has no file on this host class, or a broken one."""
     try:
         return speed_records.read(speed_records.path(reports, host.facts(backend).host_class, engine, run))
     except (FileNotFoundError, BadRecord):
         return None
 
 
-def _current(subject: Subject, depth: Depth, reports: Path) -> SpeedRun | None:
-    """The file of this run, where it has one of the same inputs and at least of this depth."""
-    made = _standing(subject.run, subject.target.backend, subject.engine, reports)
-    deep = made is not None and DEPTHS.index(made.depth) >= DEPTHS.index(depth)
-    return made if made and deep and _same_inputs(made, subject) else None
+class _Head(Strict, frozen=True, kw_only=True):
+    """The first line of a kept file: when the process began and what it took; its output follows."""
 
-
-def _same_inputs(made: SpeedRun, subject: Subject) -> bool:
-    with contextlib.suppress(NotBuilt):
-        return (made.recipe_sha256, made.speed_sha256) == (subject.recipe_sha256, subject.speed_sha256)
-    return False
-
-
-def _estimate(due: Sequence[Subject], depth: Depth, reports: Path) -> Estimate:
-    """From the files of the same runs where there are any of this depth, else from all of it, else from a constant."""
-    made = [one for one in speed_records.readable(reports)[0] if one.depth == depth]
-    known = {(one.run, one.engine): one.seconds for one in made}
-    usual = statistics.median(known.values()) if known else SECONDS[depth]
-    missing = len({one.target for one in due if not ENGINES[one.engine].is_built(one.target)})
-    seconds = sum(known.get((one.run, one.engine), usual) for one in due)
-    return Estimate(environments=missing, runs=len(due), seconds=seconds + missing * SECONDS_AN_ENVIRONMENT)
+    started: str
+    seconds: float
 
 
 def _make(subject: Subject, asked: Asked, progress: Plain) -> SpeedRun:
-    """Raise NotBuilt, MachineError or BadRecord where it cannot be measured."""
+    """Run the processes whose output is not kept, and summarise all. Raise NotBuilt, MachineError or BadRecord where
+    the run cannot be measured.
+    """
     environment = ENGINES[subject.engine].provision(subject.target, progress.building)
-    making = _Making(subject=subject, environment=environment, depth=asked.depth, progress=progress)
-    if asked.again:
-        making.forget()
-    number = PROCESSES[asked.depth]
-    progress.timing(subject.run, number, len(layers.rows(asked.depth)))
+    files = subject.sample_files(asked.depth)
+    # Only whole runs are made again from the start: an interrupted one goes on with its samples.
+    if asked.again and all(file.exists() for file in files):
+        for file in files:
+            file.unlink()
+    progress.timing(subject.run, len(files), len(layers.rows(asked.depth)))
     try:
-        return _summary(making, [making.process(place) for place in range(number)])
+        processes = [
+            _kept(file) or _process(subject, environment, asked.depth, number, progress)
+            for number, file in enumerate(files)
+        ]
+        return _summary(subject, environment, asked.depth, processes)
     finally:
         ENGINES[subject.engine].done(environment)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Process:
-    """What a process said, when it began, and how long it took."""
-
-    stream: Stream
-    started: str
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Making:
-    """A run that is being made."""
-
-    subject: Subject
-    environment: Environment
-    depth: Depth
-    progress: Plain
-
-    @property
-    def folder(self) -> Path:
-        """Of its own for each kind of input: what an older suite said is not mixed in."""
-        subject = self.subject
-        inputs = hashlib.sha256(f"{subject.recipe_sha256} {subject.speed_sha256}".encode()).hexdigest()
-        return WORK / subject.host_class / subject.engine / f"{subject.run}-{self.depth}-{inputs[:12]}"
-
-    def forget(self) -> None:
-        """The samples of a run that is whole; one that was interrupted goes on, also when it is made again."""
-        files = [self._file(number) for number in range(PROCESSES[self.depth])]
-        if all(file.exists() for file in files):
-            for file in files:
-                file.unlink()
-
-    def _file(self, number: int) -> Path:
-        return self.folder / f"process-{number}.jsonl"
-
-    def process(self, number: int) -> _Process:
-        """What it said earlier, where that was kept; else it is run. Raise BadRecord where it does not end well."""
-        file = self._file(number)
-        return _kept(file) or self._run(number, file)
-
-    def _run(self, number: int, file: Path) -> _Process:
-        stream, said, started, began = Stream(), list[bytes](), _now(), time.monotonic()
-
-        def take(data: bytes) -> None:
-            before = len(stream.timed)
-            stream.feed(data)
-            for _ in range(len(stream.timed) - before):
-                self.progress.observed(self.subject.run)
-            said.append(data)
-
-        name = f"{self.subject.run}.speed-{number}"
-        end = follow(self._start(number), take, LIMITS, name, threading.Event())
-        if not stream.is_whole:
-            why = stream.not_imported or stream.refused or f"process {number}: {end.reason}"
-            raise (MachineError if end.machine else BadRecord)(why)
-        _check(self.subject, stream)
-        seconds = round(time.monotonic() - began, 1)
-        write_whole(file, _head(started, seconds) + b"".join(said))
-        self.progress.process_ended(self.subject.run, number, seconds)
-        return _Process(stream=stream, started=started, seconds=seconds)
-
-    def _start(self, number: int) -> Process:
-        subject, arguments = self.subject, ["--process", str(number), "--depth", self.depth]
-        return ENGINES[subject.engine].start(self.environment, subject.program, arguments, subject.variables, LIMITS)
-
-
-class _Head(Strict, frozen=True, kw_only=True):
-    """The first line of what is kept of a process; the stream follows."""
-
-    started: str
-    seconds: float
-
-
-def _head(started: str, seconds: float) -> bytes:
-    return msgspec.json.encode(_Head(started=started, seconds=seconds)) + b"\n"
-
-
-def _kept(file: Path) -> _Process | None:
-    """None where there is nothing, or nothing whole."""
+def _kept(file: Path) -> tuple[_Head, Stream] | None:
+    """Return None where nothing is kept, or where it is broken."""
     stream = Stream()
     try:
-        first, _, said = file.read_bytes().partition(b"\n")
+        first, _, output = file.read_bytes().partition(b"\n")
         head = msgspec.json.decode(first, type=_Head)
-        stream.feed(said)
+        stream.feed(output)
     except (OSError, msgspec.DecodeError, BadRecord):
         return None
-    return _Process(stream=stream, started=head.started, seconds=head.seconds) if stream.is_whole else None
+    return (head, stream) if stream.is_whole else None
 
 
-def _check(subject: Subject, stream: Stream) -> None:
-    """A target must be what it was built to be."""
-    told = stream.surroundings
-    assert told
-    said = told.peer or told.tensorflow or ""
-    right = said == subject.peer if subject.peer else _is_release(said, subject.target.release)
-    if not right:
-        raise BadRecord(f"the target says that it is {said}")
+def _process(
+    subject: Subject, environment: Environment, depth: Depth, number: int, progress: Plain
+) -> tuple[_Head, Stream]:
+    """Run one process and keep its output. Raise MachineError or BadRecord where it does not end well."""
+    stream, output, started, began = Stream(), list[bytes](), _now(), time.monotonic()
+
+    def take(data: bytes) -> None:
+        before = len(stream.timed)
+        stream.feed(data)
+        for _ in range(len(stream.timed) - before):
+            progress.observed(subject.run)
+        output.append(data)
+
+    part = f"speed.{PEERS_FOLDER}.{subject.peer}_peer" if subject.peer else "speed"
+    arguments = ["--process", str(number), "--depth", depth]
+    program = Program(suite=paths.SUITE, part=part)
+    process = ENGINES[subject.engine].start(environment, program, arguments, subject.variables, LIMITS)
+    end = follow(process, take, LIMITS, f"{subject.run}.speed-{number}", threading.Event())
+    if not stream.is_whole:
+        why = stream.not_imported or stream.refused or f"process {number}: {end.reason}"
+        raise (MachineError if end.machine else BadRecord)(why)
+    assert stream.surroundings
+    # A target must be what it was built to be.
+    found = stream.surroundings.peer or stream.surroundings.tensorflow or ""
+    if subject.peer:
+        is_right = found == subject.peer
+    else:
+        is_right = Version(found).release[:3] == Version(subject.target.release).release[:3]
+    if not is_right:
+        raise BadRecord(f"the target says that it is {found}")
+    head = _Head(started=started, seconds=round(time.monotonic() - began, 1))
+    write_whole(subject.sample_files(depth)[number], msgspec.json.encode(head) + b"\n" + b"".join(output))
+    progress.process_ended(subject.run, number, head.seconds)
+    return head, stream
 
 
-def _is_release(said: str, release: str) -> bool:
-    return Version(said).release[:3] == Version(release).release[:3]
-
-
-def _summary(making: _Making, processes: Sequence[_Process]) -> SpeedRun:
-    subject, environment = making.subject, making.environment
-    streams = [process.stream for process in processes]
-    around = [stream.surroundings for stream in streams if stream.surroundings]
+def _summary(
+    subject: Subject, environment: Environment, depth: Depth, processes: Sequence[tuple[_Head, Stream]]
+) -> SpeedRun:
+    heads, streams = [head for head, _ in processes], [stream for _, stream in processes]
+    surroundings = [stream.surroundings for stream in streams if stream.surroundings]
+    first = surroundings[0]
     opening = streams[0].opening
-    assert opening and around
+    assert opening
     points = estimates.points(streams)
     return SpeedRun(
         run=subject.run,
-        release=around[0].packages.get(subject.peer, "unknown") if subject.peer else subject.target.release,
+        release=first.packages.get(subject.peer, "unknown") if subject.peer else subject.target.release,
         python=opening.python,
         backend=subject.target.backend,
         profile=subject.profile,
         peer=subject.peer,
         engine=subject.engine,
-        started=min(process.started for process in processes),
-        seconds=round(sum(process.seconds for process in processes), 1),
-        packages=around[0].packages,
+        started=min(head.started for head in heads),
+        seconds=round(sum(head.seconds for head in heads), 1),
+        packages=first.packages,
         recipe_sha256=subject.recipe_sha256,
         lock_sha256=environment.lock_sha256,
         speed_sha256=subject.speed_sha256,
         image_digest=environment.image_digest,
         host=host.facts(subject.target.backend),
-        threads=max(one.threads for one in around),
-        pinned=around[0].pinned,
-        depth=making.depth,
+        threads=max(around.threads for around in surroundings),
+        pinned=first.pinned,
+        depth=depth,
         processes=len(processes),
-        onednn=around[0].onednn,
-        import_seconds=_middle(one.import_seconds for one in around),
-        peak={dtype: _middle(one.peak[dtype] for one in around if dtype in one.peak) for dtype in around[0].peak},
-        bandwidth=_middle(one.bandwidth for one in around),
+        onednn=first.onednn,
+        import_seconds=rounded(statistics.median(around.import_seconds for around in surroundings)),
+        peak={
+            dtype: rounded(statistics.median(around.peak[dtype] for around in surroundings if dtype in around.peak))
+            for dtype in first.peak
+        },
+        bandwidth=rounded(statistics.median(around.bandwidth for around in surroundings)),
         control=estimates.control(points),
         points=points,
     )
 
 
-def _middle(values: Iterable[float]) -> float:
-    return float(f"{statistics.median(values):.4g}")
-
-
 def _publish(made: SpeedRun, reports: Path) -> SpeedRun | None:
-    """As it was published: with what the run before found, where that was of the same inputs. None where what stands
-    there is deeper: that says more.
+    """Write the file, each ratio with the interval that the run before found where its inputs were the same. Return
+    what was written, or None where the published file is deeper and stays.
     """
-    before = _standing(made.run, made.backend, made.engine, reports)
-    if before and _inputs(before) == _inputs(made):
+    before = _published(made.run, made.backend, made.engine, reports)
+    if before and (before.recipe_sha256, before.speed_sha256) == (made.recipe_sha256, made.speed_sha256):
         if DEPTHS.index(before.depth) > DEPTHS.index(made.depth):
             return None
-        made = with_before(made, before)
+        # A run that is only summarised again keeps what it had from the run before it.
+        is_same_run = made.started == before.started
+        intervals = {
+            (point.key, ratio.variant, ratio.against): ratio.before if is_same_run else ratio.interval
+            for point in before.points
+            for ratio in point.ratios
+        }
+        points = []
+        for point in made.points:
+            ratios = [
+                msgspec.structs.replace(ratio, before=intervals.get((point.key, ratio.variant, ratio.against)))
+                for ratio in point.ratios
+            ]
+            points.append(msgspec.structs.replace(point, ratios=ratios))
+        made = msgspec.structs.replace(made, points=points)
     write_whole(behind(reports), b"")
     speed_records.write(reports, made)
     return made
-
-
-def _inputs(made: SpeedRun) -> tuple[str, str]:
-    return (made.recipe_sha256, made.speed_sha256)
-
-
-def with_before(made: SpeedRun, before: SpeedRun) -> SpeedRun:
-    """Each ratio with the interval that the other run found; the same run made anew keeps those it had."""
-    same = made.started == before.started
-    found = {
-        (point.key, one.variant, one.against): one.before if same else one.interval
-        for point in before.points
-        for one in point.ratios
-    }
-    points = [
-        msgspec.structs.replace(
-            point,
-            ratios=[
-                msgspec.structs.replace(one, before=found.get((point.key, one.variant, one.against)))
-                for one in point.ratios
-            ],
-        )
-        for point in made.points
-    ]
-    return msgspec.structs.replace(made, points=points)
 
 
 def _now() -> str:

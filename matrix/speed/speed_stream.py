@@ -1,9 +1,9 @@
-"""What one process of a speed run says on its reserved descriptor, decoded strictly and never beyond its size.
+"""Decode what one process of a speed run sends on its reserved descriptor: strictly, and never beyond its size.
 
 {"format": "speed-stream/1", "python": ...}           before the library is imported
 {"tensorflow": ..., "peak": ..., ...}                 after it, or {"not_imported": "..."}, or {"refused": "..."}
-{"layer": ..., "variant": ..., "samples": [...]}      a line a point and variant, or its `failure`
-{"closing": 140}                                      how many of these there were
+{"layer": ..., "variant": ..., "samples": [...]}      one line for each point and variant; or with its `failure`
+{"closing": 140}                                      how many such lines there were
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from matrix.run.stream import MAX_LINES, LineStream, closing, not_imported
 
 MAX_STREAM = 16 * 2**20
 
-# Of the core, what others had of it meanwhile.
+# The variants that are no approach; tests/suite/speed/layers.py says what each is.
+DENSE, AGAIN, PLANTED = REFERENCES = ("dense", "again", "planted")
+
+# The part of the core's time that other processes took.
 Share = Annotated[float, Meta(ge=0, le=1000)]
 
 
@@ -31,15 +34,15 @@ class Opening(Strict, frozen=True, kw_only=True):
 
 
 class Refused(Strict, frozen=True, kw_only=True):
-    """Why nothing can be measured there: too old a release."""
+    """Says why nothing can be measured in this target: its release is too old."""
 
     refused: Line
 
 
 class Surroundings(Strict, frozen=True, kw_only=True):
-    """The library in its own words, and what the core could do in this process: `peak` in operations a second by dtype,
-    `bandwidth` in bytes a second. `pinned`: the cores it was kept on; none where the system has no such call. `points`
-    counts those to come.
+    """The library as it describes itself, and what the core could do in this process: `peak` in operations a second by
+    dtype, `bandwidth` in bytes a second. `pinned`: the cores that the process was kept on; empty where the system
+    cannot do that. `points`: how many will follow.
     """
 
     tensorflow: Name | None = None
@@ -56,10 +59,10 @@ class Surroundings(Strict, frozen=True, kw_only=True):
 
 
 class Timed(PointKey, frozen=True, kw_only=True):
-    """A variant of a point: `first` and `samples` in seconds, or its `failure`.
+    """A variant at a point: `first` and `samples` in seconds, or its `failure`.
 
-    `of`: what a control repeats. `load`: the share of the core that others took meanwhile. `primitive`: oneDNN's own
-    time in a call, by its own lines.
+    `of`: the variant that `again` and `planted` repeat. `load`: the share of the core that other processes took.
+    `primitive`: oneDNN's part of a call, in seconds, as oneDNN reports it.
     """
 
     variant: Id
@@ -79,8 +82,6 @@ class Timed(PointKey, frozen=True, kw_only=True):
 
 
 class Stream(LineStream):
-    """The stream of one process of a run."""
-
     most = MAX_STREAM
 
     def __init__(self) -> None:
@@ -101,7 +102,14 @@ class Stream(LineStream):
         if self.opening is None:
             self.opening = decode_line(_opening, line)
         elif self.surroundings is None:
-            self._take_import(line)
+            if line.startswith(b'{"not_imported"'):
+                self.not_imported = decode_line(not_imported, line).not_imported
+            elif line.startswith(b'{"refused"'):
+                self.refused = decode_line(_refused, line).refused
+            else:
+                self.surroundings = decode_line(_surroundings, line)
+                if (self.surroundings.tensorflow is None) == (self.surroundings.peer is None):
+                    raise BadRecord("the target says neither that it is TensorFlow nor that it is a peer, or both")
         elif line.startswith(b'{"closing"'):
             self.closing = decode_line(closing, line)
         else:
@@ -114,16 +122,6 @@ class Stream(LineStream):
             if key in self.timed:
                 raise BadRecord(f"the target timed {timed.layer} {timed.variant} twice")
             self.timed[key] = timed
-
-    def _take_import(self, line: bytes) -> None:
-        if line.startswith(b'{"not_imported"'):
-            self.not_imported = decode_line(not_imported, line).not_imported
-        elif line.startswith(b'{"refused"'):
-            self.refused = decode_line(_refused, line).refused
-        else:
-            self.surroundings = decode_line(_surroundings, line)
-            if (self.surroundings.tensorflow is None) == (self.surroundings.peer is None):
-                raise BadRecord("the target says neither that it is TensorFlow nor that it is a peer, or both")
 
 
 _opening = msgspec.json.Decoder(Opening)

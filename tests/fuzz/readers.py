@@ -29,7 +29,7 @@ from matrix.catalog import backends, known_errors, locks
 from matrix.catalog import releases as catalog
 from matrix.cli import main as command_line
 from matrix.judge import support
-from matrix.judge.verdicts import Witness, judge, witnesses
+from matrix.judge.verdicts import JudgedRun, judge, judged_runs
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection, select_profiles, select_releases
 from matrix.record import contribution, records, speed_records
@@ -222,8 +222,8 @@ def _answers() -> Answers:
 
 
 @cache
-def _ours() -> list[Witness]:
-    return list(witnesses(_published()))
+def _ours() -> list[JudgedRun]:
+    return list(judged_runs(_published()))
 
 
 @cache

@@ -16,7 +16,7 @@ from matrix.base.files import write_whole
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.suite_hash import suite_sha256
-from matrix.judge.verdicts import REPRESENTATIVE, core_case, witnesses
+from matrix.judge.verdicts import REPRESENTATIVE, core_case, judged_runs
 from matrix.record import host, records
 from matrix.record.letters import WORDS, letter
 from matrix.record.records import CellId, Record
@@ -96,10 +96,10 @@ def published(made: Sequence[Record]) -> Rows:
     """Return what the probe compares with: CPU runs that were executed, by release and profile, a letter for a cell."""
     rows: dict[str, dict[str, dict[str, str]]] = {}
     names = cells()
-    for witness in witnesses(made):
-        asked = witness.asked
+    for run in judged_runs(made):
+        asked = run.header
         if asked.backend == "cpu" and not asked.same_as and asked.observations:
-            outcomes = "".join(letter(witness.cells.get(cell[0], {}).get(cell)) for cell in names)
+            outcomes = "".join(letter(run.cells.get(cell[0], {}).get(cell)) for cell in names)
             row = {"host_class": asked.host.host_class, "outcomes": outcomes}
             rows.setdefault(asked.release, {})[asked.profile] = row
     return {

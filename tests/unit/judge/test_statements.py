@@ -14,9 +14,9 @@ from unit.released import CATALOG, RELEASES, at, built, planned, run
 from matrix.catalog.releases import Release, Wheel
 from matrix.judge import statements
 from matrix.judge.changes import Change
-from matrix.judge.needs import answer_of_cell, need_cells
+from matrix.judge.needs import cell_answer, need_cells
 from matrix.judge.statements import CaseStatement, Statement, Statements
-from matrix.judge.verdicts import NEEDS, Judgement, Witness, core_case, core_cells, judge
+from matrix.judge.verdicts import NEEDS, JudgedRun, Judgement, core_case, core_cells, judge
 from matrix.record.records import Record
 
 
@@ -33,12 +33,12 @@ USUAL = {need: [cell for cell in need_cells("nn-conv2d", need) if cell[3] == cor
 
 
 def judged(release, answer) -> Judgement:
-    """A judgement that was observed and gives one answer for every need."""
+    """Make a judgement with observations that gives the same answer for every need."""
     head = header("default", release=release, run=run(release))
     outcome = {"yes": "pass", "some": "error", "no": "crash", "unknown": "skipped"}[answer]
     seen = {cell: observe(cell, outcome=outcome, fusion=None) for need in NEEDS for cell in USUAL[need]}
     return Judgement(
-        witness=Witness(asked=head, answers=head, cells={}, engines=("venv",)),
+        run=JudgedRun(header=head, judged_by=head, cells={}, engines=("venv",)),
         approach="nn-conv2d",
         cells=seen,
         needs=dict.fromkeys(NEEDS, answer),
@@ -154,7 +154,7 @@ def stated_on(found, host_class) -> Statement:
 
 
 def cells_of(made: Record) -> list[str]:
-    """What counts of `nn-conv2d` in a record, as `mode/check/case`."""
+    """Return the cells of `nn-conv2d` in a record that count, as `mode/check/case`."""
     (judgement,) = (one for one in judge([made]) if one.approach == "nn-conv2d")
     return ["/".join(cell[1:]) for cell in judgement.cells]
 
@@ -249,13 +249,13 @@ def test_an_epilogue_is_inside_only_where_the_program_runs(forward, epilogue, an
         return {"epilogue": epilogue} if cell[2] == "fusion" else {}
 
     (judgement,) = (one for one in judge([at("2.8.4", change)]) if one.approach == "nn-conv2d")
-    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d"))) == answer
-    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d", "none"))) is None
-    assert answer_of_cell(judgement, ("nn-conv2d", "jit", "fusion", "g9-k9/bias/f32/nhwc")) is None
+    assert cell_answer(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d"))) == answer
+    assert cell_answer(judgement, ("nn-conv2d", "jit", "fusion", core_case("nn-conv2d", "none"))) is None
+    assert cell_answer(judgement, ("nn-conv2d", "jit", "fusion", "g9-k9/bias/f32/nhwc")) is None
 
 
 def test_a_change_is_told_where_only_one_of_both_runs_observed_its_cell():
-    """As after the suite has got more cases: a crash there has no cell to be compared with."""
+    """So it is when the suite gets more cases: a crash in a new case has no older cell to be compared with."""
 
     def older(cell):
         return None if cell[:3] == ("nn-conv2d", "jit", "gradient") else {}

@@ -8,7 +8,7 @@ from unit.fabricated import error, header, observe, record, where
 
 from matrix.catalog import known_errors
 from matrix.judge.notes import causes, notes
-from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, judge, ways_round
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, judge, workarounds
 from matrix.record.records import Error, Host, Record
 from matrix.suite import catalog as suite
 
@@ -20,12 +20,12 @@ cause = causes(known_errors.load())
 
 
 def one(*records: Record, approach="nn-conv2d", profile="onednn-off") -> Judgement:
-    (found,) = (j for j in judge(records) if (j.approach, j.witness.asked.profile) == (approach, profile))
+    (found,) = (j for j in judge(records) if (j.approach, j.run.header.profile) == (approach, profile))
     return found
 
 
 def told(judgement: Judgement, *records: Record) -> str:
-    beside = [other for other in judge(records) if other.witness.place == judgement.witness.place]
+    beside = [other for other in judge(records) if other.run.place == judgement.run.place]
     return "\n".join(notes(judgement, beside, cause))
 
 
@@ -139,8 +139,8 @@ def test_a_way_round_is_only_what_passed_on_the_same_host_class_and_computes_the
     elsewhere = Host(host_class="cuda-sm90", cpu="Another", cpu_flags=[], cores=2, kernel="6.1")
     on = record(profile="onednn-on", host=elsewhere)
     judgement = one(off, on)
-    beside = [other for other in judge([off, on]) if other.witness.place == judgement.witness.place]
-    ways = ways_round(judgement, "train", beside)
+    beside = [other for other in judge([off, on]) if other.run.place == judgement.run.place]
+    ways = workarounds(judgement, "train", beside)
     assert ways == {
         "mode": [], "profile": [], "approach": ["keras-groups", "slice-loop", "masked-dense", "patches-einsum"],
     }  # fmt: skip
@@ -169,13 +169,13 @@ def test_docker_wins_over_venv_and_says_so_unless_it_has_less_to_say():
     assert one(venv, docker).word == one(docker, venv).word == "partial"
     assert "By the record of docker; there is one of venv too." in told(one(venv, docker), venv, docker)
     broken = Record(header=header(engine="docker", status="not_built", reason="no base image"))
-    assert one(broken, venv).witness.answers.engine == "venv"
+    assert one(broken, venv).run.judged_by.engine == "venv"
 
 
 def test_of_two_pythons_the_newer_record_answers():
     old = record(where("gradient", **error()), started="2025-01-01T00:00:00Z")
     new = record(run="tf2.8.4-py311-cpu+onednn-off", started="2026-01-01T00:00:00Z")
-    assert one(old, new).witness.answers.run == one(new, old).witness.answers.run == "tf2.8.4-py311-cpu+onednn-off"
+    assert one(old, new).run.judged_by.run == one(new, old).run.judged_by.run == "tf2.8.4-py311-cpu+onednn-off"
 
 
 def test_a_failing_control_makes_the_run_doubtful_and_judges_nothing():
@@ -218,7 +218,7 @@ def test_what_a_release_lacks_is_told():
 
 
 def planned(change, approach="nn-conv2d") -> tuple[Judgement, str]:
-    """The judgement of a record of plans, and its notes."""
+    """Return the judgement of a record of plans, and its notes."""
     cells = [tuple(cell) for cell in suite.planned_cells()]
     plans = tuple(observe(cell, **{"evidence": "planned"} | change(cell)) for cell in cells)
     device = {"type": "GPU", "model": "NVIDIA A100"}

@@ -39,7 +39,7 @@ def test_who_is_compared_with_whom_turns_the_word_round(low, wide):
 
 
 def judged(seed: int, factor: float, **machine) -> Counter:
-    """The words that pairs get, one of which takes `factor` as long."""
+    """Count the words that pairs of programs get where one takes `factor` times as long as the other."""
     words = Counter()
     for number in range(PAIRS):
         here = Machine(seed + number, **machine)
@@ -98,7 +98,7 @@ def test_one_process_says_nothing_of_others():
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6])
 def test_drawn_medians_are_those_of_a_bootstrap(count):
-    """Against a bootstrap that draws every sample: the same distribution."""
+    """A bootstrap that draws every sample has the same distribution."""
     samples = np.random.default_rng(0).lognormal(0, 1, count)
     random = np.random.default_rng(1)
     by_hand = np.median(samples[random.integers(count, size=(40_000, count))], axis=1)

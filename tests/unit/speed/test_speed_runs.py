@@ -1,4 +1,4 @@
-"""Speed runs by a fake engine, which says what a process of the speed suite would: nothing is measured here."""
+"""Speed runs by a fake engine, which sends what a process of the speed suite would: nothing is measured here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FakeProcess:
 
 
 class FakeEngine:
-    """`says` makes what a process says of its number; `started` counts them."""
+    """`says` returns the output of the process with a number; `started` counts how often each was started."""
 
     def __init__(self) -> None:
         self.started: Counter[int] = Counter()
@@ -241,12 +241,12 @@ def test_a_peer_is_a_run_of_its_own(engine, reports):
 
 @pytest.mark.parametrize("peer", speed_runs.PEERS)
 def test_every_peer_has_its_program_and_its_lock(peer):
-    assert locks.files(speed_runs._peer(peer, "venv").target)[0].is_file()
+    assert locks.files(speed_runs.peer(peer, "venv").target)[0].is_file()
     assert (paths.SUITE / "speed" / "peers" / f"{peer}_peer.py").is_file()
 
 
 def test_a_wheel_that_no_index_has_comes_from_where_pip_is_told(monkeypatch):
-    target = speed_runs._peer("torch", "venv").target
+    target = speed_runs.peer("torch", "venv").target
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels /more")
     assert locks.install_command(target)[-4:] == ["--find-links", "/wheels", "--find-links", "/more"]
     monkeypatch.delenv("PIP_FIND_LINKS")

@@ -1,4 +1,4 @@
-"""A measuring process that dies costs the variant that it was at; and what the command line and the stream say."""
+"""A measuring process that dies costs only the variant that it was measuring; the command line and the stream."""
 
 from __future__ import annotations
 
