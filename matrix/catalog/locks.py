@@ -79,10 +79,8 @@ def install_command(target: Target, *into: str) -> list[str]:
         # PyTorch's build for CPUs is not on the package index. uv knows PyTorch's own index, unless this machine keeps
         # wheels of its own and says where, as pip is told.
         folders = os.environ.get("PIP_FIND_LINKS", "").split()
-        command += [argument for folder in folders for argument in ("--find-links", folder)] or [
-            "--torch-backend",
-            "cpu",
-        ]
+        options = [argument for folder in folders for argument in ("--find-links", folder)]
+        command += options or ["--torch-backend", "cpu"]
     return command
 
 
