@@ -97,22 +97,21 @@ def _by_cell(claim: Claim, voters: Sequence[JudgedRun]) -> Iterator[_Vote]:
     """Let each cell vote; or each pair of cells, where the claim compares them and both were observed."""
     check = "fusion" if claim.shows in {"fused", "apart"} else "forward"
     against = claim.against
-    for run, approach, mode in product(voters, claim.approaches, claim.modes):
-        for epilogue in claim.epilogues or suite.EPILOGUES:
-            if mode not in APPROACHES[approach].modes:
-                continue
-            cell = (approach, mode, check, core_case(approach, epilogue))
-            shown = _shows(run, cell, claim.shows)
-            if against and shown is not None:
-                other = against.approach or approach
-                geometry, *rest = core_case(other, epilogue).split("/")
-                case = "/".join([against.geometry or geometry, *rest])
-                second = _shows(run, (other, against.mode or mode, check, case), claim.shows)
-                if second is not None:
-                    for_it = (second and not shown) if claim.turned else (shown and not second)
-                    yield _vote(for_it, run, cell)
-            elif shown is not None:
-                yield _vote(shown, run, cell)
+    epilogues = claim.epilogues or suite.EPILOGUES
+    for run, approach, mode, epilogue in product(voters, claim.approaches, claim.modes, epilogues):
+        cell = (approach, mode, check, core_case(approach, epilogue))
+        shown = _shows(run, cell, claim.shows) if mode in APPROACHES[approach].modes else None
+        if shown is None:
+            continue
+        if not against:
+            yield _vote(shown, run, cell)
+            continue
+        other = against.approach or approach
+        geometry, *rest = core_case(other, epilogue).split("/")
+        case = "/".join([against.geometry or geometry, *rest])
+        second = _shows(run, (other, against.mode or mode, check, case), claim.shows)
+        if second is not None:
+            yield _vote((second and not shown) if claim.turned else (shown and not second), run, cell)
 
 
 def _by_neighbours(claim: Claim, voters: Sequence[JudgedRun]) -> Iterator[_Vote]:
