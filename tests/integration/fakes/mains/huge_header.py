@@ -10,7 +10,7 @@ from suite.fake_stream import whole
 MOST = 64 * 1024
 opening, environment, rest = whole().split(b"\n", 2)
 said = json.loads(environment.decode())
-said["packages"] = {"%03d" % number * 50: "1" * 174 for number in range(198)}
+said["packages"] = {format(number, "03d") * 50: "1" * 174 for number in range(198)}
 
 
 def line():
