@@ -7,6 +7,7 @@ refuse as promised is kept in a file, and ends the run with status 1.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
 import time
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from types import CodeType, FunctionType
 
 import coverage
 from fuzz.mutations import mutate
@@ -91,23 +93,49 @@ class Measured:
         self._coverage.stop()
 
     def branches(self) -> dict[str, tuple[int, int]]:
-        """(taken, all) exits of lines that have several, by reader; only those of the functions that read."""
+        """(taken, all) by reader: the exits of lines that have several, in the functions that read."""
         told = paths.WORK / "fuzz-coverage.json"
         told.parent.mkdir(parents=True, exist_ok=True)
         self._coverage.json_report(outfile=str(told))
         files = json.loads(told.read_text(encoding="utf-8"))["files"]
         functions = {
-            f"{Path(file).stem}.{name}": function["summary"]
+            (str(Path(file).resolve()), name): function["summary"]
             for file, found in files.items()
             for name, function in found["functions"].items()
         }
+        counted = {name: [functions[each] for each in names_for_coverage(reader)] for name, reader in READERS.items()}
         return {
-            name: (
-                sum(functions[each]["covered_branches"] for each in reader.code),
-                sum(functions[each]["num_branches"] for each in reader.code),
-            )
-            for name, reader in READERS.items()
+            name: (sum(one["covered_branches"] for one in found), sum(one["num_branches"] for one in found))
+            for name, found in counted.items()
         }
+
+
+def names_for_coverage(reader: Reader) -> set[tuple[str, str]]:
+    """(file, name) of every function that `reader.code` stands for."""
+    waiting: list[FunctionType] = []
+    for entry in reader.code:
+        members = list(vars(entry).values()) if isinstance(entry, type) else [inspect.unwrap(entry)]
+        waiting += [member for member in members if isinstance(member, FunctionType)]
+    found: set[FunctionType] = set()
+    while waiting:
+        function = waiting.pop()
+        found.add(function)
+        private = {name for name in _names_used(function.__code__) if name.startswith("_")}
+        called = [value for name, value in function.__globals__.items() if name in private]
+        waiting += [
+            each
+            for each in called
+            if isinstance(each, FunctionType) and each.__module__ == function.__module__ and each not in found
+        ]
+    return {(str(Path(each.__code__.co_filename).resolve()), each.__qualname__) for each in found}
+
+
+def _names_used(code: CodeType) -> Iterator[str]:
+    """Also in its comprehensions, which have code of their own before Python 3.12."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_used(constant)
 
 
 def _report(counts: dict[str, Counter[str]], branches: dict[str, tuple[int, int]], seed: int, seconds: float) -> str:

@@ -32,11 +32,11 @@ from matrix.judge import support
 from matrix.judge.verdicts import JudgedRun, judge, judged_runs
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection, select_profiles, select_releases
-from matrix.record import contribution, records, speed_records
+from matrix.record import contribution, file_format, records, speed_records
 from matrix.record.records import Record
 from matrix.report import speed_tables as speed_in_words
 from matrix.report.markdown import escape
-from matrix.run.stream import Stream
+from matrix.run.stream import LineStream, Stream
 from matrix.speed import comparisons, estimates
 from matrix.speed.speed_stream import Stream as SpeedStream
 from matrix.update import resolve
@@ -46,16 +46,18 @@ SCRATCH = Path(tempfile.mkdtemp(prefix="matrix-fuzz-", dir="/dev/shm" if Path("/
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """`read` raises only `refuses`; `past_the_first` says whether an input got by what is checked first of it.
+    """`read` raises nothing but `refuses`. `past_the_first`: whether an input passes the check that comes first.
 
-    `code`: the functions that read, whose branches the fuzz is to cover. `share`: of all inputs, less where slow.
+    `code`: the functions and classes that read, whose branches the fuzz is to cover; a function stands for the private
+    functions of its module that it calls, a class for its methods. `share`: this reader's share of all inputs, smaller
+    where reading is slow.
     """
 
     read: Callable[[bytes], object]
     refuses: tuple[type[Exception], ...]
     seeds: Callable[[], Sequence[bytes]]
     past_the_first: Callable[[bytes], bool]
-    code: tuple[str, ...]
+    code: tuple[Callable[..., object], ...]
     share: int
 
 
@@ -348,8 +350,8 @@ def _command_lines() -> list[bytes]:
     typed = (
         "run --plan --release 2.8 --backend cpu --profile onednn-off", "run --release landmarks --engine venv --again",
         "run --approach nn-conv2d --mode graph --check forward --reports reports", "report --reports reports", "doctor",
-        "update 2.8.4 2.9.3", "bases --release all --backend cuda",
-        "clean", "diff reports/support.json reports/support.json --markdown",
+        "update 2.8.4 2.9.3", "bases --release all --backend cuda", "clean",
+        "diff reports/support.json reports/support.json --markdown",
         "explain No\u00a0algorithm --release 2.8 --backend cuda --json", "claims --json",
         "show --release 2.8 --approach separable",
         "advise --release 2.8 --need train --mode keras --dtype f16 --groups 32 --cpu-flags avx2,fma --json",
@@ -395,79 +397,72 @@ def _is_text(data: bytes) -> bool:
         return False
 
 
-def _of(module: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"{module}.{name}" for name in names)
-
-
-OF_RECORDS = (*_of("records", "decode", "decode_observations", "decode_line", "encode"), "file_format.FileFormat.path")
-STREAM = ("feed", "_feed", "_take", "_take_import", "_take_observation", "_note_lie", "lies_in_words")
-OF_CATALOG = _of("releases", "load", "load_entries", "_read", "_faults", "_line")
 _opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
 _opens_a_contribution = _first_line(contribution._decoder)
 
 READERS: dict[str, Reader] = {
     "record": Reader(
-        read=_record, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=OF_RECORDS, share=84
+        read=_record, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record,
+        code=(records.decode, records.encode, file_format.FileFormat.path), share=84,
     ),
     "record file": Reader(
         read=_in_place, refuses=(BadRecord,), seeds=_whole_records, past_the_first=_opens_a_record,
-        code=("records.headers", *_of("file_format", "FileFormat.read", "read_at_most")), share=4,
+        code=(records.read, records.headers), share=4,
     ),
     "record, judged": Reader(
         read=_table, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=(), share=2
     ),
     "contribution": Reader(
         read=_contribution, refuses=(BadRecord,), seeds=_contributions, past_the_first=_opens_a_contribution,
-        code=_of("contribution", "read", "decode", "take"), share=10,
+        code=(contribution.read, contribution.decode, contribution.take), share=10,
     ),
     "stream": Reader(
         read=_stream, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,
-        code=_of("stream", *(f"Stream.{name}" for name in STREAM), "_is_an_object"),
-        share=50,
+        code=(LineStream, Stream), share=50,
     ),
     "speed stream": Reader(
         read=_speed_stream, refuses=(BadRecord,), seeds=_speed_streams, past_the_first=_opens_a_stream,
-        code=_of("speed_stream", *(f"Stream.{name}" for name in (*STREAM[:4], "_take_timed"))),
-        share=4,
+        code=(LineStream, SpeedStream), share=4,
     ),
     "speed file": Reader(
         read=_speed_file, refuses=(BadRecord,), seeds=_speed_files, past_the_first=_opens_a_speed_file,
-        code=_of("speed_records", "decode", "_check_points"), share=4,
+        code=(speed_records.decode,), share=4,
     ),
     "catalog": Reader(
-        read=_whole_catalog, refuses=(BadData,), seeds=_catalogs, past_the_first=_is_toml, code=OF_CATALOG, share=1
+        read=_whole_catalog, refuses=(BadData,), seeds=_catalogs, past_the_first=_is_toml,
+        code=(catalog.load, catalog.load_entries), share=1,
     ),
     "backends": Reader(
         read=_entries("backends.toml", lambda folder: backends.load.__wrapped__(folder / "backends.toml")),
         refuses=(BadData,), seeds=lambda: _toml("backends.toml"), past_the_first=_is_toml,
-        code=_of("backends", "load"), share=1,
+        code=(backends.load,), share=1,
     ),
     "sources": Reader(
         read=_entries("sdists.toml", resolve.load_sdists), refuses=(BadData,), seeds=lambda: _toml("sdists.toml"),
-        past_the_first=_is_toml, code=_of("resolve", "load_sdists"), share=1,
+        past_the_first=_is_toml, code=(resolve.load_sdists,), share=1,
     ),
     "known errors": Reader(
         read=_entries("known_errors.toml", known_errors.load), refuses=(BadData,),
-        seeds=lambda: _toml("known_errors.toml"), past_the_first=_is_toml, code=_of("known_errors", "load"), share=1,
+        seeds=lambda: _toml("known_errors.toml"), past_the_first=_is_toml, code=(known_errors.load,), share=1,
     ),
     "error text": Reader(
         read=_error_text, refuses=(), seeds=_texts, past_the_first=_is_text,
-        code=_of("known_errors", "recognise") + _of("text", "plain"), share=20,
+        code=(known_errors.recognise, plain), share=20,
     ),
     "lock": Reader(
         read=_lock, refuses=(MatrixError,), seeds=_locks, past_the_first=_is_text,
-        code=_of("locks", "build_tools", "_read", "install_command"), share=10,
+        code=(locks.install_command, locks.build_tools), share=10,
     ),
     "id": Reader(
         read=_id, refuses=(ValueError,), seeds=_ids, past_the_first=_is_text,
-        code=_of("ids", "parse_target", "parse_run"), share=10,
+        code=(ids.parse_target, ids.parse_run), share=10,
     ),
     "selector": Reader(
         read=_selector, refuses=(BadUsage,), seeds=_selectors, past_the_first=_is_text,
-        code=_of("selection", "select_releases", "select_profiles", "_is_within", "unknown"), share=10,
+        code=(select_releases, select_profiles), share=10,
     ),
     "command line": Reader(
         read=_arguments, refuses=(MatrixError, click.ClickException, click.Abort, click.exceptions.Exit),
-        seeds=_command_lines, past_the_first=_is_text, code=_of("run_list", "plan_runs"), share=6,
+        seeds=_command_lines, past_the_first=_is_text, code=(plan_runs,), share=6,
     ),
 }  # fmt: skip

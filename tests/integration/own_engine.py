@@ -23,13 +23,12 @@ import docker
 import psutil
 import requests
 from mini import cannot
-from tiny import Tiny, environment
+from tiny import PATIENCE, Tiny, environment
 from uv import find_uv_bin
 
 from matrix.base import paths
 from matrix.provision import base_images
 
-SECONDS_TO_START = 60
 LEAVE_OUT = ("__pycache__", "ensurepip", "lib2to3", "tkinter", "turtle*", "pydoc_data")
 # Run in the small project, which then finds its base and its target there.
 IMPORT = """
@@ -67,7 +66,7 @@ class Engine:
         (self.folder / "pid").unlink(missing_ok=True)  # of one that was killed
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
-        end = time.monotonic() + SECONDS_TO_START
+        end = time.monotonic() + PATIENCE
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > end:
                 cannot(f"no Engine of our own starts here: {(self.folder / 'log').read_text()[-1000:]}")
@@ -83,26 +82,33 @@ class Engine:
         ]  # fmt: skip
 
     def _answers(self) -> bool:
-        with contextlib.suppress(docker.errors.DockerException, requests.RequestException, OSError):
-            self.client().close()
+        with contextlib.suppress(docker.errors.DockerException, requests.RequestException, OSError), self.client():
             return True
         return False
 
-    def client(self) -> docker.DockerClient:
-        client = docker.DockerClient(self.host, timeout=30)
-        try:
+    @contextlib.contextmanager
+    def client(self) -> Iterator[docker.DockerClient]:
+        """Raise where the Engine does not answer."""
+        with contextlib.closing(docker.DockerClient(self.host, timeout=PATIENCE)) as client:
             client.ping()
-        except BaseException:
-            client.close()
-            raise
-        return client
+            yield client
 
     def running(self) -> list[str]:
-        client = self.client()
-        try:
+        with self.client() as client:
             return [container.id for container in client.containers.list()]
-        finally:
-            client.close()
+
+    def observing(self) -> bool:
+        """Whether a container runs a worker beside init and the suite's first process."""
+        with self.client() as client, contextlib.suppress(docker.errors.APIError):  # it may have ended meanwhile
+            return any(len(container.top()["Processes"]) > 2 for container in client.containers.list())
+        return False
+
+    def let_go(self) -> None:
+        """Let the cells that `tiny.held` holds up in containers go on."""
+        with self.client() as client:
+            for container in client.containers.list():
+                with contextlib.suppress(docker.errors.APIError):  # it may have ended meanwhile
+                    container.exec_run(["sh", "-c", ": > /tmp/go"])
 
     def kill(self) -> None:
         """Its containers live on, as they would; containerd, which it started, goes with it."""
@@ -156,6 +162,7 @@ def archive(folder: Path) -> Path:
     root, version = folder / "root", f"{sys.version_info.major}.{sys.version_info.minor}"
     for made in ("bin", "etc", "tmp", "usr/local"):
         (root / made).mkdir(parents=True)
+    (root / "tmp").chmod(0o1777)  # the Engine gives a container's tmpfs the mode of the folder below it
     base_images.copy_interpreter(Path(sys._base_executable), version, root / "usr" / "local")
     library = root / "usr" / "local" / Path(sysconfig.get_path("stdlib")).relative_to(sys.base_prefix)
     for name in (found for pattern in LEAVE_OUT for found in list(library.rglob(pattern))):

@@ -4,11 +4,13 @@ TensorFlow. `python -m matrix run` in it takes seconds, so that it can be killed
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,8 @@ date = 2022-11-15
 wheels.cpu = {{ requirement = "tensorflow==2.8.4", python = "3.{sys.version_info.minor}" }}
 landmark = "the only one"
 """
+# Seconds after which a process is taken for hung; no test asks whether one is quick.
+PATIENCE = 600
 PROFILES = "default|onednn-on|onednn-off"
 # The environment holds one small package: what is observed comes from the fakes.
 PACKAGE = "iniconfig"
@@ -60,8 +64,27 @@ class Tiny:
     def run(self, *more: str, **variables: str) -> tuple[int, str]:
         """Exit status and words of `run`."""
         process = self.start("run", "--engine=venv", f"--reports={self.reports}", *more, **variables)
-        told, _ = process.communicate(timeout=300)
+        told, _ = process.communicate(timeout=PATIENCE)
         return process.returncode, told
+
+
+@contextlib.contextmanager
+def held(project: Tiny) -> Iterator[None]:
+    """No cell of the project ends inside, so that a run is still under way however late a test acts on it."""
+    hold = project.root / "tests" / "suite" / "hold"
+    hold.touch()
+    try:
+        yield
+    finally:
+        hold.unlink()
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> None:
+    """Read what the process says up to the line with these words."""
+    for line in process.stdout:
+        if words in line:
+            return
+    raise AssertionError(f"it never said {words!r}")
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -71,7 +94,8 @@ def environment(**variables: str) -> dict[str, str]:
 def make(folder: Path) -> Tiny:
     root = folder / "project"
     ignored = shutil.ignore_patterns("__pycache__", "locks", "requirements")
-    shutil.copytree(paths.ROOT / "matrix", root / "matrix", ignore=ignored)
+    # `matrix/suite` stays a link to `tests/suite`, which is here the tiny suite.
+    shutil.copytree(paths.ROOT / "matrix", root / "matrix", symlinks=True, ignore=ignored)
     (root / "README.md").write_text("A small project.\n")
     data = root / "matrix" / "data"
     (data / "releases.toml").write_text(RELEASES)
@@ -95,8 +119,9 @@ def _lock() -> str:
 
 
 def _suite(suite: Path) -> None:
-    suite.mkdir(parents=True)
-    for name in ("__init__.py", "__main__.py", "about.py", "clock.py", "watch.py", "worker.py"):
+    (suite / "speed").mkdir(parents=True)
+    own = ("__init__.py", "__main__.py", "about.py", "clock.py", "watch.py", "worker.py")
+    for name in (*own, "speed/__init__.py", "speed/layers.py"):  # the orchestrator reads the layers' names
         shutil.copy(paths.SUITE / name, suite / name)
     shutil.copy(FAKES / "runtime.py", suite / "runtime.py")
     (suite / "approaches").mkdir()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 from fuzz import __main__ as fuzzing
 from fuzz.readers import READERS
+
+from matrix.base import paths
 
 INPUTS = 100
 
@@ -40,3 +43,11 @@ def test_what_a_reader_does_not_promise_to_raise_is_counted_and_kept(monkeypatch
 def test_the_same_seed_gives_the_same_inputs():
     made = [list(fuzzing.inputs("id", READERS["id"], 20, seed)) for seed in (1, 1, 2)]
     assert made[0] == made[1] != made[2]
+
+
+def test_the_report_has_a_row_of_every_reader(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--inputs", "50"])
+    monkeypatch.setattr(paths, "WORK", tmp_path)
+    assert fuzzing.main() == 0
+    rows = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert rows == ["| reader", *(f"| {name}" for name in READERS), "| all"]

@@ -70,14 +70,14 @@ def same_padding(window: reference.Window) -> list[tuple[int, int]]:
 
 
 @given(windows(), st.integers(0, 2**16))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_convolve_equals_scipy(window, seed) -> None:
     x, filters, _ = arrays(window, seed)
     np.testing.assert_allclose(reference.convolve(x, filters, window), correlate(x, filters, window), atol=1e-12)
 
 
 @given(windows(), st.integers(0, 2**16))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_gradients_are_the_transposes_of_the_convolution(window, seed) -> None:
     """<dy, conv(x, w)> is linear in x and in w: it must equal <dx, x> and <dw, w>, for any x and w."""
     x, filters, dy = arrays(window, seed)
@@ -87,7 +87,7 @@ def test_gradients_are_the_transposes_of_the_convolution(window, seed) -> None:
 
 
 @given(windows(ranks=(2,)), st.integers(0, 2**16))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_gradients_equal_finite_differences(window, seed) -> None:
     x, filters, dy = arrays(window, seed)
     of_x = differences(lambda at: np.sum(dy * reference.convolve(at, filters, window)), x)
