@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
+from matrix.judge.settings import differences
 from matrix.judge.verdicts import FAILED, Answer, JudgedRun, replaces
 from matrix.record.records import CellId, Observation
 
@@ -51,7 +52,9 @@ class Workaround(Strict, frozen=True, kw_only=True):
 def measure(failing: Sequence[Observation], run: JudgedRun, others: Sequence[JudgedRun]) -> list[Workaround]:
     """Return the workarounds for these cells, which are of one approach and check; the best first.
 
-    `others` are runs on the same backend and host class, of this release and of others.
+    `others` are runs on the same backend and host class, of this release and of others. Another profile is a workaround
+    only where it differs in one setting alone: what passes with oneDNN on and the remapper off need not pass with the
+    remapper off.
     """
     cells = [one.cell for one in failing]
     approach, _, check, _ = cells[0]
@@ -59,7 +62,9 @@ def measure(failing: Sequence[Observation], run: JudgedRun, others: Sequence[Jud
     found = [
         _tried("profile", other.header.profile, other, cells)
         for other in others
-        if other.place == run.place and not other.header.same_as and other.judged_by.run != run.judged_by.run
+        if other.place == run.place
+        and not other.header.same_as
+        and len(differences(run.judged_by, other.judged_by)) == 1
     ]
     for mode in OTHER_MODES if modes <= {*OTHER_MODES, "keras"} else ():
         if mode not in modes:

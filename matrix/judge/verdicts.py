@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, get_args
 
+import msgspec
+
 from matrix.base import ids
 from matrix.base.ids import EngineName
 from matrix.catalog.approaches import APPROACHES
+from matrix.judge.settings import differences
 from matrix.record.records import CellId, Check, Epilogue, Evidence, Header, Mode, Observation, Outcome, Record
 from matrix.suite import catalog as suite
 
@@ -38,10 +41,12 @@ JUDGED: dict[Need, tuple[Check, tuple[Mode, ...]]] = {
     "infer-jit": ("forward", ("jit",)),
     "train": ("gradient", ("graph", "keras", "eager")),
 }
-# These decide the verdict wherever they are seen, the most harmful first: wrong numbers, a lost process, lost time.
+# These decide the verdict wherever in the core they are seen, the most harmful first: wrong numbers, a lost process,
+# lost time.
 WORST: tuple[Worst, ...] = get_args(Worst)
 FAILED: tuple[Outcome, ...] = ("error", *WORST)
 REPRESENTATIVE = "bias_relu"
+NO_OPERATION = "the run showed no operation, so where the epilogue ran is unknown"
 # Whether an epilogue is fused, by where TensorFlow ran it.
 IS_FUSED: dict[Epilogue, Literal["yes", "some", "no"]] = {
     "fused": "yes", "partly": "some", "separate": "no", "none": "no",
@@ -102,7 +107,7 @@ class Judgement:
         all of a mode passed, its usual case stands for them.
         """
         if self.word in WORST:
-            return [cell for cell, observation in self.cells.items() if observation.outcome == self.word][:1]
+            return [cell for cell, one in self.cells.items() if is_core(cell) and one.outcome == self.word][:1]
         found = []
         for need, (check, modes) in JUDGED.items():
             for mode in modes:
@@ -148,10 +153,17 @@ def judged_runs(records: Iterable[Record]) -> list[JudgedRun]:
             used = _best(others) if others else own
         cells: dict[str, dict[CellId, Observation]] = defaultdict(dict)
         for observation in used.observations:
-            cells[observation.approach][observation.cell] = observation
+            cells[observation.approach][observation.cell] = _believed(observation)
         engines = tuple(sorted({record.header.engine for record in group}))
         found.append(JudgedRun(header=own.header, judged_by=used.header, cells=cells, engines=engines))
     return found
+
+
+def _believed(observation: Observation) -> Observation:
+    """Take a fusion for unobserved where the run showed no operation: that is no evidence of separate kernels."""
+    if observation.fusion and not observation.fusion.ops and observation.evidence == "executed":
+        return msgspec.structs.replace(observation, outcome="skipped", fusion=None, reason=NO_OPERATION)
+    return observation
 
 
 def question(header: Header) -> Question:
@@ -214,11 +226,13 @@ def _word(
     judged: Mapping[Need, Sequence[Observation | None]],
     needs: Mapping[Need, Answer],
 ) -> VerdictWord:
-    """Return the worst outcome, wherever it is. Without one, judge the needs that the release has the API for: all met
-    is `works` (or `fused`), none met `refused`, a mixture `partial`, and what leaves that open `unknown`; where the
-    release has no API at all, `absent`.
+    """Return the worst outcome of the core. Without one, judge the needs that the release has the API for: all met is
+    `works` (or `fused`), none met `refused`, a mixture `partial`, and what leaves that open `unknown`. Without any API
+    it is `absent`.
+
+    A wrong number or a crash in another dtype, layout or geometry is told in a note: the verdict is about f32 in nhwc.
     """
-    outcomes = {observation.outcome for observation in cells.values()}
+    outcomes = {observation.outcome for cell, observation in cells.items() if is_core(cell)}
     if worst := next((outcome for outcome in WORST if outcome in outcomes), None):
         return worst
     if cells and not any(observation.evidence == "executed" for observation in cells.values()):
@@ -246,7 +260,8 @@ def _planned(plan: Observation | None) -> VerdictWord:
 
 def workarounds(judgement: Judgement, need: Need, others: Iterable[Judgement]) -> dict[str, list[str]]:
     """Return what was observed to meet the need in the same release, on the same backend and host class: another `mode`
-    of the same approach, another `profile` for it, or another `approach` that computes the same under the same profile.
+    of the same approach, a `profile` for it that differs in one setting alone, or another `approach` that computes the
+    same under the same profile.
     """
     check, modes = JUDGED[need]
     approach, profile = judgement.approach, judgement.run.judged_by.profile
@@ -259,7 +274,7 @@ def workarounds(judgement: Judgement, need: Need, others: Iterable[Judgement]) -
         header = other.run.header
         if other.needs[need] != "yes" or header.same_as:
             continue
-        if other.approach == approach and header.profile not in {judgement.run.header.profile, profile}:
+        if other.approach == approach and len(differences(judgement.run.judged_by, other.run.judged_by)) == 1:
             found["profile"].append(header.profile)
         elif other.approach != approach and header.profile == profile and replaces(other.approach, approach, modes):
             found["approach"].append(other.approach)
@@ -279,6 +294,12 @@ def core_case(approach: str, epilogue: str = REPRESENTATIVE) -> str:
 def core_cells(approach: str, need: Need) -> tuple[CellId, ...]:
     """Return the cells that a need is judged on, in the suite's order: none where the approach lacks all its modes."""
     return _core(approach, *JUDGED[need])
+
+
+def is_core(cell: CellId) -> bool:
+    """Say whether a verdict's word is about the cell: the approach's base geometry in f32 and nhwc."""
+    approach, _, check, _ = cell
+    return cell in _core(approach, check, suite.CORE_MODES)
 
 
 @cache

@@ -29,6 +29,6 @@ def built(*made: Record) -> Statements:
 
 def planned(release, epilogue) -> Record:
     cell = ("nn-conv2d", "graph", "fusion", core_case("nn-conv2d"))
-    fusion = Fusion(kernel="unknown", epilogue=epilogue, ops={}, source="grappler_plan")
+    fusion = Fusion(kernel="unknown", epilogue=epilogue, ops={"Conv2D": 1}, source="grappler_plan")
     head = header("default", release=release, run=run(release, backend="cuda"), backend="cuda", observations=1)
     return Record(header=head, observations=(observe(cell, evidence="planned", fusion=fusion),))

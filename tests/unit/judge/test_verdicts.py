@@ -8,13 +8,14 @@ from unit.fabricated import error, header, observe, record, where
 
 from matrix.catalog import known_errors
 from matrix.judge.notes import causes, notes
-from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, judge, workarounds
-from matrix.record.records import Error, Host, Record
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, WORST, Judgement, core_cells, is_core, judge, workarounds
+from matrix.record.records import Error, Fusion, Host, Record
 from matrix.suite import catalog as suite
 
 FUSED_REFUSAL = Error(
     type="UnimplementedError", message="Fused conv implementation does not support grouped convolutions"
 )
+NOTHING = Fusion(kernel="unknown", epilogue="separate", ops={}, source="partition_graphs")
 NO_JIT = "tf.function has no option jit_compile in this release"
 cause = causes(known_errors.load())
 
@@ -132,6 +133,33 @@ def test_a_partial_verdict_names_need_mode_known_error_and_the_way_round_that_wa
         "Way round, measured here: mode eager, jit or keras; profile onednn-on; "
         "approach keras-groups, slice-loop, split-concat, masked-dense or patches-einsum."
     )
+
+
+def test_wrong_numbers_beyond_the_core_are_told_and_are_not_the_verdict():
+    """A verdict's word is about f32 in nhwc: two bf16 cells made it `wrong` in 14 published runs."""
+    wrong = {"outcome": "wrong", "rel_err": 1.0}
+    made = record(lambda cell: wrong if cell[0] == "nn-conv2d" and "/bf16/" in cell[3] and cell[1] == "eager" else {})
+    judgement = one(made)
+    assert judgement.word == "works"
+    assert "Wrong in 2 of " in told(judgement, made) and "/bf16/" in told(judgement, made)
+    assert one(record(where("forward", "eager", of="none", **wrong))).word == "wrong"
+
+
+def test_a_fusion_without_any_operation_is_unknown():
+    """A run that showed no operation is no evidence that bias and ReLU ran separately."""
+    made = record(lambda cell: {"fusion": NOTHING} if cell[0] == "nn-conv2d" and cell[2] == "fusion" else {})
+    judgement = one(made)
+    assert judgement.needs["fused"] == "unknown" and judgement.word == "works"
+    assert "cells: the run showed no operation" in told(judgement, made)
+
+
+def test_a_profile_that_differs_in_two_settings_is_no_workaround():
+    """The remapper was off in a run with oneDNN on: with oneDNN off that says nothing."""
+    off = record(where("forward", "graph", **error()))
+    both = record(profile="remapper-off", run="tf2.8.4-py310-cpu+remapper-off", onednn=True)
+    alone = record(profile="remapper-off", run="tf2.8.4-py310-cpu+remapper-off", onednn=False)
+    assert workarounds(one(off, both), "infer-graph", judge([off, both]))["profile"] == []
+    assert workarounds(one(off, alone), "infer-graph", judge([off, alone]))["profile"] == ["remapper-off"]
 
 
 def test_a_way_round_is_only_what_passed_on_the_same_host_class_and_computes_the_same():
@@ -268,7 +296,7 @@ def test_whatever_was_observed_has_a_verdict_that_holds(outcomes, rest):
 
     assert set(judgement.needs) == set(NEEDS)
     assert not (judgement.word in {"works", "fused"} and (failing or None in judged.values()))
-    assert (judgement.word in WORST) == bool(set(seen.values()) & set(WORST))
+    assert (judgement.word in WORST) == bool({seen[cell] for cell in seen if is_core(cell)} & set(WORST))
     assert not (judgement.word == "refused" and "pass" in judged.values())
     assert not (judgement.word == "absent" and set(judged.values()) != {"absent"})
     if judgement.word == "partial":

@@ -1,0 +1,30 @@
+"""Compare the settings of two runs, by what line 1 of their records says and not by the profiles' names.
+
+A conclusion may rest on two runs only where they differ in the one thing that it names.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from matrix.catalog import releases
+from matrix.record.records import Header
+
+
+def differences(one: Header, other: Header) -> set[str]:
+    """Name what is set differently: oneDNN as TensorFlow itself reports it, TF32, and each option of the profiles."""
+    found = {"oneDNN"} if one.onednn != other.onednn else set()
+    if one.tf32 != other.tf32:
+        found.add("TF32")
+    these, those = _options(one.profile), _options(other.profile)
+    return found | {name for name in these.keys() | those.keys() if these.get(name) != those.get(name)}
+
+
+@cache
+def _options(profile: str) -> dict[str, str]:
+    """Return what a profile sets besides oneDNN; a profile that the catalog does not have is an option by itself."""
+    known = next((entry for entry in releases.load().profiles if entry.name == profile), None)
+    if known is None:
+        return {profile: ""}
+    variables = {} if known.onednn is not None else known.environment
+    return variables | {name: str(value) for name, value in known.optimizer.items()}

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from unit.fabricated import header
+
+from matrix.answers import published_answers
+from matrix.base import ids, paths
+from matrix.judge.settings import differences
+from matrix.record import records
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ({}, {}, set()),
+        ({}, {"profile": "onednn-on"}, {"oneDNN"}),
+        ({"profile": "default"}, {}, set()),
+        ({"profile": "default", "onednn": True}, {}, {"oneDNN"}),
+        ({}, {"profile": "remapper-off"}, {"remapping"}),
+        ({}, {"profile": "remapper-off", "onednn": True}, {"oneDNN", "remapping"}),
+        ({"profile": "auto-cluster"}, {"profile": "remapper-off"}, {"TF_XLA_FLAGS", "remapping"}),
+        ({"tf32": True}, {"tf32": False}, {"TF32"}),
+        ({}, {"profile": "of-another-catalog"}, {"of-another-catalog"}),
+    ],
+)
+def test_what_differs_is_read_from_line_1_and_not_from_the_profiles_name(one, other, found):
+    assert differences(header(**one), header(**other)) == found
+
+
+def test_each_published_workaround_by_a_profile_differs_from_the_failing_run_in_that_alone():
+    observed = (one for one in records.headers(paths.REPORTS) if one.observations)
+    headers = {(one.host.host_class, one.run): one for one in observed}
+    index, _ = published_answers.load(paths.REPORTS)
+    count = 0
+    for where in (where for error in index.errors for where in error.where):
+        for workaround in (one for one in where.ways if one.kind == "profile"):
+            for run in where.runs:
+                target = ids.parse_run(run).target.id
+                other = headers[where.host_class, f"{target}+{workaround.name}"]
+                assert len(differences(headers[where.host_class, run], other)) == 1, (run, workaround.name)
+                count += 1
+    assert count > 100
