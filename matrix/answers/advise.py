@@ -21,6 +21,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause
+from matrix.judge.settings import differences
 from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, Judgement, weigh
 from matrix.record.records import Check, Mode, Observation
 from matrix.record.speed_records import Direction
@@ -100,7 +101,11 @@ def advise(
         # Measured on this very release: no speed is borrowed from a neighbour.
         timed = recorded.timed.get(release, ())
         speed = speed_ranking.scores(timed, DIRECTIONS[asked.wish], INTERCHANGEABLE, timed_modes)
+        usual = next((run for run in recorded.runs(release) if run.header.profile == default), None)
         for run in recorded.runs(release):
+            # What passes with two settings changed says nothing of either.
+            if usual and len(differences(run.judged_by, usual.judged_by)) > 1:
+                continue
             for approach in INTERCHANGEABLE:
                 choice = _choice(weigh(run, approach), asked, catalog, cause, default=default)
                 choice = msgspec.structs.replace(choice, reached=speed.get((choice.profile, approach)))

@@ -82,6 +82,12 @@ class Profile(Strict, frozen=True, kw_only=True):
             return f"tf.config.optimizer.set_experimental_options({self.optimizer})"
         return " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
 
+    @property
+    def options(self) -> dict[str, str]:
+        """What is set besides TensorFlow's own switch of oneDNN, whose state a record tells."""
+        variables = {} if self.onednn is not None else self.environment
+        return variables | {name: str(value) for name, value in self.optimizer.items()}
+
     def holds_for(self, release: str, backend: ids.Backend) -> bool:
         return backend in self.backends and SpecifierSet(self.releases, prereleases=True).contains(release)
 

@@ -103,7 +103,7 @@ def _of_needs(judgement: Judgement, others: Sequence[Judgement], cause: Cause) -
             places.append(f"{mode}{which}" if passing else mode)
         found = workarounds(judgement, need, others)
         ways = "; ".join(f"{kind} {_listed(names, 'or')}" for kind, names in found.items() if names)
-        mend = f"Way round, measured here: {ways}." if ways else "No way round was measured here."
+        mend = f"Workaround, measured here: {ways}." if ways else "No workaround was measured here."
         alike[_why(failed, cause), mend].append(f"{need} in {_listed(places)}")
     for (why, mend), needs in alike.items():
         yield f"Fails: {'; '.join(needs)}: {why}. {mend}"

@@ -24,7 +24,4 @@ def differences(one: Header, other: Header) -> set[str]:
 def _options(profile: str) -> dict[str, str]:
     """Return what a profile sets besides oneDNN; a profile that the catalog does not have is an option by itself."""
     known = next((entry for entry in releases.load().profiles if entry.name == profile), None)
-    if known is None:
-        return {profile: ""}
-    variables = {} if known.onednn is not None else known.environment
-    return variables | {name: str(value) for name, value in known.optimizer.items()}
+    return known.options if known else {profile: ""}

@@ -82,6 +82,7 @@ def script(content: Content) -> bytes:
         "on_in": [f"x86-{name}" for flag, name in CLASSES if flag in SWITCH_ONEDNN_ON],
         "switches_from": SWITCHES_ITSELF,
         "onednn": {str(profile.onednn).lower(): profile.name for profile in content.catalog.profiles},
+        "options": {profile.name: sorted(profile.options) for profile in content.catalog.profiles},
         "profiles": _settings(content),
         "releases": _releases(content),
         "code": {name: snippet(name) for name, about in APPROACHES.items() if about.function or about.layers},

@@ -159,7 +159,7 @@ def test_the_page_and_explain_agree_on_every_recorded_error(page, address, made)
         assert sorted(shown) == sorted(meant or [error.id for error in named.near]), text
 
 
-def test_an_error_and_a_release_lead_to_a_measured_way_round(page, address, made):
+def test_an_error_and_a_release_lead_to_a_measured_workaround(page, address, made):
     answers = error_answers(made, known_errors.load())
     error, where = next(
         (error, where) for error in answers.errors for where in error.where if where.ways and where.ways[0].whole

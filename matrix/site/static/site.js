@@ -150,11 +150,21 @@ const answerOf = (run, { id }, wish, dtype) => {
 /** How fast an approach was on that run for the wish, as a share of what the core can do; 0 where it was not timed. */
 const reached = (run, { id }, wish, dtype) => MATRIX.timed[wish] === dtype ? run.reached?.[id]?.[wish] ?? 0 : 0;
 
-/** Every approach that computes what is asked, under every profile, the best first by the rule of `advise`: meets the
- *  wish; was timed, the fastest first; wastes no arithmetic; is one kernel; needs nothing set; is what people write. */
+/** How many settings two runs differ in: oneDNN as it was observed, and the options of their profiles. */
+function settingsApart(run, other) {
+  const [these, those] = [run, other].map(({ profile }) => MATRIX.options[profile] ?? [profile]);
+  const options = [...these.filter((name) => !those.includes(name)), ...those.filter((name) => !these.includes(name))];
+  return options.length + (Boolean(run.onednn) !== Boolean(other.onednn));
+}
+
+/** Every approach that computes what is asked, the best first by the rule of `advise`: meets the wish; was timed, the
+ *  fastest first; wastes no arithmetic; is one kernel; needs nothing set; is what people write. Unless a profile is asked
+ *  for, only profiles count that differ from the usual run in one setting at most. */
 function choices(asked, runs, usual) {
   const order = "ysnu";
-  const list = runs.filter((run) => !run.same && (!asked.setting || run.profile === (asked.setting === "default" ? usual : asked.setting)))
+  const standard = runs.find((run) => !run.same && run.profile === usual);
+  const isAsked = ({ profile }) => profile === (asked.setting === "default" ? usual : asked.setting);
+  const list = runs.filter((run) => !run.same && (asked.setting ? isAsked(run) : !standard || settingsApart(run, standard) < 2))
     .flatMap((run) => MATRIX.approaches.filter(({ id, form }) => form === asked.form && id in run.words).map((approach, number) => ({
       run, approach, number, nothing: run.profile === usual, answer: answerOf(run, approach, asked.need, asked.dtype),
       reached: reached(run, approach, asked.need, asked.dtype),

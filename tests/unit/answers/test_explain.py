@@ -62,7 +62,7 @@ def test_a_place_names_the_release_what_it_does_by_default_and_the_cells():
     assert place.cell == "nn-conv2d/graph/forward/g4-k3/bias_relu/f32/nhwc"
 
 
-def test_a_way_round_is_one_only_where_the_very_cells_that_fail_pass():
+def test_a_workaround_is_one_only_where_the_very_cells_that_fail_pass():
     found = workarounds(answers(record(OFF), ON, DEFAULT))
     assert (
         found["profile", "onednn-on"].whole and found["mode", "jit"].whole and found["approach", "split-concat"].whole
@@ -75,13 +75,13 @@ def test_a_way_round_is_one_only_where_the_very_cells_that_fail_pass():
     assert not any(place.ways for place in of(answers(record(nothing_else)), "fused-conv-groups").where)
 
 
-def test_a_way_round_says_when_it_does_not_train():
+def test_a_workaround_says_when_it_does_not_train():
     refused = only("nn-conv2d", "eager", "gradient", BASE, **error("no"))
     found = workarounds(answers(record(lambda cell: OFF(cell) | refused(cell))))
     assert found["mode", "eager"].trains == "no" and found["mode", "jit"].trains == "yes"
 
 
-def test_a_later_release_is_a_way_round_with_the_run_that_shows_it():
+def test_a_later_release_is_a_workaround_with_the_run_that_shows_it():
     new = record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3")
     upgrade = workarounds(answers(record(OFF), new))["release", "2.9.3"]
     assert upgrade.whole and upgrade.run == "tf2.9.3-py310-cpu+onednn-off"
@@ -105,7 +105,7 @@ def test_what_nothing_shows_has_a_source():
         assert one.seen or not one.where
 
 
-def test_every_way_round_is_in_the_records():
+def test_every_workaround_is_in_the_records():
     passed = {
         "/".join((one.header.run, *seen.cell)) for one in MADE for seen in one.observations if seen.outcome == "pass"
     }

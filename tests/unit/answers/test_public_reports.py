@@ -73,7 +73,7 @@ def test_the_cause_is_named_or_honestly_not_seen(report):
     assert [shown(one) for one in found.meant][:1] == ([report["shown"]] if report["means"] else [])
 
 
-def test_every_way_round_passed_in_a_record_of_the_release_that_it_is_told_for(report):
+def test_every_workaround_passed_in_a_record_of_the_release_that_it_is_told_for(report):
     for one in explained(report).meant:
         for standing in one.here:
             for way in (way for where in standing.raised for way in where.ways):

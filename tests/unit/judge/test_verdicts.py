@@ -124,13 +124,13 @@ def test_a_run_that_was_not_built_is_unknown_with_reason_and_day():
     assert told(judgement, empty) == "Could not be built (2026-01-02): no Python 3.10 here"
 
 
-def test_a_partial_verdict_names_need_mode_known_error_and_the_way_round_that_was_measured():
+def test_a_partial_verdict_names_need_mode_known_error_and_the_workaround_that_was_measured():
     off = record(where("forward", "graph", "bias_relu", outcome="error", error=FUSED_REFUSAL))
     on = record(profile="onednn-on")
     text = told(one(off, on), off, on)
     assert text == (
         "Fails: infer-graph in graph (bias_relu): the CPU's fused kernel refuses groups (fused-conv-groups). "
-        "Way round, measured here: mode eager, jit or keras; profile onednn-on; "
+        "Workaround, measured here: mode eager, jit or keras; profile onednn-on; "
         "approach keras-groups, slice-loop, split-concat, masked-dense or patches-einsum."
     )
 
@@ -162,7 +162,7 @@ def test_a_profile_that_differs_in_two_settings_is_no_workaround():
     assert workarounds(one(off, alone), "infer-graph", judge([off, alone]))["profile"] == ["remapper-off"]
 
 
-def test_a_way_round_is_only_what_passed_on_the_same_host_class_and_computes_the_same():
+def test_a_workaround_is_only_what_passed_on_the_same_host_class_and_computes_the_same():
     off = record(lambda cell: error() if cell[0] in {"nn-conv2d", "split-concat"} and cell[2] == "gradient" else {})
     elsewhere = Host(host_class="cuda-sm90", cpu="Another", cpu_flags=[], cores=2, kernel="6.1")
     on = record(profile="onednn-on", host=elsewhere)
@@ -182,7 +182,7 @@ def test_default_is_judged_by_the_run_that_it_is_the_same_as():
     assert all(name.startswith("tf2.8.4-py310-cpu+onednn-off/") for name in judgement.deciding)
     text = told(judgement, same, off)
     assert "The same as tf2.8.4-py310-cpu+onednn-off on this host class, and judged by it." in text
-    assert "profile" not in text.partition("Way round")[2]
+    assert "profile" not in text.partition("Workaround")[2]
 
 
 def test_a_same_as_without_its_record_is_unknown():
