@@ -75,12 +75,12 @@ def run(project: Tiny, engine: Engine) -> tuple[int, str]:
 
 
 def made(project: Tiny) -> dict[str, str]:
-    """What was published; an image that is made anew is another by its digest alone."""
+    """What was published, without the image's digest: an image that is made anew has another."""
     return {name: re.sub(r'"image_digest":"[^"]*",', "", text) for name, text in published(project.reports).items()}
 
 
 def goes_on(project: Tiny, whole: Tiny, engine: Engine) -> None:
-    """The same command makes of what there is what an undisturbed one makes, and leaves no container."""
+    """The same command ends with the files of an undisturbed sweep, and leaves no container."""
     status, said = run(project, engine)
     assert status == 0, said
     assert made(project) == made(whole)
