@@ -87,13 +87,6 @@ def goes_on(project: Tiny, whole: Tiny, engine: Engine) -> None:
     assert not engine.running()
 
 
-def until(happens: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not happens():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
-
-
 def test_the_engine_dies_in_the_middle(whole, project, engine, told):
     """Killed while a container observes: what was recorded before stays, and the run is the machine's fault."""
     shutil.copytree(whole.reports, project.reports)
@@ -102,7 +95,7 @@ def test_the_engine_dies_in_the_middle(whole, project, engine, told):
     before = {file: file.read_bytes() for file in records.files(project.reports)}
     with tiny.held(project):
         process = start(project, engine, "--again", "--profile=onednn-on")
-        until(engine.observing)
+        tiny.until(engine.observing)
         engine.kill()
         said, _ = process.communicate(timeout=PATIENCE)
     engine.start()
@@ -194,11 +187,11 @@ def test_asked_to_end(number, whole, project, engine, told):
     fault, status, outcome = ENDINGS[number]
     with tiny.held(project):
         process = start(project, engine)
-        until(engine.observing)
+        tiny.until(engine.observing)
         process.send_signal(number)
         if number == signal.SIGINT:
             tiny.read_until(process, "under way will end")
-            until(lambda: engine.let_go() or process.poll() is not None)
+            tiny.until(lambda: engine.let_go() or process.poll() is not None)
         said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, said
     assert "the same command goes on" in said

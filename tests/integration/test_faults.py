@@ -335,9 +335,8 @@ def test_the_suites_process_is_killed(whole, project, told):
     """As the kernel does for want of memory: it says nothing of TensorFlow, and is tried again."""
     with tiny.held(project):
         process = after_some(project, "+onednn-on: 40 cells")
-        while not (suites := _suites(project)):
-            time.sleep(0.05)
-        for suite in suites:
+        tiny.until(lambda: _suites(project))
+        for suite in _suites(project):
             with contextlib.suppress(psutil.NoSuchProcess):
                 suite.kill()
     process.communicate(timeout=PATIENCE)
@@ -351,4 +350,6 @@ def test_the_suites_process_is_killed(whole, project, told):
 
 
 def _suites(project: Tiny) -> list[psutil.Process]:
-    return [process for process in of_environments(project) if "suite" in process.info["cmdline"]]
+    """The processes that observe; one that only describes its environment is started again by the orchestrator."""
+    words = {process: process.info["cmdline"] for process in of_environments(project)}
+    return [process for process, said in words.items() if "suite" in said and "--describe" not in said]
