@@ -113,9 +113,13 @@ def ask(session: nox.Session) -> None:
 
 @nox.session
 def benchmark(session: nox.Session) -> None:
-    """Time the harness beside bare pytest (`-- ready`), beside nox and pip (`-- cold`), and in Docker (`-- docker`)."""
+    """Time the project itself: `-- ready`, `-- cold`, `-- docker`, `-- probe`, `-- site` or `-- page`.
+
+    What the harness costs beside bare pytest (ready), nox and pip by hand (cold), in Docker (docker); how far the probe
+    gets in its minute (probe); how long the site takes to build (site) and its first page to answer (page).
+    """
     _install(session, "lint")
-    session.run("python", "tests/benchmark/harness.py", *session.posargs, env={"PYTHONPATH": "."})
+    session.run("python", "tests/benchmark/harness.py", *session.posargs, env={"PYTHONPATH": ".:tests"})
 
 
 @nox.session

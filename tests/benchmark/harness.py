@@ -1,8 +1,14 @@
-"""What the matrix costs beside the bare suite, and what it saves beside nox and pip by hand.
+"""What the matrix costs beside the bare suite, what it saves beside nox and pip by hand, and what its products cost.
 
 python tests/benchmark/harness.py ready RELEASE...   built: the matrix against bare pytest, in pairs
 python tests/benchmark/harness.py cold RELEASE...    empty caches: the matrix against nox + pip by hand
 python tests/benchmark/harness.py docker RELEASE...  built: a run in a container against one in an environment, in pairs
+python tests/benchmark/harness.py probe RELEASE...   built: how far the probe gets in its time on a busy machine
+python tests/benchmark/harness.py site               building the site of 100,000 observations: wanted within 10 s
+python tests/benchmark/harness.py page               the site's first page in Chromium: wanted to answer within 1 s
+
+The tests ask none of this: times say something of the machine, too. Both are wanted on PYTHONPATH: this project's root
+and `tests`.
 """
 
 from __future__ import annotations
@@ -20,9 +26,11 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from benchmark import pages
 from rich.console import Console
 from rich.table import Table
 
+from matrix.answers.probe import pack
 from matrix.base import paths
 from matrix.catalog import releases as catalog
 from matrix.catalog.releases import Release
@@ -41,14 +49,21 @@ console = Console()
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["ready", "cold", "docker"])
-    parser.add_argument("releases", nargs="*", default=["landmarks"])
+    of_releases = {"ready": ready, "cold": cold, "docker": docker, "probe": probe}
+    of_the_site = {"site": pages.site, "page": pages.page}
+    parser.add_argument("what", choices=[*of_releases, *of_the_site])
+    parser.add_argument("releases", nargs="*", help="landmarks by default; none for the site")
     options = parser.parse_args()
-    {"ready": ready, "cold": cold, "docker": docker}[options.what](_here(options.releases))
+    if options.what in of_releases:
+        of_releases[options.what](_here(options.releases or ["landmarks"]))
+    elif options.releases:
+        parser.error(f"{options.what} takes no releases")
+    else:
+        of_the_site[options.what]()
 
 
 def _here(selectors: Sequence[str]) -> list[Release]:
-    """Of the releases those whose CPython is on this machine: fetching one would be measured with it."""
+    """The releases whose CPython is on this machine: fetching one would be measured with it."""
     chosen = selection.select_releases(catalog.load(), selectors)
     here = [release for release in chosen if interpreters.find(release.wheels["cpu"].python)]
     console.print(f"{len(here)} of {len(chosen)} releases: {', '.join(release.version for release in here)}")
@@ -56,7 +71,7 @@ def _here(selectors: Sequence[str]) -> list[Release]:
 
 
 def _profile(release: Release) -> str:
-    """One that is run of every release, and is not another under another name."""
+    """A profile that is run of every release, and is not another profile under another name."""
     return "onednn-off" if _switches_onednn(release) else "default"
 
 
@@ -66,7 +81,7 @@ def _switches_onednn(release: Release) -> bool:
 
 
 def ready(releases: Sequence[Release]) -> None:
-    """Alternating pairs a release; a profile that every one of them has."""
+    """Pairs in alternating order for each release, under a profile that every release has."""
     columns = ("release", "pytest s", "matrix s", "extra s", "import s", "forks s", "reference s", "rest s")
     table = Table(*columns)
     extras, bare = [], []
@@ -127,7 +142,7 @@ def _shares(release: Release) -> tuple[float, float, float, float]:
 
 
 def docker(releases: Sequence[Release]) -> None:
-    """Wanted is less than 2 s more a run."""
+    """A container is wanted to take less than 2 s more a run."""
     table = Table("release", "environment s", "container s", "extra s", "least", "most")
     for release in releases:
         for engine in (venv, docker_engine):
@@ -143,6 +158,29 @@ def _engines(release: Release, *, docker_first: bool) -> tuple[float, float]:
     """Seconds of the same run in an environment and in a container."""
     chosen = (f"--profile={_profile(release)}", f"--release={release.version}", *FEW)
     return _timed(lambda: _matrix(*chosen), lambda: _matrix(*chosen, engine="docker"), second_first=docker_first)
+
+
+def probe(releases: Sequence[Release]) -> None:
+    """While two loops keep processors busy. The probe ends itself in time; wanted is that it reaches most cells."""
+    table = Table("release", "s", "observed", "not reached")
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "probe.pyz"
+        pack.build(paths.REPORTS, program)
+        for release in releases:
+            python = Path(venv.provision(release.target("cpu"), console.print).where) / "bin" / "python"
+            busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(2)]
+            began = time.perf_counter()
+            try:
+                command = [python, program, "--json", f"--output={folder}/probe.jsonl"]
+                ended = subprocess.run(command, capture_output=True, text=True, check=False)
+            finally:
+                for process in busy:
+                    process.kill()
+                    process.wait()
+            found = json.loads(ended.stdout) if ended.returncode == 0 else {"observed": 0, "not_reached": "all"}
+            took = f"{time.perf_counter() - began:.1f}"
+            table.add_row(release.version, took, str(found["observed"]), str(found["not_reached"]))
+    console.print(table)
 
 
 def cold(releases: Sequence[Release]) -> None:

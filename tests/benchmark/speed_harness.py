@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _ratio(folder: Path, number: int) -> float:
-    """Of the suite's median to the bare script's; which of them goes first alternates."""
+    """The suite's median divided by the bare script's; which of the two goes first alternates."""
     steps = {"bare": lambda: _bare(folder), "suite": lambda: _suite(folder, number + 1)}
     order = list(steps) if number % 2 else list(steps)[::-1]
     took = {name: steps[name]() for name in order}
@@ -80,7 +80,7 @@ def _mean(ratios: list[float]) -> float:
 
 
 def _interval(ratios: list[float]) -> tuple[float, float]:
-    """Of the geometric mean over pairs, 95%."""
+    """The 95% interval of the geometric mean over pairs."""
     found = stats.bootstrap([np.log(ratios)], np.mean, n_resamples=9999, method="percentile", rng=0)
     return float(np.exp(found.confidence_interval.low)), float(np.exp(found.confidence_interval.high))
 

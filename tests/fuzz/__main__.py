@@ -1,7 +1,7 @@
 """Feed mutations of real inputs to every reader: `nox -s fuzz -- --inputs 1000000 --seed 1`.
 
-Each input is made from its reader's name, the seed and its number alone. One that a reader does not take and does not
-refuse as promised is kept in a file, and ends the run with status 1.
+Each input is made from nothing but its reader's name, the seed and its number. An input that a reader neither takes
+nor refuses as promised is kept in a file, and the run then ends with status 1.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def inputs(name: str, reader: Reader, count: int, seed: int) -> Iterator[bytes]:
 
 
 def fuzz(name: str, count: int, seed: int) -> Counter[str]:
-    """How many were fed, got by what is checked first, were taken; and how many raised what is not promised."""
+    """Count the inputs that were fed, passed the first check, were taken, or raised what is not promised."""
     reader, counts = READERS[name], Counter(fed=0, past=0, taken=0, uncaught=0)
     for data in inputs(name, reader, count, seed):
         counts["fed"] += 1

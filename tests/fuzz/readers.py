@@ -1,6 +1,6 @@
-"""Every reader of the project's, as a function of bytes: it takes them, or raises what it promises, and nothing else.
+"""Every reader of the project as a function of bytes: it takes them, or raises only the errors that it promises.
 
-A reader's seeds are real: published records, the data under matrix/data/, what a person types.
+The seeds of a reader are real inputs: published records, the data under matrix/data/, what a person types.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ def _published() -> tuple[Record, ...]:
 
 @cache
 def _short() -> tuple[Record, ...]:
-    """Of every published record its line 1 and some observations of each kind: what a mutation hits is then varied."""
+    """Line 1 and a few observations of every published record, so that mutations hit varied places."""
     random, found = Random(0), []
     for record in _published():
         for size in (0, 1, 4, 12):
@@ -279,7 +279,7 @@ def _wanted() -> frozenset[records.CellId]:
 
 @cache
 def _streams() -> list[bytes]:
-    """What the targets of published records said, and of those that could not be built would have."""
+    """What the targets of published records said, or would have said where none could be built."""
     return [b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in _said(one)) for one in _short()]
 
 
@@ -390,7 +390,7 @@ def _is_toml(data: bytes) -> bool:
 
 
 def _is_text(data: bytes) -> bool:
-    """It has no first line to get by: what is no UTF-8 is turned away at once."""
+    """A text has no first line to pass: what is not UTF-8 is refused at once."""
     try:
         return bool(data.decode())
     except UnicodeDecodeError:

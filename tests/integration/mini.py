@@ -1,5 +1,5 @@
-"""The mini-suite: the real worker and stream, with fakes for what they observe. How a process of an engine is read to
-its end, and how a test says that it cannot.
+"""The mini-suite: the real worker and stream, with fakes for what they observe. Also how to read a process of an engine
+to its end, and how a test says that it cannot run here.
 """
 
 from __future__ import annotations

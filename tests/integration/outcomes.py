@@ -1,4 +1,4 @@
-"""The table of faults in docs/faults.md: each row is what a test has seen. `pytest --golden` writes it anew."""
+"""The table of faults in docs/faults.md: each row says what a test saw. `pytest --golden` writes it anew."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def of_record(record: Record) -> str:
 
 
 def check(fault: str, engine: str, outcome: str, *, write: bool) -> None:
-    """The outcome is the one that the table tells of this fault in this engine."""
+    """Assert that the table has this outcome of this fault in this engine."""
     text = TABLE.read_text()
     before, head, _ = text.partition(HEAD)
     rows = {(row["fault"], row["engine"]): row["outcome"] for row in ROW.finditer(text) if row["fault"] != "fault"}

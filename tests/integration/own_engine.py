@@ -52,7 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 @dataclass
 class Engine:
-    """`data`: what it stores; `folder` has all the rest of it."""
+    """An Engine stores images and containers in `data`, and all else in `folder`."""
 
     folder: Path
     data: Path
@@ -111,7 +111,7 @@ class Engine:
                     container.exec_run(["sh", "-c", ": > /tmp/go"])
 
     def kill(self) -> None:
-        """Its containers live on, as they would; containerd, which it started, goes with it."""
+        """Kill it and the containerd that it started; its containers live on, as after any crash."""
         assert self.process
         containerd = psutil.Process(self.process.pid).children()
         for one in (self.process, *containerd):
@@ -120,7 +120,7 @@ class Engine:
         psutil.wait_procs(containerd)
 
     def stop(self) -> None:
-        """It ends its containers itself; what a killed one left is ended and unmounted."""
+        """Ask it to end, with its containers; then end and unmount what a killed Engine left."""
         assert self.process
         self.process.terminate()
         try:

@@ -8,19 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import outcomes
 import pytest
 from mini import FAKES, chunks, fake_cells, mini_suite
-from test_fakes import GOLDEN, TELLING
+from test_fakes import FOR_A_CELL, GOLDEN, SECONDS_A_CELL, TELLING
 
 from matrix.base import paths
 from matrix.base.ids import Run
 from matrix.plan.planned_run import PlannedRun
-from matrix.provision import base_images, images
+from matrix.provision import images
 from matrix.provision.engines import ENGINES, docker
 from matrix.provision.engines.protocol import Ended, Environment, Limits, Program
 from matrix.record import records
@@ -68,16 +67,15 @@ def test_the_suite_observes_in_the_image(planned, image):
     assert record.header.image_digest == image.image_digest == images.find(docker._tag(image.target)).id
     reference, digest = record.header.base.split(" ")
     assert digest == base_images._digest(images.find(reference)) and digest.startswith("sha256:")
-    assert record.header.loosened is None
+    assert (record.header.loosened or []) == list(image.loosened)
     assert [one.outcome for one in record.observations] == ["pass"]
 
 
-def test_what_is_built_is_not_built_again(image):
+def test_what_is_built_is_not_built_again(image, monkeypatch):
     assert docker.is_built(image.target)
     assert docker.recipe(image.target) == image.recipe_sha256
-    started = time.monotonic()
+    monkeypatch.setattr(images, "build", lambda *_, **__: pytest.fail("it was built again"))
     assert docker.provision(image.target, pytest.fail) == image
-    assert time.monotonic() - started < 2
 
 
 def test_another_dockerfile_is_another_recipe(image, tmp_path, monkeypatch):
@@ -117,7 +115,8 @@ def test_nobody_in_a_container_is_root_or_becomes_it(seen):
 def test_a_container_has_the_limits_of_the_run(seen):
     assert (seen["open_files"], seen["core"]) == ([1000, 1000], [0, 0])
     assert (seen["memory"], seen["processes"]) == (str(2**30), "100")
-    assert seen["memory_and_swap"] in {str(2**30), "0"}  # version 1 limits both together, version 2 swap apart
+    if images.connect().info()["SwapLimit"]:  # not every kernel can
+        assert seen["memory_and_swap"] in {str(2**30), "0"}  # version 1 limits both together, version 2 swap apart
     assert seen["processors"] == sorted(os.sched_getaffinity(0))
 
 
@@ -128,9 +127,7 @@ def test_a_container_has_the_variables_of_the_run(seen, monkeypatch):
 
 def test_a_bad_cell_costs_one_cell(planned, image, tmp_path, request):
     """The same fakes as in the engine venv give the same record."""
-    record = observe(
-        planned, image, mini_suite(tmp_path), fake_cells(), "--seconds=8", "--memory=1600000000", silence=60
-    )
+    record = observe(planned, image, mini_suite(tmp_path), fake_cells(), *FOR_A_CELL)
     first, *rest = records.encode(record).decode().splitlines()
     telling = {key: value for key, value in json.loads(first).items() if key in TELLING}
     golden = (GOLDEN / "cells.jsonl").read_text().splitlines()
@@ -147,7 +144,7 @@ def tell_cells(record: Record, request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.parametrize("main", sorted((FAKES / "mains").glob("*.py")), ids=lambda path: path.stem)
 def test_a_suite_that_lies_ends_as_a_record(main, planned, image, tmp_path, request):
-    record = observe(planned, image, mini_suite(tmp_path, main=main), fake_cells(), silence=60)
+    record = observe(planned, image, mini_suite(tmp_path, main=main), fake_cells())
     golden = json.loads((GOLDEN / f"{main.stem}.jsonl").read_text().splitlines()[0])
     assert (record.header.status, record.header.observations) == (golden["status"], golden["observations"])
     write = request.config.getoption("--golden")
@@ -156,7 +153,8 @@ def test_a_suite_that_lies_ends_as_a_record(main, planned, image, tmp_path, requ
 
 def test_a_fork_bomb_and_a_memory_hog_cost_a_cell_each(planned, image, tmp_path, request):
     suite = mini_suite(tmp_path, fakes=GREEDY)
-    record = observe(planned, image, suite, fake_cells(GREEDY), "--seconds=10", "--memory=64e9", memory=3 * 2**29)
+    limits = (f"--seconds={SECONDS_A_CELL}", "--memory=64e9")
+    record = observe(planned, image, suite, fake_cells(GREEDY), *limits, memory=3 * 2**29)
     seen = {one.approach: one.outcome for one in record.observations}
     fakes = {name: outcome for name, outcome in seen.items() if not name.endswith(("-before", "-after"))}
     assert record.header.status == "complete"
@@ -171,6 +169,7 @@ def test_a_suite_that_takes_all_memory_ends_as_a_record(planned, image, tmp_path
 
 
 def test_a_hang_ends_with_its_container(planned, image, tmp_path):
+    """The reason is the same where this machine takes more than those 2 s to start the suite."""
     suite = mini_suite(tmp_path, main=HERE / "hang.py")
     record = observe(planned, image, suite, (), silence=2)
     assert record.header.reason == "it was silent for 2 s"
@@ -178,6 +177,7 @@ def test_a_hang_ends_with_its_container(planned, image, tmp_path):
 
 
 def test_a_suite_that_never_ends_has_its_time(planned, image, tmp_path):
+    """The reason is the same where this machine takes more than those 3 s to start the suite."""
     suite = mini_suite(tmp_path, main=HERE / "endless.py")
     record = observe(planned, image, suite, (), seconds=3)
     assert record.header.reason == "it took more than 3 s"

@@ -75,23 +75,16 @@ def run(project: Tiny, engine: Engine) -> tuple[int, str]:
 
 
 def made(project: Tiny) -> dict[str, str]:
-    """What was published; an image that is made anew is another by its digest alone."""
+    """What was published, without the image's digest: an image that is made anew has another."""
     return {name: re.sub(r'"image_digest":"[^"]*",', "", text) for name, text in published(project.reports).items()}
 
 
 def goes_on(project: Tiny, whole: Tiny, engine: Engine) -> None:
-    """The same command makes of what there is what an undisturbed one makes, and leaves no container."""
+    """The same command ends with the files of an undisturbed sweep, and leaves no container."""
     status, said = run(project, engine)
     assert status == 0, said
     assert made(project) == made(whole)
     assert not engine.running()
-
-
-def until(happens: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not happens():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 def test_the_engine_dies_in_the_middle(whole, project, engine, told):
@@ -102,7 +95,7 @@ def test_the_engine_dies_in_the_middle(whole, project, engine, told):
     before = {file: file.read_bytes() for file in records.files(project.reports)}
     with tiny.held(project):
         process = start(project, engine, "--again", "--profile=onednn-on")
-        until(engine.observing)
+        tiny.until(engine.observing)
         engine.kill()
         said, _ = process.communicate(timeout=PATIENCE)
     engine.start()
@@ -194,11 +187,11 @@ def test_asked_to_end(number, whole, project, engine, told):
     fault, status, outcome = ENDINGS[number]
     with tiny.held(project):
         process = start(project, engine)
-        until(engine.observing)
+        tiny.until(engine.observing)
         process.send_signal(number)
         if number == signal.SIGINT:
             tiny.read_until(process, "under way will end")
-            until(lambda: engine.let_go() or process.poll() is not None)
+            tiny.until(lambda: engine.let_go() or process.poll() is not None)
         said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, said
     assert "the same command goes on" in said

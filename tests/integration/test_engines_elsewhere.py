@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from mini import cannot, mini_suite
+from tiny import PATIENCE
 
 HERE = Path(__file__).parent
 SOCKET = "/var/run/docker.sock"
@@ -36,7 +37,7 @@ def run(image, folder: Path, **variables: str) -> subprocess.CompletedProcess[st
     environment = {name: value for name, value in os.environ.items() if name not in names} | variables
     suites = (HERE / "confined", mini_suite(folder, main=HERE / "hang.py"))
     command = [sys.executable, HERE / "elsewhere.py", image.where, *suites]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def works(image, folder: Path, at: str, **variables: str) -> None:
@@ -143,7 +144,8 @@ def host(tmp_path) -> Iterator[tuple[str, Path]]:
 
 
 def _until_it_answers(port: int) -> None:
-    for _ in range(100):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
             return
         time.sleep(0.1)

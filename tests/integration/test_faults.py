@@ -33,7 +33,7 @@ Told = Callable[[str, str], None]
 
 @pytest.fixture
 def told(request) -> Told:
-    """Of a fault its outcome, checked against the table."""
+    """Checks a fault and its outcome against the table."""
     write = request.config.getoption("--golden")
     return lambda fault, outcome: outcomes.check(fault, "venv", outcome, write=write)
 
@@ -58,14 +58,14 @@ def project(whole, tmp_path) -> Tiny:
 
 
 def published(reports: Path) -> dict[str, str]:
-    """Every file, without what is of its time: start, duration, day, and the hash over all that."""
+    """Every file without what changes from run to run: start, duration, day, and the hash over all of these."""
     files = [file for file in reports.rglob("*") if file.is_file() and file.name != ".lock"]
     volatile = r'"(started|seconds|sha256)": ?("[^"]*"|[0-9.]+),?|\d{4}-\d\d-\d\d'
     return {str(file.relative_to(reports)): re.sub(volatile, "", file.read_text()) for file in files}
 
 
 def goes_on(project: Tiny, whole: Tiny) -> None:
-    """The same command makes of what there is what an undisturbed one makes."""
+    """The same command ends with the files of an undisturbed sweep."""
     status, said = project.run()
     assert status == 0, said
     assert published(project.reports) == published(whole.reports)
@@ -298,7 +298,7 @@ def test_a_record_that_cannot_be_read(damage, whole, project, told):
 
 
 def test_a_foreign_record_is_left_out_and_said(whole, project, told):
-    """Of a run that is not asked for here: a record from elsewhere."""
+    """A record of another host class, in a folder of that class."""
     shutil.copytree(whole.reports, project.reports)
     (file,) = project.reports.rglob("*+onednn-on.jsonl")
     foreign = project.reports / "runs" / "x86-of-nobody" / "venv" / file.name
@@ -335,9 +335,8 @@ def test_the_suites_process_is_killed(whole, project, told):
     """As the kernel does for want of memory: it says nothing of TensorFlow, and is tried again."""
     with tiny.held(project):
         process = after_some(project, "+onednn-on: 40 cells")
-        while not (suites := _suites(project)):
-            time.sleep(0.05)
-        for suite in suites:
+        tiny.until(lambda: _suites(project))
+        for suite in _suites(project):
             with contextlib.suppress(psutil.NoSuchProcess):
                 suite.kill()
     process.communicate(timeout=PATIENCE)
@@ -351,4 +350,6 @@ def test_the_suites_process_is_killed(whole, project, told):
 
 
 def _suites(project: Tiny) -> list[psutil.Process]:
-    return [process for process in of_environments(project) if "suite" in process.info["cmdline"]]
+    """The processes that observe; one that only describes its environment is started again by the orchestrator."""
+    words = {process: process.info["cmdline"] for process in of_environments(project)}
+    return [process for process, said in words.items() if "suite" in said and "--describe" not in said]

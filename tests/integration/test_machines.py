@@ -57,7 +57,7 @@ class World:
 
     def matrix(self, verb: str, *arguments: str) -> str:
         done = subprocess.run(
-            self.command(verb, *arguments), cwd=paths.ROOT, capture_output=True, text=True, check=False, timeout=300
+            self.command(verb, *arguments), cwd=paths.ROOT, capture_output=True, text=True, check=False, timeout=1800
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

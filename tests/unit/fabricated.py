@@ -1,4 +1,4 @@
-"""Records made up for tests: every cell of the suite, each passing but where a test says otherwise."""
+"""Records made up for tests: every cell of the suite passes, except where a test says otherwise."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def observe(cell: CellId, epilogue="separate", **fields) -> Observation:
 
 
 def record(change: Change = lambda cell: {}, **changes) -> Record:
-    """Every cell of the suite passes and fuses nothing, but for what `change` says of a cell; None leaves it out."""
+    """Every cell of the suite passes and fuses nothing, except as `change` says, which leaves a cell out by None."""
     said = {tuple(cell): change(tuple(cell)) for cell in suite.cells()}
     observations = tuple(observe(cell, **fields) for cell, fields in said.items() if fields is not None)
     return Record(header=header(**{"observations": len(observations)} | changes), observations=observations)
@@ -44,8 +44,8 @@ CORE = {(approach, core_case(approach, epilogue)) for approach in suite.APPROACH
 
 
 def where(check=None, mode=None, of=None, approach="nn-conv2d", control=False, **fields) -> Change:
-    """The change of one approach's cells to these fields: of the core, or of the control; all of them, or those of a
-    check, a mode and an epilogue (`of`).
+    """Change cells of one approach to these fields: cells of the core, or of the control where `control` is true.
+    `check`, `mode` and the epilogue (`of`) choose among them; None chooses all.
     """
 
     def change(cell: CellId) -> dict:

@@ -1,4 +1,4 @@
-"""A package index on this machine: serves a folder of `<project>.json` answers and, under files/, what they name."""
+"""A package index on this machine: serves a folder of `<project>.json` answers, and their files under files/."""
 
 from __future__ import annotations
 

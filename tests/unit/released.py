@@ -1,4 +1,4 @@
-"""Made-up records of several releases, and what is stated of them."""
+"""Records made up for several releases, and the statements that follow from them."""
 
 from __future__ import annotations
 

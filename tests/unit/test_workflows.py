@@ -1,5 +1,5 @@
-"""The workflows: what they may do, and that each of their commands is one that works. GitHub itself is not here: zizmor
-and the schema (`nox -s lint`) look at the rest.
+"""The workflows: what they may do, and that each of their commands works. GitHub itself is not here: zizmor and the
+schema (`nox -s lint`) check the rest.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
 NOX = "uvx -q -c matrix/data/requirements/lint.txt -p '>=3.11' --from 'nox[uv]' nox -s "
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$|uses: \$/\.github/workflows/\w+\.yml$")
 FROM_OUTSIDE = {"pull_request", "pull_request_target", "workflow_run", "issue_comment", "issues", "fork"}
-# The write permissions that there are, and the jobs that have them.
+# The only jobs with write permissions.
 MAY_WRITE = {
     ("matrix", "attest"): {"id-token", "attestations"},
     ("matrix", "deploy"): {"pages", "id-token"},
@@ -167,9 +167,9 @@ EXPRESSIONS = {
     "${{ matrix.backend }}": "cpu",
     "${{ matrix.number }}/${{ matrix.of }}": "1/2",
 }
-# A verb that would take hours or ask the index is told not to; a session that is no verb runs before every landing.
+# A verb that would take hours or ask the index only plans or shows its help.
 NOT_FOR_REAL = {"run": ["--plan"], "speed": ["--plan"], "update": ["--help"]}
-# What a session says that was told to plan only.
+# What a session prints that was told to plan only.
 PLANNED = {"matrix": "^[0-9]+ runs due, [0-9]+ current", "speed": "^due: [0-9]+, current: [0-9]+"}
 UVX = f"""#!{sys.executable}
 import pathlib, runpy, subprocess, sys, types

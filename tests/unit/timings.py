@@ -17,13 +17,13 @@ POINT = {
 }  # fmt: skip
 AMOUNTS = {"operations": 200_000_000, "bytes": 13_000_000}
 PEAK, BANDWIDTH = 1.0e11, 1.0e10
-# Of the core, all in seconds and shares: what a quiet machine was seen to do.
+# Noise of a sample, share of outliers, and noise of a process: what a quiet machine was seen to do.
 NOISE, OUTLIERS, OF_A_PROCESS = 0.05, 0.05, 0.01
 
 
 class Machine:
-    """Draws samples as a machine makes them: noise that only slows, now and then much; a process slows all that is in
-    it, and each variant a little in its own way.
+    """Draws samples as a machine makes them: noise only slows a call, now and then by much; a process slows all of its
+    calls alike, and each variant a little more in its own way.
     """
 
     def __init__(self, seed: int, processes: int = 5, *, own: float = OF_A_PROCESS) -> None:
@@ -51,8 +51,8 @@ def timed(name: str, samples: list[float], **fields) -> Timed:
 
 
 def lines(variants: dict[str, object], process: int = 0, **around) -> list[dict]:
-    """A process's stream: seconds by variant, or the type of its failure. `around` goes to the surroundings and, what
-    names a point, to all lines.
+    """A process's stream. `variants`: samples, or the type of the failure, by variant. `around` changes the
+    surroundings; its keys that name a point change every line instead.
     """
     point = {name: around.pop(name) for name in [*around] if name in POINT}
     told = [_line(name, value, order, point) for order, (name, value) in enumerate(variants.items())]
