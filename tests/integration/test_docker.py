@@ -19,7 +19,7 @@ from test_fakes import FOR_A_CELL, GOLDEN, SECONDS_A_CELL, TELLING
 from matrix.base import paths
 from matrix.base.ids import Run
 from matrix.plan.planned_run import PlannedRun
-from matrix.provision import images
+from matrix.provision import base_images, images
 from matrix.provision.engines import ENGINES, docker
 from matrix.provision.engines.protocol import Ended, Environment, Limits, Program
 from matrix.record import records

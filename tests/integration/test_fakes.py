@@ -16,6 +16,7 @@ import psutil
 import pytest
 from mini import FAKES, fake_cells, mini_suite
 
+from matrix.plan.planned_run import PlannedRun
 from matrix.provision.engines.protocol import Environment, Limits
 from matrix.record import records
 from matrix.record.records import Record
