@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from packaging.version import Version
 
+from matrix.base.grouping import grouped
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.claims import Claim, Query, Shows
@@ -116,10 +117,8 @@ def _by_cell(claim: Claim, voters: Sequence[JudgedRun]) -> Iterator[_Vote]:
 
 def _by_neighbours(claim: Claim, voters: Sequence[JudgedRun]) -> Iterator[_Vote]:
     """Let each need vote that turned between two neighbouring releases; a need that stayed as it was does not vote."""
-    series: dict[tuple[str, str, str], list[JudgedRun]] = defaultdict(list)
-    for run in voters:
-        if run.judged_by.observations and not run.header.planned_for:
-            series[run.header.backend, run.header.profile, run.header.host.host_class].append(run)
+    executed = [run for run in voters if run.judged_by.observations and not run.header.planned_for]
+    series = grouped(executed, lambda run: (run.header.backend, run.header.profile, run.header.host.host_class))
     for group in series.values():
         group.sort(key=lambda run: Version(run.header.release))
         for (old, new), approach in product(pairwise(group), claim.approaches):

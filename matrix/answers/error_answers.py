@@ -13,6 +13,7 @@ import msgspec
 from packaging.version import Version
 
 from matrix.answers.workarounds import Workaround, measure
+from matrix.base.grouping import grouped
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
@@ -120,9 +121,7 @@ def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Ans
                 named[error.id].append((run, observation))
             elif observation.outcome != "wrong":
                 unnamed[text].append("/".join((run.judged_by.run, *observation.cell)))
-    beside: dict[tuple[str, str], list[JudgedRun]] = defaultdict(list)
-    for run in found:
-        beside[run.place[1:]].append(run)
+    beside = grouped(found, lambda run: run.place[1:])
     return Answers(
         places=[_place(run) for run in found],
         errors=[
@@ -203,10 +202,10 @@ def _of_one_run(
 
 
 def _joined_cases(wheres: Iterable[Where]) -> Iterator[Where]:
-    groups: dict[object, list[Where]] = defaultdict(list)
-    for one in wheres:
-        groups[*one.runs, one.host_class, one.approach, one.check, *one.modes, one.misuse, _remedies(one)].append(one)
-    for group in groups.values():
+    def alike(one: Where) -> tuple[object, ...]:
+        return (*one.runs, one.host_class, one.approach, one.check, *one.modes, one.misuse, _remedies(one))
+
+    for group in grouped(wheres, alike).values():
         ways = []
         for same in zip(*(one.ways for one in group), strict=True):
             totals = {name: sum(getattr(way, name) for way in same) for name in ("passed", "of", "unseen")}
@@ -220,11 +219,11 @@ def _joined_cases(wheres: Iterable[Where]) -> Iterator[Where]:
 
 
 def _joined_releases(wheres: Iterable[Where]) -> Iterator[Where]:
-    groups: dict[object, list[Where]] = defaultdict(list)
-    for one in wheres:
+    def alike(one: Where) -> tuple[object, ...]:
         place = (one.backend, one.host_class, one.profile, one.approach, one.check)
-        groups[*place, *one.modes, *one.variants, one.cells, one.misuse, _remedies(one)].append(one)
-    for group in groups.values():
+        return (*place, *one.modes, *one.variants, one.cells, one.misuse, _remedies(one))
+
+    for group in grouped(wheres, alike).values():
         group.sort(key=lambda one: Version(one.releases[0]))
         joined = {
             name: [item for one in group for item in getattr(one, name)] for name in ("releases", "runs", "default_in")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from matrix.base.grouping import grouped
 from matrix.base.ids import Backend, EngineName
 from matrix.base.structs import Strict
 from matrix.judge.needs import need_answer, need_cells
@@ -85,10 +86,7 @@ def changes(judgements: Iterable[Judgement]) -> Iterator[Change]:
     """Compare the judgements of an approach, oldest release first and alike in all but the engine. Each engine is
     compared with itself: a difference between two engines is no change of TensorFlow.
     """
-    engines: dict[EngineName, list[Judgement]] = defaultdict(list)
-    for judgement in judgements:
-        engines[judgement.run.judged_by.engine].append(judgement)
-    for line in engines.values():
+    for line in grouped(judgements, lambda judgement: judgement.run.judged_by.engine).values():
         for need in NEEDS:
             answered = [(judgement, answer) for judgement in line if (answer := need_answer(judgement, need))]
             for (before, was), (after, now) in pairwise(answered):

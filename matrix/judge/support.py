@@ -10,6 +10,7 @@ import msgspec
 from packaging.version import Version
 
 from matrix.base import files
+from matrix.base.grouping import grouped
 from matrix.base.ids import BACKENDS, Backend, EngineName, Run
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import SPLIT
@@ -131,9 +132,7 @@ def build(
     """`made`: all records; `judgements`: what is concluded from them; `timed`: all speed runs."""
     cause = causes(known)
     by_run = speed_records.preferred(timed)
-    beside: dict[tuple[str, str, str], list[Judgement]] = defaultdict(list)
-    for judgement in judgements:
-        beside[judgement.run.place].append(judgement)
+    beside = grouped(judgements, lambda judgement: judgement.run.place)
     verdicts = []
     for judgement in judgements:
         said = notes(judgement, beside[judgement.run.place], cause)

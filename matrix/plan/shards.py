@@ -20,7 +20,8 @@ import msgspec
 from msgspec import Meta
 
 from matrix.base.errors import BadRecord, BadUsage
-from matrix.base.ids import Backend, How, Run, Target
+from matrix.base.grouping import grouped
+from matrix.base.ids import Backend, How, Run
 from matrix.base.structs import Strict
 from matrix.catalog.suite_hash import suite_sha256
 from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
@@ -155,12 +156,8 @@ def read(file: Path) -> Plan:
 def _jobs(planned: Sequence[PlannedRun], shards: int, seconds: Seconds) -> list[_Job]:
     """The jobs of each backend, balanced, their runs in the order of `planned`."""
     _check_number(shards, planned, seconds)
-    runs_of: dict[Target, list[PlannedRun]] = defaultdict(list)
-    for entry in planned:
-        runs_of[entry.run.target].append(entry)
-    targets: dict[Backend, list[_Job]] = defaultdict(list)
-    for target, runs in runs_of.items():
-        targets[target.backend].append(_job(runs, seconds))
+    jobs = [_job(runs, seconds) for runs in grouped(planned, lambda entry: entry.run.target).values()]
+    targets = grouped(jobs, lambda job: job.backend)
     order = {entry.run: number for number, entry in enumerate(planned)}
     return [
         _Job(seconds=job.seconds, runs=tuple(sorted(job.runs, key=lambda entry: order[entry.run])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
+from matrix.base.grouping import grouped
 from matrix.base.text import listed_below
 from matrix.record.file_format import FileFormat, Place
 
@@ -56,11 +56,8 @@ def choose(
     `worth` rates a candidate among all candidates for its place, and the greatest is chosen; the file that is published
     there already is a candidate too. Raise BadRecord where two of equal worth differ in content.
     """
-    rivals: dict[Place, list[Candidate[T]]] = defaultdict(list)
-    for candidate in found:
-        rivals[candidate.place].append(candidate)
     best, ties = [], []
-    for place, found_there in sorted(rivals.items()):
+    for place, found_there in sorted(grouped(found, lambda candidate: candidate.place).items()):
         file = format_.path(reports, *place)
         published, _ = read([file] if file.exists() else [], format_)
         candidates = [*published, *found_there]

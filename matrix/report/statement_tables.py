@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from packaging.version import Version
 
+from matrix.base.grouping import grouped
 from matrix.base.ids import Backend
 from matrix.judge.changes import Change, What
 from matrix.judge.needs import SpanAnswer
@@ -17,7 +18,6 @@ from matrix.judge.statements import CaseStatement, Span, Stated, Statement
 from matrix.judge.verdicts import NEEDS, Need
 from matrix.record import records
 from matrix.record.records import Evidence
-from matrix.report.grouping import grouped
 
 ANSWERS: dict[SpanAnswer, str] = {"yes": "yes", "some": "in part", "no": "no", "absent": "not there"}
 EVIDENCE: dict[Evidence, str] = {

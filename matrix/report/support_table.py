@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
+from matrix.base.grouping import grouped
 from matrix.base.ids import BACKENDS, parse_run
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError
@@ -17,7 +18,6 @@ from matrix.judge.support import RunEntry, Support, question_of
 from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, VerdictWord, core_cells
 from matrix.record.host import is_emulated
 from matrix.record.records import Outcome, Record, Status
-from matrix.report.grouping import grouped
 from matrix.suite import catalog as suite
 
 WORDS: dict[VerdictWord, str] = {

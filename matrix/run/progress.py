@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from matrix.base.grouping import grouped
 from matrix.base.text import plain
 from matrix.record.records import Observation, Record
 
@@ -107,9 +108,7 @@ def in_words(record: Record) -> str:
 
 def by_question(record: Record) -> Iterator[str]:
     """`nn-conv2d graph forward: 2 pass, 6 error (Fused conv implementation does not support grouped convolutions)`"""
-    questions: dict[tuple[str, str, str], list[Observation]] = defaultdict(list)
-    for observation in record.observations:
-        questions[observation.approach, observation.mode, observation.check].append(observation)
+    questions = grouped(record.observations, lambda one: (one.approach, one.mode, one.check))
     for question, answers in questions.items():
         reasons = (answer.error.message if answer.error else answer.reason for answer in answers)
         why = next(filter(None, reasons), None)

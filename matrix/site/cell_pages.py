@@ -10,13 +10,13 @@ from markupsafe import Markup
 
 from matrix.answers.reproduction import Reproduction, script
 from matrix.base.errors import BadUsage
+from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import FAILED, Judgement, counts
 from matrix.record.records import CellId, Error, Fusion, Observation
-from matrix.report.grouping import grouped
 from matrix.site.content import Content
 from matrix.site.html import anchor, grid_cell
 from matrix.suite import catalog as suite

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, PLAINEST
 from matrix.judge.statements import Statement
 from matrix.judge.support import Verdict, question_of
 from matrix.judge.verdicts import Need
-from matrix.report.grouping import grouped
 from matrix.report.statement_tables import began
 from matrix.site.content import Content
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from matrix.base.grouping import grouped
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Profile
 from matrix.judge.support import HostEntry, RunEntry, Verdict, question_of
 from matrix.judge.verdicts import NEEDS
-from matrix.report.grouping import grouped
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
 

@@ -11,13 +11,13 @@ from matrix.answers import speed_ranking
 from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Wish, answer
 from matrix.answers.processor import SWITCHES_ITSELF
 from matrix.answers.snippets import snippet
+from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, Approach
 from matrix.judge.support import RunEntry, question_of
 from matrix.judge.verdicts import IS_FUSED, NEEDS, REPRESENTATIVE, Judgement, Need
 from matrix.record import speed_records
 from matrix.record.host import CLASSES, SWITCH_ONEDNN_ON
 from matrix.record.records import Mode
-from matrix.report.grouping import grouped
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
 from matrix.site.front_page import NEED_LETTERS

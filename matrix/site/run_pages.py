@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from matrix.base.grouping import grouped
 from matrix.base.ids import Backend
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import question
 from matrix.record.records import Header
-from matrix.report.grouping import grouped
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
 from matrix.site.downloads import unknown_entries

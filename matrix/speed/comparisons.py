@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from packaging.version import Version
 
+from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, SPLIT
 from matrix.catalog.releases import Catalog
 from matrix.record.speed_records import (
@@ -112,11 +113,8 @@ class Place:
 
 def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
     profiles: dict[str | None, int] = {profile.name: number for number, profile in enumerate(catalog.profiles)}
-    by_class: dict[str, list[SpeedRun]] = defaultdict(list)
-    for run in timed:
-        by_class[run.host.host_class].append(run)
     found = []
-    for host_class, together in sorted(by_class.items()):
+    for host_class, together in sorted(grouped(timed, lambda run: run.host.host_class).items()):
         peers = sorted((run for run in together if run.peer), key=lambda run: run.run)
         runs = sorted(
             (run for run in together if not run.peer),
@@ -231,9 +229,7 @@ def changes(runs: Iterable[SpeedRun]) -> Iterator[Change]:
     """Compare neighbouring releases of the same profile and engine, timed on the same processor by the same speed
     suite. The newest change comes first.
     """
-    series: dict[tuple[str | None, ...], list[SpeedRun]] = defaultdict(list)
-    for run in runs:
-        series[run.host.cpu, run.profile, run.engine, run.speed_sha256].append(run)
+    series = grouped(runs, lambda run: (run.host.cpu, run.profile, run.engine, run.speed_sha256))
     for comparable in series.values():
         newest_first = sorted(comparable, key=lambda run: Version(run.release), reverse=True)
         for after, before in itertools.pairwise(newest_first):

@@ -31,7 +31,7 @@ def test_what_the_device_did_otherwise_is_named():
     (pair,) = executed_plans([planned(), on_gpu(where("fusion", "graph", "bias_relu", epilogue="partly"))])
     assert [(cell[0], cell[3].split("/")[1]) for cell, _, _ in pair.differing] == [("nn-conv2d", "bias_relu")]
     text = render("plans.md.jinja", executed=[pair])
-    assert "planned fused (), executed partly ()" in text
+    assert "planned fused (Conv2D), executed partly (Conv2D)" in text
 
 
 def test_a_run_of_the_cpu_and_a_plan_alone_are_no_pair():

@@ -1,4 +1,4 @@
-"""Groups rows of a table by what they have in common."""
+"""Groups things by what they have in common."""
 
 from __future__ import annotations
 
