@@ -266,7 +266,7 @@ def _basis(advice: Advice) -> Iterator[str]:
     elif not advice.best:
         yield "Nothing was measured to do that there."
     elif any(choice.reached for choice in advice.best):
-        yield "Those whose speed was measured on that release come first, the fastest at the top."
+        yield "Approaches whose speed was measured on that release come first, the fastest at the top."
     else:
         yield "Their speed was not measured on that release: they stand in the order of what one would expect."
 

@@ -56,8 +56,8 @@ class Pair(Strict, frozen=True, kw_only=True):
 
 
 class Diff(Strict, frozen=True, kw_only=True):
-    """`notes` say where something else than asked is compared; `alone` are runs without a counterpart; `changes` are
-    those between two tables.
+    """`notes` say where something else than asked is compared; `alone` are runs without a counterpart; `changes` lie
+    between two published tables.
     """
 
     axis: Axis

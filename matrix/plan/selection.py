@@ -43,7 +43,7 @@ class Selection:
         return not (self.approaches or self.modes or self.checks)
 
     def cells(self, planned: PlannedRun) -> tuple[CellId, ...]:
-        """The selected cells of the run, without those whose observations are kept."""
+        """Return the selected cells of the run, without the cells whose observations are kept."""
         kept = {observation.cell for observation in planned.kept.observations} if planned.kept else set()
         wanted = (self.approaches, self.modes, self.checks)
         return tuple(

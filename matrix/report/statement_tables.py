@@ -150,7 +150,7 @@ def in_words(statement: Stated, untried: Sequence[str] = ()) -> str:
 
 
 def began(statement: Stated, span: Span) -> str:
-    """The release in which a span began, or an interval where those between were not run; empty for the oldest span."""
+    """The release in which a span began; an interval where releases between were not run; "" for the oldest span."""
     if not span.after:
         return ""
     return f"({span.after}, {span.first}]" if statement.between(span.after, span.first) else span.first

@@ -61,7 +61,7 @@ class Content(Judged):
 
     @cached_property
     def releases(self) -> list[str]:
-        """Those that have a record, oldest first."""
+        """The releases that have a record, oldest first."""
         return sorted({run.release for run in self.support.runs if run.engine}, key=Version)
 
 
