@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from packaging.version import InvalidVersion, Version
+
 Backend = Literal["cpu", "cuda", "rocm"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 # A processor architecture, in the words of wheels' file names.
@@ -46,6 +48,15 @@ class Target:
     @property
     def id(self) -> str:
         return f"tf{self.release}-py{self.python.replace('.', '')}-{self.backend}"
+
+    def holds(self, said: str) -> bool:
+        """Tell whether a library that calls itself `said` is the library of this target. Three numbers decide, since a
+        nightly build writes its day in another way. What is no version is another library.
+        """
+        try:
+            return Version(said).release[:3] == Version(self.release).release[:3]
+        except InvalidVersion:
+            return False
 
 
 @dataclass(frozen=True, kw_only=True)

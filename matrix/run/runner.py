@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from packaging.version import Version
 
 from matrix.base import paths
 from matrix.base.errors import BadRecord, MachineError, MatrixError, NotBuilt
@@ -79,10 +78,8 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
     status, imported = _status(stream), stream.imported
     if planned.emulator and imported is None:
         end = replace(end, machine=True)  # QEMU has hung here where a processor never did
-    if status == "complete" and imported:
-        running, built = Version(imported.tensorflow), Version(planned.run.target.release)
-        if running.release[:3] != built.release[:3]:
-            status, end = "partial", End(reason=f"the target says that it is TensorFlow {imported.tensorflow}")
+    if status == "complete" and imported and not planned.run.target.holds(imported.tensorflow):
+        status, end = "partial", End(reason=f"the target says that it is TensorFlow {imported.tensorflow}")
     found = {observation.cell: observation for observation in kept.observations} if kept else {}
     if planned.host.gpu and imported and not imported.gpus:
         # TensorFlow does not fail where it finds no GPU (a library may be missing): it runs on the CPU, and what is

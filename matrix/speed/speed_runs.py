@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from packaging.version import Version
 from rich.console import Console
 
 from matrix.base import paths
@@ -63,6 +62,9 @@ class Peer(Target):
     @property
     def id(self) -> str:
         return f"peer-{self.release}-py{self.python.replace('.', '')}-{self.backend}"
+
+    def holds(self, said: str) -> bool:
+        return said == self.release
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,13 +282,8 @@ def _process(
         why = stream.not_imported or stream.refused or f"process {number}: {end.reason}"
         raise (MachineError if end.machine else BadRecord)(why)
     assert stream.surroundings
-    # A target must be what it was built to be.
     found = stream.surroundings.peer or stream.surroundings.tensorflow or ""
-    if subject.peer:
-        is_right = found == subject.peer
-    else:
-        is_right = Version(found).release[:3] == Version(subject.target.release).release[:3]
-    if not is_right:
+    if not subject.target.holds(found):
         raise BadRecord(f"the target says that it is {found}")
     head = _Head(started=started, seconds=round(time.monotonic() - began, 1))
     write_whole(subject.sample_files(depth)[number], msgspec.json.encode(head) + b"\n" + b"".join(output))

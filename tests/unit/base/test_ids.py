@@ -30,6 +30,14 @@ def test_the_example_of_the_design():
 
 
 @pytest.mark.parametrize(
+    ("said", "right"),
+    [("2.23.0-dev20261026", True), ("2.23.0", True), ("2.22.0", False), ("no version", False), ("", False)],
+)
+def test_which_library_a_target_is_taken_for(said, right):
+    assert Target(release="2.23.0.dev20261026", python="3.14", backend="cpu").holds(said) is right
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "tf2.15.1-py311-cpu", "tf2.15.1-py311-tpu+default", "tf2-py311-cpu+default", "../tf2.15.1-py311-cpu+default",
      "tf2.15.1-py311-cpu+default\n", "tf2.15.1-py311-cpu+../x", "tf٢.15.1-py311-cpu+default"],

@@ -54,6 +54,20 @@ def test_what_a_release_says_that_found_no_gpu_is_no_observation_of_one(job, mon
     assert bool(record.header.machine) == (not counted)
 
 
+@pytest.mark.parametrize("said", ["2.20.0", "no version"])
+def test_a_target_that_calls_itself_another_release_does_not_end_the_sweep(job, monkeypatch, said) -> None:
+    imported = {"tensorflow": said, "packages": {}, "build_info": None, "cells": 1, "onednn": None, "gpus": ["A fake"]}
+    lines = [{"format": "stream/1", "python": "3.13.0"}, imported, OBSERVATION, {"closing": 1, "seconds": {}}]
+
+    def follow(job, stream, arguments):
+        stream.feed("".join(json.dumps(line) + "\n" for line in lines).encode())
+        return End(reason="it ended")
+
+    monkeypatch.setattr(runner, "_follow", follow)
+    header = runner.observe(job, [CELL], lambda observation: None).header
+    assert (header.status, header.reason) == ("partial", f"the target says that it is TensorFlow {said}")
+
+
 def test_the_loader_is_told_of_the_wheels_libraries(job, tmp_path, monkeypatch) -> None:
     for name in ("cusolver", "cudnn"):
         (tmp_path / "lib" / "python3.13" / "site-packages" / "nvidia" / name / "lib").mkdir(parents=True)

@@ -213,6 +213,7 @@ Fake = FakeEngine()
         (lambda number: Fake.usual(number)[:-30], "ended with exit status 0 before its closing line"),
         (lambda number: b"Segmentation fault\n", "JSON is malformed"),
         (lambda number: Fake.usual(number, tensorflow="2.8.4"), "says that it is 2.8.4"),
+        (lambda number: Fake.usual(number, tensorflow="no version"), "says that it is no version"),
         (lambda number: encode([*lines({})[:1], {"not_imported": "ImportError: x"}]), "ImportError: x"),
         (lambda number: encode([*lines({})[:1], {"refused": "too old"}]), "too old"),
         (lambda number: b"x" * 100_000, "more than 64 KiB"),
