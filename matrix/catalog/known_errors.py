@@ -76,6 +76,6 @@ def found_in(text: str, pattern: str) -> bool:
 def failure_text(observation: Observation) -> str:
     """A failed observation as one text: the error, or how the program ended."""
     if observation.error:
-        return f"{observation.error.type}: {observation.error.message}"
+        return observation.error.text
     reasons = filter(None, (observation.signal, observation.reason))
     return f"{observation.outcome}: {', '.join(reasons) or 'it does not say why'}"

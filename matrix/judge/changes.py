@@ -120,7 +120,7 @@ def _beyond_answers(pair: Pair) -> Iterator[Change]:
     for cell, observation in before.cells.items():
         later = after.cells.get(cell)
         if observation.error and later and later.error and observation.error != later.error:
-            was, now = (f"{error.type}: {error.message}" for error in (observation.error, later.error))
+            was, now = (error.text for error in (observation.error, later.error))
             alike["error", was, now].append(cell)
     for (what, was, now), cells in alike.items():
         yield pair.change(what, was, now, cells)

@@ -270,7 +270,7 @@ def _errors(made: Iterable[Record], known: Sequence[KnownError]) -> list[ErrorEn
                 seen[observation.error][record.header.run] += 1
     entries = []
     for error, runs in seen.items():
-        named = recognise(known, error.message)
+        named = recognise(known, error.text)
         entries.append(
             ErrorEntry(
                 known=named.id if named else None,

@@ -71,6 +71,11 @@ class Error(Strict, frozen=True, kw_only=True):
     type: Annotated[str, Meta(max_length=100)]
     message: Line
 
+    @property
+    def text(self) -> str:
+        """Both on one line, as Python prints them last: known errors are recognised by this."""
+        return f"{self.type}: {self.message}"
+
 
 class Fusion(Strict, frozen=True, kw_only=True):
     kernel: Kernel
