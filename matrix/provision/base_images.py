@@ -74,7 +74,7 @@ def get(backend: Backend, python: str, say: Say) -> Base:
 
 def can_be_had() -> bool:
     """Say whether a base is here, can be made, or could be pulled. Ask the registry only as the last resort."""
-    here = images.connect().images.list(filters={"reference": ["python:*-slim*", f"{REPOSITORY}:*"]})
+    here = images.listed(reference=["python:*-slim*", f"{REPOSITORY}:*"])
     return bool(here) or shutil.which("mmdebstrap") is not None or _registry_answers()
 
 

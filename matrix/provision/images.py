@@ -23,7 +23,7 @@ import requests
 from docker.client import DockerClient
 from docker.context import ContextAPI
 from docker.context.config import get_current_context_name
-from docker.errors import APIError, BuildError, DockerException, NotFound
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
 from docker.models.images import Image
 
 from matrix.base.errors import MachineError, NotBuilt
@@ -144,6 +144,17 @@ def has_ended(name: str) -> bool:
         return True
 
 
+def listed(**filters: str | list[str]) -> list[Image]:
+    """List the images that fit, but for an image that another process removes meanwhile: docker-py asks the Engine for
+    each image by itself, and its own list fails then.
+    """
+    found = []
+    for entry in connect().api.images(filters=filters):
+        with contextlib.suppress(ImageNotFound):
+            found.append(connect().images.get(entry["Id"]))
+    return found
+
+
 def make_room(needed: Container[str]) -> None:
     """Remove targets, oldest first and none of the `needed` ids, until a build has room on the Engine's disk.
 
@@ -152,7 +163,7 @@ def make_room(needed: Container[str]) -> None:
     """
     if not is_local():
         return
-    targets = [image for image in connect().images.list(filters={"label": TARGET}) if OWNER not in image.labels]
+    targets = [image for image in listed(label=TARGET) if OWNER not in image.labels]
     for image in reversed(_newest_first(targets)):
         if free() >= FREE:
             return
@@ -175,7 +186,7 @@ def _remove_where(chosen: Callable[[str], bool]) -> None:
         if chosen(container.labels[OWNER]):
             with where_possible():
                 container.remove(force=True, v=True)
-    for image in _newest_first(client.images.list(filters={"label": OWNER})):
+    for image in _newest_first(listed(label=OWNER)):
         if chosen(image.labels[OWNER]):
             remove(str(image.id))
 
@@ -185,7 +196,7 @@ def remove_all() -> int:
     client = connect()
     before = client.df()["LayersSize"]
     reap()
-    for image in _newest_first(client.images.list(filters={"label": PROJECT})):
+    for image in _newest_first(listed(label=PROJECT)):
         remove(str(image.id))
     return int(before - client.df()["LayersSize"])
 

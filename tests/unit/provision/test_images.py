@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from docker.errors import APIError
+from docker.errors import APIError, ImageNotFound
 
 from matrix.base.errors import BadData, MachineError, NotBuilt
 from matrix.base.ids import parse_target
@@ -190,3 +190,16 @@ def test_why_no_engine_answers_is_said_in_the_systems_words(monkeypatch):
         images.connect()
     assert "DOCKER_HOST" in caught.value.cure
     assert (docker.trouble() or "").startswith("no Docker Engine answers at tcp://127.0.0.1:1")
+
+
+def test_an_image_that_another_process_removes_meanwhile_is_left_out(monkeypatch):
+    """The client is a fake: the moment between the Engine's list and its answer for each image cannot be had."""
+
+    def get(image: str) -> str:
+        if image == "gone":
+            raise ImageNotFound("No such image: gone")
+        return image
+
+    api = SimpleNamespace(images=lambda filters: [{"Id": "here"}, {"Id": "gone"}] if filters == {"label": "x"} else [])
+    monkeypatch.setattr(images, "connect", lambda: SimpleNamespace(api=api, images=SimpleNamespace(get=get)))
+    assert images.listed(label="x") == ["here"]
