@@ -113,10 +113,8 @@ def engine(monkeypatch):
         suites.pop(image, None)
 
     usage = lambda _: SimpleNamespace(free=(4 + 5 * (3 - len(there))) * 2**30)  # noqa: E731
-    client = SimpleNamespace(
-        info=lambda: {"DockerRootDir": "/"}, images=SimpleNamespace(list=lambda **_: list(there.values()))
-    )
-    monkeypatch.setattr(images, "connect", lambda: client)
+    monkeypatch.setattr(images, "connect", lambda: SimpleNamespace(info=lambda: {"DockerRootDir": "/"}))
+    monkeypatch.setattr(images, "listed", lambda **_: list(there.values()))
     monkeypatch.setattr(images, "is_local", lambda: True)
     monkeypatch.setattr(images, "remove", remove)
     monkeypatch.setattr(images.shutil, "disk_usage", usage)
