@@ -56,6 +56,11 @@ class NotBuilt(MatrixError):
         super().__init__(what, cure)
         self.machine = machine
 
+    @classmethod
+    def because(cls, fault: MachineError) -> NotBuilt:
+        """Say that this machine's fault kept the target from being built."""
+        return cls(str(fault), fault.cure, machine=True)
+
 
 class Prevented(MatrixError):
     """A sweep came to its end, but the machine prevented some of its runs. All other runs are recorded."""

@@ -110,7 +110,7 @@ def make(backend: Backend, python: str, say: Say) -> None:
     try:
         interpreter = interpreters.get(python)
     except MachineError as fault:
-        raise NotBuilt(str(fault), fault.cure, machine=True) from fault
+        raise NotBuilt.because(fault) from fault
     with tempfile.TemporaryDirectory(prefix="matrix-base-") as folder:
         context = Path(folder)
         shutil.copy(paths.DOCKERFILES / "base.Dockerfile", context / "Dockerfile")

@@ -13,6 +13,7 @@ where the stream would go on.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from typing import Annotated, Literal
 
@@ -70,7 +71,7 @@ class Closing(Strict, frozen=True, kw_only=True):
     seconds: Annotated[dict[Name, float], Meta(max_length=20)] = {}
 
 
-class LineStream:
+class LineStream(ABC):
     """Cuts what a target writes to its reserved descriptor into lines; a subclass says in `_take` what a line may be.
 
     Raises BadRecord for more than `most` bytes in all, or more than MAX_LINE in a line.
@@ -83,8 +84,9 @@ class LineStream:
         self._buffer = b""
         self._size = 0
 
+    @abstractmethod
     def _take(self, line: bytes) -> None:
-        raise NotImplementedError
+        """Keep what the line says. Raise BadRecord for a line that may not stand here."""
 
     def feed(self, data: bytes) -> None:
         """Take the lines that `data` completes.

@@ -94,7 +94,7 @@ def provision(target: Target, say: Say) -> Environment:
             _needed.add(str(image.id))
             loosened = _loosened(target.backend)
     except MachineError as fault:
-        raise NotBuilt(str(fault), fault.cure, machine=True) from fault
+        raise NotBuilt.because(fault) from fault
     return Environment(
         target=target,
         where=str(image.id),

@@ -113,7 +113,7 @@ def _build(target: Target, folder: Path, say: Say) -> None:
         try:
             python = interpreters.get(target.python)
         except MachineError as fault:
-            raise NotBuilt(str(fault), fault.cure, machine=True) from fault
+            raise NotBuilt.because(fault) from fault
         made = interpreters.uv("venv", "--quiet", "--no-project", "--python", str(python), str(folder))
         into = ("--python", f"{folder}/bin/python")
     if made.returncode == 0:

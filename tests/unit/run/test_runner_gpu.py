@@ -32,6 +32,17 @@ def job(monkeypatch) -> Job:
     return Job(planned=planned, environment=environment)
 
 
+def suite_says(monkeypatch, imported: dict) -> None:
+    """A fake suite: it describes TensorFlow like this, and observes one cell."""
+    lines = [{"format": "stream/1", "python": "3.13.0"}, imported, OBSERVATION, {"closing": 1, "seconds": {}}]
+
+    def follow(job, stream, arguments):
+        stream.feed("".join(json.dumps(line) + "\n" for line in lines).encode())
+        return End(reason="it ended")
+
+    monkeypatch.setattr(runner, "_follow", follow)
+
+
 def test_it_has_a_gpus_variables_limits_and_modules(job) -> None:
     assert job.planned.how == "on_gpu" and job.planned.virtual_device is None
     assert job.planned.variables["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
@@ -41,13 +52,7 @@ def test_it_has_a_gpus_variables_limits_and_modules(job) -> None:
 @pytest.mark.parametrize(("gpus", "counted"), [([], 0), (["A fake, compute capability: 9.0"], 1)])
 def test_what_a_release_says_that_found_no_gpu_is_no_observation_of_one(job, monkeypatch, gpus, counted) -> None:
     imported = {"tensorflow": "2.21.0", "packages": {}, "build_info": None, "cells": 1, "onednn": None, "gpus": gpus}
-    lines = [{"format": "stream/1", "python": "3.13.0"}, imported, OBSERVATION, {"closing": 1, "seconds": {}}]
-
-    def follow(job, stream, arguments):
-        stream.feed("".join(json.dumps(line) + "\n" for line in lines).encode())
-        return End(reason="it ended")
-
-    monkeypatch.setattr(runner, "_follow", follow)
+    suite_says(monkeypatch, imported)
     record = runner.observe(job, [CELL], lambda observation: None)
     assert len(record.observations) == record.header.observations == counted
     assert record.header.status == ("complete" if counted else "partial")
@@ -57,13 +62,7 @@ def test_what_a_release_says_that_found_no_gpu_is_no_observation_of_one(job, mon
 @pytest.mark.parametrize("said", ["2.20.0", "no version"])
 def test_a_target_that_calls_itself_another_release_does_not_end_the_sweep(job, monkeypatch, said) -> None:
     imported = {"tensorflow": said, "packages": {}, "build_info": None, "cells": 1, "onednn": None, "gpus": ["A fake"]}
-    lines = [{"format": "stream/1", "python": "3.13.0"}, imported, OBSERVATION, {"closing": 1, "seconds": {}}]
-
-    def follow(job, stream, arguments):
-        stream.feed("".join(json.dumps(line) + "\n" for line in lines).encode())
-        return End(reason="it ended")
-
-    monkeypatch.setattr(runner, "_follow", follow)
+    suite_says(monkeypatch, imported)
     header = runner.observe(job, [CELL], lambda observation: None).header
     assert (header.status, header.reason) == ("partial", f"the target says that it is TensorFlow {said}")
 
