@@ -31,7 +31,7 @@ class Processor:
     def with_flags(cls, flags: Iterable[str]) -> Processor:
         """Take flags as /proc/cpuinfo writes them."""
         named = sorted(set(flags))
-        return cls.of(Host(host_class=host.cpu_class(set(named)), cpu="named", cpu_flags=named, cores=1, kernel="-"))
+        return cls.of(Host(host_class=host.cpu_class(named, None), cpu="named", cpu_flags=named, cores=1, kernel="-"))
 
     def has_onednn_on(self, release: str) -> bool:
         """Tell whether oneDNN is on in that release when nothing is set."""

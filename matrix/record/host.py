@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,18 +14,33 @@ from typing import NamedTuple
 from matrix.base.ids import Backend
 from matrix.record.records import Host
 
-# (flag, host class): the first flag that a processor has names its class. oneDNN switches itself on with the first
-# three (from 2.9). Every processor with AVX512_BF16 has AVX512_VNNI, so that AVX512_BF16 needs no class of its own.
+# (flag, ISA): oneDNN takes the first ISA whose flag the processor has, and chooses its kernels by it. The order is
+# oneDNN's own, the highest first (src/cpu/x64/cpu_isa_traits.hpp).
 CLASSES = (
     ("amx_int8", "amx"),
+    ("avx512_fp16", "avx512fp16"),
+    ("avx512_bf16", "avx512bf16"),
     ("avx512_vnni", "avx512vnni"),
+    ("avx512bw", "avx512"),
     ("avx_vnni", "avxvnni"),
-    ("avx512f", "avx512"),
     ("avx2", "avx2"),
     ("avx", "avx"),
 )
-# Old oneDNN fails on AMD's processors where it works on Intel's with the same features: they are classes of their own.
+ISAS = (*(isa for _, isa in CLASSES), "base")
+# How oneDNN names these ISAS in the line `onednn_verbose,info,cpu,isa:...`: the first pattern that is found.
+SAID = (
+    (r"Intel AMX", "amx"),
+    (r"AVX-512.*\bfloat16", "avx512fp16"),
+    (r"AVX-512.*\bbfloat16", "avx512bf16"),
+    (r"AVX-512.*DL Boost", "avx512vnni"),
+    (r"AVX-512", "avx512"),
+    (r"AVX2.*DL Boost", "avxvnni"),
+    (r"AVX2", "avx2"),
+    (r"AVX", "avx"),
+)
+# Old oneDNN fails on AMD's processors where it works on Intel's with the same features: the class names the vendor.
 VENDORS = {"AuthenticAMD": "amd"}
+EMULATED = "-emulated"
 # Where a processor has one of these flags, TensorFlow >= 2.9 turns oneDNN on by itself (core/util/util.cc,
 # IsMKLEnabled).
 SWITCH_ONEDNN_ON = frozenset({"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8"})
@@ -46,9 +62,11 @@ def facts(backend: Backend) -> Host:
     fields = dict(re.findall(r"^(model name|vendor_id|flags)\s*: (.*)$", text, re.MULTILINE))
     flags = set(fields.get("flags", "").split())
     gpu = {"cpu": lambda: None, "cuda": _nvidia, "rocm": _amd}[backend]()
+    vendor = fields.get("vendor_id")
     return Host(
-        host_class=f"{backend}-{gpu.architecture}" if gpu else cpu_class(flags, fields.get("vendor_id", "")),
+        host_class=f"{backend}-{gpu.architecture}" if gpu else cpu_class(flags, vendor),
         cpu=fields.get("model name", platform.machine()),
+        vendor=vendor,
         cpu_flags=sorted(flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)),
         cores=len(os.sched_getaffinity(0)),
         kernel=platform.release(),
@@ -59,17 +77,23 @@ def facts(backend: Backend) -> Host:
 
 def is_emulated(host_class: str) -> bool:
     """See matrix/data/emulators.toml."""
-    return host_class.endswith("-emulated")
+    return host_class.endswith(EMULATED)
 
 
 def onednn_switches_itself_on(host: Host) -> bool:
     return bool(SWITCH_ONEDNN_ON & set(host.cpu_flags))
 
 
-def cpu_class(flags: set[str], vendor: str = "") -> str:
+def cpu_class(flags: Collection[str], vendor: str | None) -> str:
+    """Name the class of a processor: its architecture, the ISA that oneDNN takes on it, and the vendor if not Intel."""
     architecture = {"x86_64": "x86", "aarch64": "arm"}.get(platform.machine(), platform.machine())
-    highest = next((name for flag, name in CLASSES if flag in flags), "base")
-    return "-".join([architecture, highest, *([VENDORS[vendor]] if vendor in VENDORS else [])])
+    isa = next((isa for flag, isa in CLASSES if flag in flags), "base")
+    return "-".join([architecture, isa, *([VENDORS[vendor]] if vendor in VENDORS else [])])
+
+
+def isa_said(onednn_isa: str) -> str:
+    """Return the ISA that oneDNN's own words name. A cap makes it a lower one than the processor's class names."""
+    return next((isa for pattern, isa in SAID if re.search(pattern, onednn_isa)), "base")
 
 
 def _nvidia() -> Gpu | None:

@@ -52,6 +52,7 @@ Source = Literal[
 Id = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,39}"))]
 # geometry / epilogue / dtype / layout
 CaseId = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,59}(?:/[a-z0-9][a-z0-9_]{0,19}){3}"))]
+ProfileName = Annotated[str, Meta(pattern=ids.exactly(ids.PROFILE), max_length=60)]
 RunId = Annotated[str, Meta(pattern=ids.exactly(ids.without_names(ids.RUN_ID)))]
 Line = Annotated[str, Meta(max_length=300)]
 Sha256 = Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{64}"))]
@@ -105,10 +106,13 @@ class Observation(Strict, frozen=True, kw_only=True):
 
 
 class Host(Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
-    """The machine of a run. `cpu_flags`: only the flags by which convolution kernels are chosen."""
+    """The machine of a run. `cpu_flags`: only the flags by which convolution kernels are chosen. `vendor`: as
+    /proc/cpuinfo names it, where it was recorded.
+    """
 
     host_class: Id
     cpu: Name
+    vendor: Name | None = None
     cpu_flags: list[Annotated[str, Meta(pattern=ids.exactly("[a-z0-9_]{1,40}"))]]
     cores: Count
     kernel: Name
@@ -123,13 +127,14 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     `seconds`: wall time.
     `base`: the image that the target's image was built on: its reference, and the digest that was really used.
     `loosened`: the parts of the engine's confinement that could not be kept, or were given up for a device.
+    `onednn_isa`: the instructions that oneDNN says it uses, in its own words; a profile can cap them.
     """
 
     run: RunId
     release: Name
     python: Name
     backend: ids.Backend
-    profile: Id
+    profile: ProfileName
     engine: EngineName
     status: Status
     started: Started
@@ -150,6 +155,7 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     host: Host
     threads: Count | None = None
     onednn: bool | None = None
+    onednn_isa: Line | None = None
     gpus: Gpus = []
     tf32: bool | None = None
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None = None

@@ -19,7 +19,7 @@ from matrix.base.errors import BadRecord
 from matrix.base.ids import EngineName
 from matrix.base.structs import Strict
 from matrix.record.file_format import FileFormat, Place
-from matrix.record.records import Count, Error, Host, Id, Mode, Name, Sha256, Started
+from matrix.record.records import Count, Error, Host, Id, Mode, Name, ProfileName, Sha256, Started
 
 MAX_FILE = 8 * 2**20
 ENDING = ".speed.json"
@@ -161,7 +161,7 @@ class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed
     release: Name
     python: Name
     backend: ids.Backend
-    profile: Id | None = None
+    profile: ProfileName | None = None
     peer: Id | None = None
     engine: EngineName
     started: Started

@@ -93,7 +93,7 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
     when = {"started": started, "seconds": round(earlier + time.monotonic() - began, 1)}
     fields: dict[str, Any] = {"python": stream.opening.python if stream.opening else None}
     if imported:
-        names = ("packages", "onednn", "gpus", "tf32", "build_info", "kernels")
+        names = ("packages", "onednn", "onednn_isa", "gpus", "tf32", "build_info", "kernels")
         fields |= {name: getattr(imported, name) for name in names}
     if status != "complete":
         # A target that has sent its closing line has ended as it should: only its lies are to blame then.

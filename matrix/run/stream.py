@@ -57,6 +57,7 @@ class Imported(Strict, frozen=True, kw_only=True):
     tensorflow: Name
     packages: Annotated[dict[Name, Name], Meta(max_length=200)]
     onednn: bool | None
+    onednn_isa: Line | None = None
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None
     kernels: Kernels | None = None
     gpus: Gpus = []

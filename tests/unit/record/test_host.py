@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from matrix.record import host
+from matrix.base import paths
+from matrix.record import host, records
 
 
 def add(topology, number, name, version):
@@ -35,7 +36,60 @@ def test_an_nvidia_gpu_is_known_by_its_compute_capability(monkeypatch):
     assert host._nvidia() == ("NVIDIA H100 80GB HBM3", "550.54.15", "sm90")
 
 
-def test_amds_processors_are_classes_of_their_own():
-    flags = {"avx", "avx2", "avx512f", "avx512_vnni"}
-    assert host.cpu_class(flags, "GenuineIntel") == host.cpu_class(flags) == "x86-avx512vnni"
-    assert host.cpu_class(flags, "AuthenticAMD") == "x86-avx512vnni-amd"
+BASIC = {"avx", "avx2", "fma"}
+SKYLAKE = BASIC | {"avx512f", "avx512bw", "avx512vl", "avx512dq"}
+CASCADE_LAKE = SKYLAKE | {"avx512_vnni"}
+COOPER_LAKE = CASCADE_LAKE | {"avx512_bf16"}
+WITH_FLOAT16 = COOPER_LAKE | {"avx512_fp16", "avx_vnni"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "isa"),
+    [
+        (set(), "base"),
+        (BASIC, "avx2"),
+        (BASIC | {"avx_vnni"}, "avxvnni"),
+        (BASIC | {"avx512f"}, "avx2"),  # Xeon Phi: oneDNN takes AVX-512 only with BW, VL and DQ
+        (SKYLAKE, "avx512"),
+        (CASCADE_LAKE, "avx512vnni"),
+        (COOPER_LAKE, "avx512bf16"),
+        (WITH_FLOAT16, "avx512fp16"),
+        (WITH_FLOAT16 | {"amx_tile", "amx_int8", "amx_bf16"}, "amx"),
+    ],
+)
+def test_a_class_is_the_isa_that_onednn_takes_and_the_vendor(flags, isa):
+    assert host.cpu_class(flags, "GenuineIntel") == host.cpu_class(flags, None) == f"x86-{isa}"
+    assert host.cpu_class(flags, "AuthenticAMD") == f"x86-{isa}-amd"
+
+
+@pytest.mark.parametrize(
+    ("said", "isa"),
+    [
+        # What oneDNN of TensorFlow 2.9.3 printed under each cap, and on a processor with AVX2 alone.
+        ("Intel AVX2", "avx2"),
+        ("Intel AVX-512 with AVX512BW, AVX512VL, and AVX512DQ extensions", "avx512"),
+        ("Intel AVX-512 with Intel DL Boost", "avx512vnni"),
+        ("Intel AVX-512 with Intel DL Boost and bfloat16 support", "avx512bf16"),
+        (
+            "Intel AVX-512 with Intel DL Boost and bfloat16 support and Intel AMX with bfloat16 and 8-bit ...",
+            "amx",
+        ),
+        # What newer ones print (src/cpu/x64/cpu_isa_traits.cpp).
+        ("Intel AVX-512 with float16, Intel DL Boost and bfloat16 support", "avx512fp16"),
+        ("Intel AVX2 with Intel DL Boost", "avxvnni"),
+        ("Intel AVX", "avx"),
+        ("Intel SSE4.1", "base"),
+    ],
+)
+def test_what_onednn_says_names_the_isa(said, isa):
+    assert host.isa_said(said) == isa
+    assert isa in host.ISAS
+
+
+def test_every_published_record_lies_in_the_class_that_its_flags_and_vendor_name():
+    """AMD's processors are known by their name in records that have no vendor."""
+    for header in records.headers(paths.REPORTS):
+        machine = header.host
+        if not (machine.gpu or host.is_emulated(machine.host_class)):
+            vendor = machine.vendor or ("AuthenticAMD" if machine.cpu.startswith("AMD") else None)
+            assert machine.host_class == host.cpu_class(machine.cpu_flags, vendor), header.run

@@ -201,6 +201,7 @@ def _host(classes):
     return {
         "class": "{}-{}{}".format(machine, highest, "-amd" if fields.get("vendor_id") == "AuthenticAMD" else ""),
         "cpu": fields.get("model name") or platform.processor() or platform.machine(),
+        "vendor": fields.get("vendor_id"),
         "cpu_flags": sorted(flag for flag in flags if FLAGS.match(flag)),
         "cores": os.cpu_count() or 1,
         "kernel": platform.release(),
