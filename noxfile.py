@@ -168,12 +168,18 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def package(session: nox.Session) -> None:
+    """Build the package `tf-groupconv` into dist/, with the records and the suite inside."""
+    session.run_install("uv", "build", "--quiet", "--out-dir=dist", *session.posargs, external=True)
+
+
+@nox.session
 def requirements(session: nox.Session) -> None:
     """Lock the orchestrator's own requirements again, as of today."""
     for name, groups in {"run": (), "tests": ("tests",), "lint": ("lint",)}.items():
         chosen = [argument for group in groups for argument in ("--group", group)]
         session.run_install(
             "uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--generate-hashes",
-            "--no-header", "--no-emit-index-url", "--upgrade", "pyproject.toml", *chosen,
+            "--no-header", "--no-emit-index-url", "--upgrade", "--extra=run", "pyproject.toml", *chosen,
             f"--output-file={LOCKS}/{name}.txt", external=True,
         )  # fmt: skip

@@ -133,13 +133,19 @@ def search(candidates: Sequence[str], is_good: Callable[[str], bool | None]) -> 
     return low, high
 
 
-def by_trying(question: Question, found: Found, say: Say) -> Found:
-    """Narrow `found` by patches, release candidates and nightly builds, as the package index has them."""
+def by_trying(question: Question, found: Found, say: Say, *, agreed: Callable[[str], bool]) -> Found | None:
+    """Narrow `found` by patches, release candidates and nightly builds, as the package index has them.
+
+    `agreed` asks the person before anything is installed; None where they do not agree.
+    """
     address = package_index.address()
     offers = {project: package_index.ask(project, address) for project in refresh.PROJECTS}
     versions = sorted({offer.version for project in TRIED for offer in offers[project]})
     candidates = _between(map(str, versions), found.good.release, found.bad.release)[1:-1]
     say(f"{len(candidates)} builds lie between {found.good.release} and {found.bad.release}")
+    most = len(candidates).bit_length()
+    if most and not agreed(f"install up to {most} of them and run the cell, up to 0.6 GB of downloads each?"):
+        return None
     seen: dict[str, Seen] = {}
     skipped = []
 

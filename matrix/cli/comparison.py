@@ -1,30 +1,21 @@
-"""The verbs that find what changed: `diff` and `bisect`."""
+"""The verb that compares: `diff`."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 
-from matrix.answers import bisect as bisect_
 from matrix.answers import diff as diff_
-from matrix.base.text import plain
 from matrix.catalog import releases
-from matrix.catalog.approaches import APPROACHES
-from matrix.cli.options import give, json_option, reports_option
-from matrix.cli.terminal import say
-from matrix.judge.verdicts import core_case
-from matrix.plan import selection as plan_
-from matrix.suite import catalog as suite
+from matrix.cli.options import give, json_option, published_option
 
 
 @click.command()
 @click.argument("before")
 @click.argument("after")
 @click.option("--only", multiple=True, help="Keep to this release, backend, profile, host class or engine; repeatable.")
-@reports_option
+@published_option
 @json_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="The differences alone, as a list in Markdown.")
 def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json: bool, as_markdown: bool) -> None:
@@ -34,36 +25,3 @@ def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json:
     """
     found = diff_.diff(reports, before, after, releases.load(), only)
     give(found, as_json=as_json, lines=diff_.markdown(found) if as_markdown else diff_.lines(found))
-
-
-@click.command()
-@click.option("--approach", required=True, type=click.Choice(list(APPROACHES)))
-@click.option("--check", required=True, type=click.Choice(list(suite.CHECKS)))
-@click.option("--mode", type=click.Choice(list(suite.MODES)), default="graph", show_default=True)
-@click.option("--profile", default="default", show_default=True, help="A profile of matrix/data/profiles.toml.")
-@click.option("--case", help="By default the approach's base geometry with bias and ReLU.")
-@click.option("--no-runs", is_flag=True, help="Look into the records only, and run nothing.")
-@reports_option
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON; progress goes to standard error.")
-@click.argument("good")
-@click.argument("bad")
-def bisect(
-    approach: str, check: str, mode: str, profile: str, case: str | None, no_runs: bool, reports: Path, as_json: bool,
-    good: str, bad: str,
-) -> None:  # fmt: skip
-    """Find the two builds between GOOD and BAD where a cell changed.
-
-    The records are asked first; then the builds in between are run, each halving what is left.
-    """
-    chosen = plan_.select_profiles(releases.load(), [profile])[0]
-    question = bisect_.Question(cell=(approach, mode, check, case or core_case(approach)), profile=chosen)
-    found = bisect_.by_records(question, good, bad, reports)
-    tell = partial(click.echo, err=True) if as_json else say
-    for line in bisect_.lines(question, found):
-        tell(plain(line, limit=500))
-    narrowed = None if no_runs else bisect_.by_trying(question, found, tell)
-    for line in bisect_.lines(question, narrowed) if narrowed else ():
-        tell(plain(line, limit=500))
-    if as_json:
-        answer = bisect_.Answer(cell="/".join(question.cell), profile=profile, by_records=found, narrowed=narrowed)
-        click.echo(msgspec.json.format(msgspec.json.encode(answer)))

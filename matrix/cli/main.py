@@ -1,22 +1,29 @@
-"""The command line: `python -m matrix VERB`. Maps errors to exit codes; nothing else exits."""
+"""The command line: `tf-groupconv VERB`, or `python -m matrix VERB`. Maps errors to exit codes; nothing else exits."""
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
+import traceback
 from importlib import import_module
 from types import FrameType
 
 import click
 
-from matrix.base.errors import MatrixError, Terminated
+import matrix
+from matrix.base import files
+from matrix.base.errors import MachineError, MatrixError, Terminated
+from matrix.record import published, records
 
-INTERRUPTED, TERMINATED = 130, 143
+FAULTY, INTERRUPTED, TERMINATED = 1, 130, 143
 GOES_ON = "what was recorded stays; the same command goes on where this one stopped"
 # A module is imported only when one of its verbs is asked for, so that a question does not wait for the imports of what
 # measures and publishes.
 VERBS = {
     "questions": ("explain", "advise", "show", "claims", "probe", "contribute"),
-    "comparison": ("diff", "bisect"),
+    "comparison": ("diff",),
+    "bisection": ("bisect",),
     "runs": ("run", "plan", "merge"),
     "timing": ("speed",),
     "publication": ("report", "site", "keep", "seal", "verify"),
@@ -31,38 +38,82 @@ class _Verbs(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         for module, verbs in VERBS.items():
             if cmd_name in verbs:
-                command: click.Command = getattr(import_module(f"matrix.cli.{module}"), cmd_name)
+                try:
+                    command: click.Command = getattr(import_module(f"matrix.cli.{module}"), cmd_name)
+                except ModuleNotFoundError as fault:
+                    return _lacking(cmd_name, str(fault.name))
                 return command
         return None
 
 
+def _lacking(verb: str, package: str) -> click.Command:
+    """Stand for a verb whose Python packages are not installed: answers do without what measures and publishes."""
+
+    def refuse(_rest: tuple[str, ...]) -> None:
+        cure = f"pip install 'tf-groupconv[run]', or: uvx --from 'tf-groupconv[run]' tf-groupconv {verb}"
+        raise MachineError(f"{verb} needs the Python package {package}, which is not installed", cure)
+
+    return click.Command(
+        verb,
+        callback=refuse,
+        params=[click.Argument(["_rest"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True, "help_option_names": []},
+        help="(needs more packages: pip install 'tf-groupconv[run]')",
+    )
+
+
+def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    """Tell which data the answers come from as well: the newest record's date, and the suite that it was made with."""
+    if asked and not ctx.resilient_parsing:
+        newest = max(records.headers(published.folder()), key=lambda header: header.started, default=None)
+        data = f"records until {newest.started[:10]}, suite {str(newest.suite_sha256)[:12]}" if newest else "no records"
+        click.echo(f"tf-groupconv {matrix.__version__}; {data}")
+        ctx.exit()
+
+
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_tell_version,
+              help="Show the version, and that of the data.")  # fmt: skip
 def cli() -> None:
     """Find out which way of writing a grouped convolution works, trains, is fused and is fast, on which TensorFlow."""
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is ASCII only shows `?` for what it cannot
     try:
         cli(standalone_mode=False)
-    except MatrixError as fault:
-        return _complain(str(fault), fault.cure, fault.exit_code)
     except click.ClickException as fault:
         fault.show()
         return fault.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return _complain("interrupted", GOES_ON, INTERRUPTED)
-    except Terminated:
-        return _complain("terminated", GOES_ON, TERMINATED)
-    return 0
+    except (MatrixError, OSError, KeyboardInterrupt, click.Abort, Terminated) as fault:
+        what, cure, code = _told(fault)
+    except Exception as fault:  # noqa: BLE001 - whatever it is, it is a fault of ours
+        traceback.print_exc()
+        what, cure, code = f"a fault of this program: {type(fault).__name__}", "report it with the lines above", FAULTY
+    else:
+        return 0
+    click.echo(f"error: {what}" + (f"\n  {cure}" if cure else ""), err=True)
+    return code
+
+
+def _told(fault: BaseException) -> tuple[str, str, int]:
+    """Return what happened, what to do next, and the exit code."""
+    match fault:
+        case MatrixError():
+            return str(fault), fault.cure, fault.exit_code
+        case OSError():
+            what = f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault)
+            return what, files.CURES.get(fault.errno or 0, ""), MachineError.exit_code
+        case Terminated():
+            return "terminated", GOES_ON, TERMINATED
+        case _:
+            return "interrupted", GOES_ON, INTERRUPTED
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
     # a second SIGTERM ends the process at once
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise Terminated
-
-
-def _complain(what: str, cure: str, code: int) -> int:
-    click.echo(f"error: {what}" + (f"\n  {cure}" if cure else ""), err=True)
-    return code

@@ -9,7 +9,12 @@ import click
 import msgspec
 
 from matrix.base import paths
+from matrix.record import published
 
+# For verbs that answer, and for verbs that write: an installed package keeps what it brings apart from what it writes.
+published_option = click.option(
+    "--reports", type=click.Path(path_type=Path), default=published.folder, help="Where the records are kept."
+)
 reports_option = click.option(
     "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
 )

@@ -20,7 +20,7 @@ from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import APPROACHES
-from matrix.cli.options import give, json_option, reports_option
+from matrix.cli.options import give, json_option, published_option
 from matrix.judge.notes import causes
 from matrix.record import contribution
 from matrix.record.records import Mode
@@ -36,7 +36,7 @@ backend_option = click.option("--backend", type=click.Choice(BACKENDS), default=
 @click.argument("text", required=False)
 @click.option("--release", help="The release of TensorFlow that raised it: 2.8 or 2.8.4.")
 @click.option("--backend", type=click.Choice(BACKENDS))
-@reports_option
+@published_option
 @json_option
 def explain(text: str | None, release: str | None, backend: Backend | None, reports: Path, as_json: bool) -> None:
     """Say what an error means, where it is raised, and which workarounds were measured.
@@ -59,7 +59,7 @@ def explain(text: str | None, release: str | None, backend: Backend | None, repo
 @click.option("--groups", type=click.IntRange(min=1), help="The number of groups; 4 are measured most.")
 @click.option("--this-machine", "here", is_flag=True, help="Advise for this machine's processor.")
 @click.option("--cpu-flags", help="Advise for a processor with these flags of /proc/cpuinfo: avx2,fma,avx512f.")
-@reports_option
+@published_option
 @json_option
 def advise(
     release: str, backend: Backend, wish: Wish, modes: tuple[Mode, ...], dtype: str, groups: int | None, here: bool,
@@ -84,7 +84,7 @@ def advise(
 @click.option("--profile", help="A profile of matrix/data/profiles.toml; by default all.")
 @click.option("--cell", default="*", help="Only cells like this, mode/check/case: 'graph/forward/g4-k3/bias_relu/*'.")
 @click.option("--script", "as_script", is_flag=True, help="Write a script that reproduces the first failing cell.")
-@reports_option
+@published_option
 @json_option
 def show(
     release: str, approach: str, backend: Backend, profile: str | None, cell: str, as_script: bool, reports: Path,
@@ -101,7 +101,7 @@ def show(
 
 
 @click.command()
-@reports_option
+@published_option
 @json_option
 def claims(reports: Path, as_json: bool) -> None:
     """List common claims about grouped and fused convolution, and what the records say."""
@@ -112,7 +112,7 @@ def claims(reports: Path, as_json: bool) -> None:
 @click.command()
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("probe.pyz"), show_default=True,
               help="The file to write.")  # fmt: skip
-@reports_option
+@published_option
 @json_option
 def probe(output: Path, reports: Path, as_json: bool) -> None:
     """Build one file that compares any machine with the records.
@@ -126,7 +126,7 @@ def probe(output: Path, reports: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--take", is_flag=True, help="Put a sound record below reports/contributed/.")
-@reports_option
+@published_option
 @json_option
 def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     """Check the record that a probe made, and compare it with the published records."""

@@ -34,6 +34,7 @@ MAY_WRITE = {
     ("matrix", "deploy"): {"pages", "id-token"},
     ("matrix", "propose"): {"contents", "pull-requests"},
     ("nightly", "tell"): {"issues"},
+    ("release", "publish"): {"id-token"},
     ("update", "propose"): {"contents", "pull-requests"},
 }
 
@@ -68,7 +69,7 @@ def steps(workflow: Workflow) -> Iterator[tuple[str, dict]]:
 
 
 def test_the_workflows_are_those_that_are_documented():
-    assert [workflow.name for workflow in ALL] == ["ci", "matrix", "nightly", "shards", "update"]
+    assert [workflow.name for workflow in ALL] == ["ci", "matrix", "nightly", "release", "shards", "update"]
     assert all(workflow.file.stem == workflow.name for workflow in ALL)
 
 
@@ -306,12 +307,12 @@ def after(checkout: Path, workflow: str, command: str, done: subprocess.Complete
     elif session == "ask":
         assert (checkout / "nightly" / "changes.md").read_text() == ""
     else:
-        assert session in {"lint", "tests", "update", "requirements"}, f"say here how {command!r} is tested"
+        assert session in {"lint", "tests", "update", "requirements", "package"}, f"say here how {command!r} is tested"
 
 
 def test_every_command_is_a_session_that_does_what_the_workflow_wants(checkout):
     """In the order of the jobs, each finding what the one before left."""
-    order = ["ci", "matrix", "shards", "nightly", "update"]
+    order = ["ci", "matrix", "shards", "nightly", "update", "release"]
     ordered = sorted(commands(), key=lambda one: order.index(one[0]))
     assert len(ordered) > 10
     for workflow, command, environment in ordered:

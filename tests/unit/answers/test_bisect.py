@@ -85,7 +85,7 @@ def between(tmp_path, monkeypatch, outcomes: dict[str, str | None]):
     monkeypatch.setattr(bisect, "_try", tried)
     said = []
     found = by_records(QUESTION, "2.9.3", "2.8.4", tmp_path)
-    return by_trying(QUESTION, found, said.append), said
+    return by_trying(QUESTION, found, said.append, agreed=lambda _: True), said
 
 
 BAD = "InvalidArgumentError: no"

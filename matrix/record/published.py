@@ -1,0 +1,33 @@
+"""The published reports: those of the checkout, or the copy that an installed package brings as one archive."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import tempfile
+from pathlib import Path
+
+from matrix.base import paths
+from matrix.base.errors import MachineError
+
+
+def folder() -> Path:
+    """Return the folder. An installed package unpacks its archive into the working folder at the first question.
+
+    Raise MachineError where that folder cannot be written to.
+    """
+    if paths.IS_CHECKOUT:
+        return paths.REPORTS
+    archive = paths.BUNDLED / "reports.tar.xz"
+    unpacked = paths.WORK / f"reports-{hashlib.sha256(archive.read_bytes()).hexdigest()[:12]}"
+    if not unpacked.is_dir():
+        try:
+            paths.WORK.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=paths.WORK) as part, tarfile.open(archive) as files:
+                files.extractall(part, filter="data")
+                if not unpacked.is_dir():  # another process may have been quicker
+                    (Path(part) / "reports").rename(unpacked)
+        except OSError as fault:
+            cure = "set MATRIX_WORK to a folder that you can write to, with 100 MB free"
+            raise MachineError(f"cannot unpack the records into {paths.WORK}: {fault.strerror}", cure) from fault
+    return unpacked
