@@ -14,7 +14,7 @@ import msgspec
 
 from matrix.answers import instructions, speed_ranking
 from matrix.answers.processor import Processor
-from matrix.answers.release_records import ReleaseRecords
+from matrix.answers.release_records import Borrowed, ReleaseRecords, borrowed_in_words
 from matrix.answers.snippets import snippet
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
@@ -73,9 +73,9 @@ class Choice(Strict, frozen=True, kw_only=True):
 class Advice(Strict, frozen=True, kw_only=True):
     """`best` is in order, the first to be taken; in `out` something fails, of `open` nothing was observed.
 
-    `default` is the profile that TensorFlow comes to with nothing set. `inferred`: the host class of the `machine` that
-    was asked about has no record. `unobserved`: the backend, where none of its runs was executed, so that nothing can
-    be advised.
+    `default` is the profile that TensorFlow comes to with nothing set. `inferred`: records of other host classes than
+    that of the `machine` that was asked about answer; `borrowed` says which. `unobserved`: the backend, where none of
+    its runs was executed, so that nothing can be advised.
     """
 
     asked: Asked
@@ -89,6 +89,7 @@ class Advice(Strict, frozen=True, kw_only=True):
     open: list[Choice]
     code: str = ""
     unobserved: Backend | None = None
+    borrowed: list[Borrowed] = []
 
 
 def advise(
@@ -129,7 +130,8 @@ def advise(
         host_class=recorded.host_class,
         machine=processor.host_class if processor else None,
         default=default,
-        inferred=processor is not None and processor.host_class != recorded.host_class,
+        inferred=bool(recorded.borrowed),
+        borrowed=list(recorded.borrowed),
         best=best,
         out=[one for one in choices if one.answer in {"no", "some"}],
         open=[one for one in choices if one.answer == "unknown"],
@@ -254,9 +256,10 @@ def _basis(advice: Advice) -> Iterator[str]:
         yield f"{advice.note}\n"
     groups = f", {asked.groups} groups" if asked.groups else ""
     yield f"To {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}{groups}; by records of {advice.host_class}."
-    if advice.inferred:
-        yield f"Your host class, {advice.machine}, has no record: all of this is inferred from {advice.host_class}."
-        yield f"With nothing set TensorFlow does there what is recorded as {default}, by its own rule for oneDNN."
+    if advice.machine and advice.inferred:
+        yield f"Your host class is {advice.machine}; with nothing set it is {default} there."
+        yield "It is inferred from the nearest host class that has a record:"
+        yield from (f"  {line}" for line in borrowed_in_words(advice.borrowed))
     elif advice.machine:
         yield f"That is your host class; with nothing set it is {default} there."
     elif advice.default:

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from packaging.version import Version
 
 from matrix.answers.nearest_release import Nearest, nearest
 from matrix.answers.processor import Processor
 from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
+from matrix.base.structs import Strict
 from matrix.catalog.releases import Catalog
+from matrix.judge import processors
+from matrix.judge.processors import Agreement
+from matrix.judge.settings import setting
 from matrix.judge.verdicts import JudgedRun, judged_runs
-from matrix.record import records, speed_records
+from matrix.record import host, records, speed_records
+from matrix.record.records import Header, Record
 from matrix.record.speed_records import SpeedRun
+
+
+class Borrowed(Strict, frozen=True, kw_only=True):
+    """A run of another host class that answers for the processor that was asked about. `agreement`: how that class
+    agrees with the processor's under the same profile, on the nearest release that both have; None where none can be
+    compared.
+    """
+
+    run: str
+    host_class: str
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseRecords:
-    """The records of the releases that an answer is given from, on one host class; `timed`: speed runs by release."""
+    """The records of the releases that an answer is given from. `judged_runs`: of each release and profile the run of
+    the host class that answers best, which is `host_class` where that has one; `elsewhere`: the other host classes'
+    runs. `timed`: speed runs by release, likewise. `borrowed`: what answers for a processor, though another class ran
+    it.
+    """
 
     nearest: Nearest
     host_class: str
     judged_runs: tuple[JudgedRun, ...]
+    elsewhere: tuple[JudgedRun, ...] = ()
     timed: Mapping[str, list[SpeedRun]] = field(default_factory=dict)
+    borrowed: tuple[Borrowed, ...] = ()
 
     def runs(self, release: str) -> list[JudgedRun]:
         """Return the runs with observations of their own; a run that is the same as another is left out."""
@@ -31,17 +55,23 @@ class ReleaseRecords:
 
     def default_profile(self, release: str) -> str | None:
         """Return the profile that TensorFlow comes to with nothing set; None where that was not recorded."""
-        default = (one.header for one in self.judged_runs if one.header.profile == "default")
-        asked = next((one for one in default if one.release == release), None)
-        return ids.parse_run(asked.same_as or asked.run).profile if asked else None
+        default = self._default(release)
+        return ids.parse_run(default.header.same_as or default.header.run).profile if default else None
 
     def default_profile_on(self, processor: Processor | None, release: str, catalog: Catalog) -> str | None:
         """For a processor of another host class, the default profile follows from TensorFlow's own rule for oneDNN."""
-        recorded = self.default_profile(release)
-        if processor is None or processor.host_class == self.host_class or recorded == "default":
+        recorded, default = self.default_profile(release), self._default(release)
+        if processor is None or default is None or recorded == "default":
+            return recorded
+        there = default.header.host.host_class.removesuffix(host.EMULATED)
+        if there == processor.host_class:
             return recorded
         on = processor.has_onednn_on(release)
-        return next((profile.name for profile in catalog.profiles if profile.onednn is on), recorded)
+        return next((profile.name for profile in catalog.profiles if on is not None and profile.onednn is on), None)
+
+    def _default(self, release: str) -> JudgedRun | None:
+        defaults = (one for one in self.judged_runs if one.header.profile == "default")
+        return next((one for one in defaults if one.header.release == release), None)
 
 
 def releases(reports: Path, backend: str) -> list[str]:
@@ -51,28 +81,86 @@ def releases(reports: Path, backend: str) -> list[str]:
 
 
 def load(reports: Path, release: str, backend: str, processor: Processor | None = None) -> ReleaseRecords:
-    """Read the records of the processor's host class, or else of the host class that has most of them.
+    """Read the records that answer best for the processor, or else those of the host class that has most of them.
 
     What was executed counts before what was planned, wherever it was. Raise BadUsage where the backend has no record.
     """
     chosen = nearest(release, releases(reports, backend))
-    made = []
-    for name in chosen.releases:
-        for file in sorted((reports / "runs").glob(f"*/*/tf{name}-py*-{backend}+*.jsonl")):
-            try:
-                made.append(records.read(file))
-            except BadRecord:
-                continue
+    made = list(_read(reports, (f"*/*/tf{name}-py*-{backend}+*.jsonl" for name in chosen.releases)))
     headers = [record.header for record in made if record.header.observations]
     classes = [one.host.host_class for one in [one for one in headers if one.how != "planned"] or headers]
     if not classes:
         raise BadUsage("the records of that release cannot be read", "nox -s report names what is wrong with them")
-    host_class = max(sorted(set(classes)), key=classes.count)
-    if processor and processor.host_class in classes:
-        host_class = processor.host_class
+    most = max(sorted(set(classes)), key=lambda name: (not host.is_emulated(name), classes.count(name)))
+    order = processors.nearest(processor.host_class if processor else most, set(classes))
+    best: dict[tuple[str, str], JudgedRun] = {}
+    runs = [one for one in judged_runs(made) if one.header.host.host_class in order]
+    for one in sorted(runs, key=lambda one: (not one.judged_by.observations, order.index(one.header.host.host_class))):
+        best.setdefault((one.header.release, one.header.profile), one)
+    ours = [one for one in runs if best[one.header.release, one.header.profile] is one]
     return ReleaseRecords(
         nearest=chosen,
-        host_class=host_class,
-        judged_runs=tuple(judged_runs(record for record in made if record.header.host.host_class == host_class)),
-        timed={name: speed_records.of_release(reports, host_class, name, backend) for name in chosen.releases},
+        host_class=order[0],
+        judged_runs=tuple(ours),
+        elsewhere=tuple(one for one in runs if one not in ours),
+        timed={name: _timed(reports, order, name, backend) for name in chosen.releases},
+        borrowed=tuple(_borrowed(reports, ours, processor)) if processor and backend == "cpu" else (),
     )
+
+
+def borrowed_in_words(borrowed: Iterable[Borrowed]) -> Iterator[str]:
+    """Say whose records answer, and how far that host class agrees with what is nearest to the processor."""
+    for one in borrowed:
+        said = "nothing was run on both that could be compared"
+        if found := one.agreement:
+            pair = f"{found.host_class} and {found.other}"
+            said = f"on {found.release} {processors.agreement_in_words(found)}, between {pair}"
+        yield f"{one.run} on {one.host_class}: {said}"
+
+
+def _borrowed(reports: Path, runs: Iterable[JudgedRun], processor: Processor) -> Iterator[Borrowed]:
+    """Find what other host classes answer where oneDNN alone is set, and compare them with the processor's own class.
+
+    Where that has no record at all, the recorded class that is nearest to it stands in.
+    """
+    order = processors.nearest(processor.host_class, [folder.name for folder in (reports / "runs").iterdir()])
+    for run in runs:
+        header, name = run.judged_by, run.header.host.host_class
+        plain = {what for what, _ in setting(header)} == {"oneDNN", "TF32"}
+        if name != processor.host_class and plain and header.observations and not run.header.same_as:
+            like = next((other for other in order if other != name), name)
+            yield Borrowed(run=header.run, host_class=name, agreement=_agreement(reports, header, like))
+
+
+def _agreement(reports: Path, header: Header, other: str) -> Agreement | None:
+    """Compare the run's host class with another under the run's profile, on the nearest release that both have."""
+    classes = (header.host.host_class, other)
+    ours, theirs = (
+        {file.name for file in (reports / "runs" / name).glob(f"*/*-cpu+{header.profile}{records.RUNS.ending}")}
+        for name in classes
+    )
+
+    def distance(name: str) -> tuple[int, ...]:
+        release = Version(ids.parse_run(name.removesuffix(records.RUNS.ending)).target.release).release
+        pairs = zip(release, Version(header.release).release, strict=False)
+        return tuple(abs(there - here) for there, here in pairs)
+
+    for name in sorted(ours & theirs, key=distance):
+        if found := processors.agreements(_read(reports, (f"{each}/*/{name}" for each in classes))):
+            return found[0]
+    return None
+
+
+def _read(reports: Path, patterns: Iterable[str]) -> Iterator[Record]:
+    """Read the records below `runs/` whose paths match; pass over those that cannot be read."""
+    for pattern in patterns:
+        for file in sorted((reports / "runs").glob(pattern)):
+            try:
+                yield records.read(file)
+            except BadRecord:
+                continue
+
+
+def _timed(reports: Path, order: Iterable[str], release: str, backend: str) -> list[SpeedRun]:
+    found = (speed_records.of_release(reports, name, release, backend) for name in order)
+    return next(filter(None, found), [])

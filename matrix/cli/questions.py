@@ -58,18 +58,19 @@ def explain(text: str | None, release: str | None, backend: Backend | None, repo
 @click.option("--dtype", type=click.Choice(suite.DTYPES), default="f32", show_default=True)
 @click.option("--groups", type=click.IntRange(min=1), help="The number of groups; 4 are measured most.")
 @click.option("--this-machine", "here", is_flag=True, help="Advise for this machine's processor.")
-@click.option("--cpu-flags", help="Advise for a processor with these flags of /proc/cpuinfo: avx2,fma,avx512f.")
+@click.option("--processor", "name", help="Advise for this processor: zen3, icelake-server, graviton3, m7a.")
+@click.option("--cpu-flags", help="Advise for what /proc/cpuinfo says, or its flags alone: avx2,fma,avx512f.")
 @published_option
 @json_option
 def advise(
     release: str, backend: Backend, wish: Wish, modes: tuple[Mode, ...], dtype: str, groups: int | None, here: bool,
-    cpu_flags: str | None, reports: Path, as_json: bool,
+    name: str | None, cpu_flags: str | None, reports: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Say what to write on a release so that it infers or trains, the best first.
 
     Each answer comes with the code and the variable to set.
     """
-    processor = Processor.here() if here else Processor.with_flags(cpu_flags.split(",")) if cpu_flags else None
+    processor = _asked_for(name, cpu_flags, here=here)
     asked = Asked(wish=wish, modes=list(modes or MODES[wish]), dtype=dtype, groups=groups)
     known, data = causes(known_errors.load()), releases.load()
     recorded = release_records.load(reports, release, backend, processor)
@@ -137,6 +138,14 @@ def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
         taken = contribution.take(reports, sent, file)
         compared = msgspec.structs.replace(compared, taken=str(taken))
     give(compared, as_json=as_json, lines=contribution_comparison.lines(compared))
+
+
+def _asked_for(name: str | None, cpu_flags: str | None, *, here: bool) -> Processor | None:
+    if here + bool(name) + bool(cpu_flags) > 1:
+        raise BadUsage("the processor is named twice", "give one of --processor, --this-machine and --cpu-flags")
+    if here:
+        return Processor.here()
+    return Processor.named(name) if name else Processor.with_flags(cpu_flags) if cpu_flags else None
 
 
 def _published(reports: Path) -> published_answers.Index:

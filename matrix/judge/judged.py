@@ -46,5 +46,5 @@ def load(reports: Path) -> Judged:
         faults=(*faults, *more_faults),
         judgements=tuple(judgements),
         support=support.build(catalog, made, judgements, known, timed),
-        statements=statements.build(catalog, judgements),
+        statements=statements.build(catalog, judgements, made),
     )

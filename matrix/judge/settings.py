@@ -10,14 +10,18 @@ from functools import cache
 from matrix.catalog import releases
 from matrix.record.records import Header
 
+# What is set, by name.
+Setting = frozenset[tuple[str, str | bool | None]]
+
+
+def setting(header: Header) -> Setting:
+    """Return oneDNN as TensorFlow itself reports it, TF32, and each option of the profile."""
+    return frozenset({"oneDNN": header.onednn, "TF32": header.tf32, **_options(header.profile)}.items())
+
 
 def differences(one: Header, other: Header) -> set[str]:
-    """Name what is set differently: oneDNN as TensorFlow itself reports it, TF32, and each option of the profiles."""
-    found = {"oneDNN"} if one.onednn != other.onednn else set()
-    if one.tf32 != other.tf32:
-        found.add("TF32")
-    these, those = _options(one.profile), _options(other.profile)
-    return found | {name for name in these.keys() | those.keys() if these.get(name) != those.get(name)}
+    """Name what is set differently."""
+    return {name for name, _ in setting(one) ^ setting(other)}
 
 
 @cache

@@ -1,12 +1,13 @@
 """Support statements, and what changed from release to release: statements.json (`statements/1`).
 
-`build(catalog, judgements)` returns the `Statements` that JSON, Markdown and the pages all show; `decode` reads the
-published file. Nothing here knows an approach or a release by name.
+`build(catalog, judgements, made)` returns the `Statements` that JSON, Markdown and the pages all show; `decode` reads
+the published file. Nothing here knows an approach or a release by name.
 
 - A `Statement` says in which releases a need is met, as `Span`s, oldest first. Only observed releases make spans;
   `untried` lists the releases of the catalog that were not observed.
 - A `CaseStatement` says the same of cells that no need is judged on: other dtypes, layouts, geometries and modes.
 - A `Change` (matrix/judge/changes.py) says what differs between two neighbouring releases that were observed.
+- A `ProcessorStatement` (matrix/judge/processors.py) says what the processor changes.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from matrix.base.ids import BACKENDS, Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog
+from matrix.judge import processors
 from matrix.judge.changes import Change, changes
 from matrix.judge.needs import SpanAnswer, cell_answer, need_answer, need_cells
+from matrix.judge.processors import ProcessorStatement
 from matrix.judge.verdicts import NEEDS, Judgement, Need
-from matrix.record.records import Evidence
+from matrix.record.records import Evidence, Record
 
 # Releases, oldest first, and their answers.
 Answers = Sequence[tuple[str, SpanAnswer]]
@@ -89,10 +92,14 @@ class Statements(Strict, frozen=True, kw_only=True, tag_field="format", tag="sta
     statements: list[Statement]
     cases: list[CaseStatement]
     changes: list[Change]
+    processors: list[ProcessorStatement] = []
 
 
-def build(catalog: Catalog, judgements: Iterable[Judgement]) -> Statements:
-    """State what was observed. The judgement of a run without observations adds nothing."""
+def build(catalog: Catalog, judgements: Iterable[Judgement], made: Iterable[Record] = ()) -> Statements:
+    """State what was observed. The judgement of a run without observations adds nothing.
+
+    `made`: the records in which processors are compared.
+    """
     lines: dict[Line, list[Judgement]] = defaultdict(list)
     for judgement in sorted(judgements, key=lambda judgement: Version(judgement.run.header.release)):
         header, evidence = judgement.run.header, judgement.evidence
@@ -125,7 +132,10 @@ def build(catalog: Catalog, judgements: Iterable[Judgement]) -> Statements:
             changed[change].append(name)
     merged = [msgspec.structs.replace(change, profiles=tuple(names)) for change, names in changed.items()]
     return Statements(
-        statements=statements, cases=cases, changes=sorted(merged, key=lambda change: Version(change.release))
+        statements=statements,
+        cases=cases,
+        changes=sorted(merged, key=lambda change: Version(change.release)),
+        processors=processors.statements(made),
     )
 
 

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from archspec.cpu import TARGETS
+
 from matrix.base.ids import Backend
 from matrix.record.records import Host
 
@@ -55,24 +57,52 @@ class Gpu(NamedTuple):
     architecture: str
 
 
+class HostClass(NamedTuple):
+    """The parts of a host class's name. `vendor`: "" for Intel, for GPUs and for Arm."""
+
+    architecture: str
+    isa: str
+    vendor: str
+    emulated: bool
+
+
+class Cpu(NamedTuple):
+    """A processor, as /proc/cpuinfo tells it. `flags`: those by which kernels are chosen."""
+
+    host_class: str
+    name: str
+    vendor: str | None
+    flags: list[str]
+
+
 @cache
 def facts(backend: Backend) -> Host:
     """Host class, processor, and for GPU backends the device and its driver."""
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    fields = dict(re.findall(r"^(model name|vendor_id|flags)\s*: (.*)$", text, re.MULTILINE))
-    flags = set(fields.get("flags", "").split())
+    cpu = read_cpuinfo(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
     gpu = {"cpu": lambda: None, "cuda": _nvidia, "rocm": _amd}[backend]()
-    vendor = fields.get("vendor_id")
     return Host(
-        host_class=f"{backend}-{gpu.architecture}" if gpu else cpu_class(flags, vendor),
-        cpu=fields.get("model name", platform.machine()),
-        vendor=vendor,
-        cpu_flags=sorted(flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)),
+        host_class=f"{backend}-{gpu.architecture}" if gpu else cpu.host_class,
+        cpu=cpu.name,
+        vendor=cpu.vendor,
+        cpu_flags=cpu.flags,
         cores=len(os.sched_getaffinity(0)),
         kernel=platform.release(),
         gpu=gpu.name if gpu else None,
         driver=gpu.driver if gpu else None,
     )
+
+
+def read_cpuinfo(text: str) -> Cpu:
+    """Read a text of the form of /proc/cpuinfo. An Arm processor's class is its core, by the number of its part."""
+    line = r"^(model name|vendor_id|flags|Features|CPU part)[ \t]*: (.*)$"
+    fields: dict[str, str] = dict(re.findall(line, text, re.MULTILINE))
+    vendor, part = fields.get("vendor_id"), fields.get("CPU part")
+    flags = sorted(set(fields.get("flags", fields.get("Features", "")).split()))
+    if part:
+        core = next((name for name, core in TARGETS.items() if core.cpu_part == part), "base").replace("_", "-")
+        return Cpu(f"arm-{core}", fields.get("model name", core), vendor, flags)
+    chosen_by = [flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)]
+    return Cpu(cpu_class(flags, vendor), fields.get("model name", platform.machine()), vendor, chosen_by)
 
 
 def is_emulated(host_class: str) -> bool:
@@ -85,10 +115,21 @@ def onednn_switches_itself_on(host: Host) -> bool:
 
 
 def cpu_class(flags: Collection[str], vendor: str | None) -> str:
-    """Name the class of a processor: its architecture, the ISA that oneDNN takes on it, and the vendor if not Intel."""
-    architecture = {"x86_64": "x86", "aarch64": "arm"}.get(platform.machine(), platform.machine())
+    """Name the class of an x86 processor: the ISA that oneDNN takes on it, and the vendor if that is not Intel."""
     isa = next((isa for flag, isa in CLASSES if flag in flags), "base")
-    return "-".join([architecture, isa, *([VENDORS[vendor]] if vendor in VENDORS else [])])
+    return "-".join(["x86", isa, *([VENDORS[vendor]] if vendor in VENDORS else [])])
+
+
+def parse_class(host_class: str) -> HostClass:
+    """Take the name of a host class apart. What follows the architecture is the ISA, or the kind of GPU or Arm core."""
+    architecture, _, rest = host_class.removesuffix(EMULATED).partition("-")
+    isa, _, vendor = rest.rpartition("-") if rest.rpartition("-")[2] in VENDORS.values() else (rest, "", "")
+    return HostClass(architecture, isa, vendor, is_emulated(host_class))
+
+
+def rung(isa: str) -> int:
+    """Return the place of an ISA among those of x86, 0 for the highest."""
+    return ISAS.index(isa) if isa in ISAS else len(ISAS)
 
 
 def isa_said(onednn_isa: str) -> str:

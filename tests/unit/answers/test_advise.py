@@ -51,7 +51,7 @@ def test_a_processor_without_records_is_inferred_by_tensorflows_own_rule(tmp_pat
         host = records.Host(host_class="x86-amx", cpu="One", cpu_flags=["amx_int8"], cores=2, kernel="6.1")
         made = record(change, release="2.9.3", run=run, profile=profile, host=host, **more)
         records.write(tmp_path, made)
-    processor = Processor.with_flags(flags.split(","))
+    processor = Processor.with_flags(flags)
     asked = Asked(wish="infer", modes=list(MODES["infer"]))
     advice = advise(load(tmp_path, "2.9", "cpu", processor), asked, DATA, CAUSE, processor)
     assert (advice.inferred, advice.default) == (True, default)
