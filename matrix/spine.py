@@ -10,8 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
+from matrix.base.errors import BadRecord, MachineError
 from matrix.base.files import write_whole
 from matrix.base.ids import EngineName
 from matrix.catalog import releases
@@ -109,23 +111,39 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
         with closing(execute(sweep.due, sweep.selection, sweep.catalog, progress)) as made:
             for record in made:
                 # Record: a failure that says nothing of TensorFlow takes no record's place.
-                header = record.header
+                header, told = record.header, record
                 says_nothing = header.machine or header.status == "not_built"
                 stands = records.path(folder, header.host.host_class, header.engine, header.run)
                 if not sweep.selection.is_whole or (says_nothing and stands.exists()):
                     unwritten.append(record)
-                elif sweep.shard:
-                    records.write(folder, record)
-                else:
-                    write_whole(behind(folder), b"")
-                    records.write(folder, record)
-                    # Judge and report.
-                    report(folder, readme(folder))
-                    behind(folder).unlink()
-                if header.machine:
-                    prevented.append(record)
-                progress.finished(record)
+                elif why := _write(record, folder, judge=not sweep.shard):
+                    told = replace(record, header=msgspec.structs.replace(header, reason=why, machine=True))
+                    unwritten.append(told)
+                if told.header.machine:
+                    prevented.append(told)
+                progress.finished(told)
     return Done(unwritten=tuple(unwritten), prevented=tuple(prevented))
+
+
+def _write(record: Record, folder: Path, *, judge: bool) -> str | None:
+    """Write the record and judge it. Return why it was not written, for a record that breaks its contract (a machine
+    may have facts that no record can hold) costs its own run. Raise MachineError where the disk refuses.
+    """
+    if judge:
+        write_whole(behind(folder), b"")
+    try:
+        records.write(folder, record)
+    except BadRecord as fault:
+        return f"what it left makes no record: {fault}"[:300]
+    if judge:
+        try:
+            report(folder, readme(folder))
+            behind(folder).unlink()
+        except MachineError:
+            raise
+        except Exception:  # noqa: BLE001, S110 - the sweep goes on; whoever refreshes the report next is told of it
+            pass
+    return None
 
 
 def refresh(reports: Path) -> Summary:

@@ -135,7 +135,7 @@ def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     ours = release_records.load(reports, sent.header.release, "cpu")
     compared = contribution_comparison.compare(sent, ours.judged_runs)
     if take:
-        taken = contribution.take(reports, sent, file)
+        taken = contribution.take(reports, sent)
         compared = msgspec.structs.replace(compared, taken=str(taken))
     give(compared, as_json=as_json, lines=contribution_comparison.lines(compared))
 

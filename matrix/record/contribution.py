@@ -7,7 +7,6 @@ verdict looks. Like every record it is hostile input: sizes are capped, and ever
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +18,7 @@ from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
-from matrix.record import file_format, records
+from matrix.record import dates, file_format, records
 from matrix.record.records import Host, Name, Observation, Sha256
 
 FOLDER = "contributed"
@@ -44,9 +43,10 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="contrib
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """A contributed record that passed the checks. `name` follows from its content: it is not taken twice."""
+    """A contributed record, and the bytes that passed the checks. `name` follows from these: it is not taken twice."""
 
     name: str
+    data: bytes
     header: Header
     observations: tuple[Observation, ...]
 
@@ -59,9 +59,8 @@ def read(file: Path) -> Contribution:
     except BadRecord as fault:
         raise BadRecord(f"{file}: {fault}", "make it with the probe: nox -s ask -- probe") from None
     digest = hashlib.sha256(data).hexdigest()[:12]
-    return Contribution(
-        name=f"tf{header.release}-{header.host.host_class}-{digest}", header=header, observations=observations
-    )
+    name = f"tf{header.release}-{header.host.host_class}-{digest}"
+    return Contribution(name=name, data=data, header=header, observations=observations)
 
 
 def decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
@@ -72,6 +71,7 @@ def decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
     header = records.decode_line(_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
+    dates.check(header.made)
     observations = records.decode_observations(rest)
     if len({one.cell for one in observations}) != len(observations):
         raise BadRecord("a cell is observed twice")
@@ -82,20 +82,22 @@ def decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
     return header, observations
 
 
-def take(reports: Path, contribution: Contribution, source: Path) -> Path:
-    """Copy the file to its place below `reports`, byte for byte."""
+def take(reports: Path, contribution: Contribution) -> Path:
+    """Write what was checked to its place below `reports`, byte for byte."""
     target = reports / FOLDER / f"{contribution.name}.jsonl"
-    write_whole(target, source.read_bytes())
+    write_whole(target, contribution.data)
     return target
 
 
-def read_all(reports: Path) -> Iterator[Contribution]:
-    """Yield the contributions that were taken, and leave out those that cannot be read."""
+def read_all(reports: Path) -> tuple[list[Contribution], list[BadRecord]]:
+    """Return the contributions that were taken, and why the others cannot be read."""
+    found, faults = [], []
     for file in sorted((reports / FOLDER).glob("*.jsonl")):
         try:
-            yield read(file)
-        except BadRecord:
-            continue
+            found.append(read(file))
+        except BadRecord as fault:
+            faults.append(fault)
+    return found, faults
 
 
 _decoder = msgspec.json.Decoder(Header)

@@ -55,9 +55,10 @@ def report(reports: Path, readme: Path | None) -> Summary:
     short_tables = tuple(shorts(support, judged.judgements, judged.catalog))
     tables, notes = sections(support)
     speed = comparisons.places(judged.timed, judged.catalog)
-    contributions = list(contribution.read_all(reports))
+    contributions, refused = contribution.read_all(reports)
+    faults = (*judged.faults, *refused)
     ours = judged_runs(judged.records) if contributions else []
-    sentences = headline(support, judged.records, broken=len(judged.faults))
+    sentences = headline(support, judged.records, broken=len(faults))
     common = {"headline": sentences, "shorts": short_tables, **speed_tables.FOR_TEMPLATES}
     evidence = statement_tables.EVIDENCE
     support_page = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=APPROACHES, support=support,
@@ -85,7 +86,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
     for path in written:
         write_whole(path, files[path])
     marks = tuple(landmarks.contradictions(judged.catalog, statements.statements))
-    return Summary(support=support, headline=sentences, shorts=short_tables, faults=judged.faults, marks=marks,
+    return Summary(support=support, headline=sentences, shorts=short_tables, faults=faults, marks=marks,
                    written=tuple(written))  # fmt: skip
 
 
