@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-import msgspec
 
 from matrix.base import paths
+from matrix.cli.printing import tell, tell_json
 from matrix.record import published
 
 # For verbs that answer, and for verbs that write: an installed package keeps what it brings apart from what it writes.
@@ -23,7 +23,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JS
 
 def give(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
-        return
-    for line in lines:
-        click.echo(line)
+        tell_json(answer)
+    else:
+        tell(*lines)

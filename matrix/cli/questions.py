@@ -21,6 +21,7 @@ from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import APPROACHES
 from matrix.cli.options import give, json_option, published_option
+from matrix.cli.printing import tell
 from matrix.judge.notes import causes
 from matrix.record import contribution
 from matrix.record.records import Mode
@@ -95,7 +96,7 @@ def show(
     recorded = release_records.load(reports, release, backend)
     showing = show_.show(recorded, approach, cell, causes(known_errors.load()))
     if as_script:
-        click.echo(script(show_.reproduction(showing, releases.load(), profile)), nl=False)
+        tell(script(show_.reproduction(showing, releases.load(), profile)).rstrip("\n"))
         return
     chosen = [one for one in showing.shown if profile in {None, one.profile}]
     give(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
@@ -151,7 +152,7 @@ def _asked_for(name: str | None, cpu_flags: str | None, *, here: bool) -> Proces
 def _published(reports: Path) -> published_answers.Index:
     published, current = published_answers.load(reports)
     if not current:
-        click.echo(
+        tell(
             f"{published_answers.NAME} is not up to date: it is computed now; `nox -s report` writes it anew", err=True
         )
     return published

@@ -18,8 +18,8 @@ from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
-from matrix.record import dates, file_format, records
-from matrix.record.records import Host, Name, Observation, Sha256
+from matrix.record import dates, file_format, host, records
+from matrix.record.records import Host, Name, Observation, Release, Sha256
 
 FOLDER = "contributed"
 MAX_SIZE = 1024 * 1024
@@ -29,7 +29,7 @@ Settings = Annotated[dict[Name, Annotated[str, Meta(max_length=500)]], Meta(max_
 class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="contributed/1"):  # fmt: skip
     """Line 1: the environment, as the probe found it. `environment`: variables that change what TensorFlow does."""
 
-    release: Annotated[str, Meta(pattern=ids.exactly(ids.RELEASE))]
+    release: Release
     python: Name
     platform: Name
     made: Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
@@ -72,6 +72,8 @@ def decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
     dates.check(header.made)
+    if not host.is_of_its_class(header.host):
+        raise BadRecord(f"line 1: the host class {header.host.host_class} is not that of the flags that it names")
     observations = records.decode_observations(rest)
     if len({one.cell for one in observations}) != len(observations):
         raise BadRecord("a cell is observed twice")

@@ -47,10 +47,10 @@ class FileFormat(Generic[T]):
         try:
             content = self.decode(self.start_of(file, self.most_bytes + 1))
         except BadRecord as fault:
-            raise BadRecord(f"{file}: {fault}") from None
+            raise BadRecord(f"{file}: {fault}", file=file) from None
         host_class, engine, run = self.place(content)
         if file.parts[-3:] != (host_class, engine, f"{run}{self.ending}"):
-            raise BadRecord(f"{file}: says that it belongs at {host_class}/{engine}/{run}{self.ending}")
+            raise BadRecord(f"{file}: says that it belongs at {host_class}/{engine}/{run}{self.ending}", file=file)
         return content
 
     def start_of(self, file: Path, size: int) -> bytes:

@@ -21,6 +21,7 @@ from matrix.base.ids import EngineName
 from matrix.base.structs import Strict
 from matrix.record import dates
 from matrix.record.file_format import FileFormat, Place
+from matrix.suite import catalog as suite
 
 T = TypeVar("T")
 CellId = tuple[str, str, str, str]
@@ -52,7 +53,8 @@ Source = Literal[
 Id = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,39}"))]
 # geometry / epilogue / dtype / layout
 CaseId = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,59}(?:/[a-z0-9][a-z0-9_]{0,19}){3}"))]
-ProfileName = Annotated[str, Meta(pattern=ids.exactly(ids.PROFILE), max_length=60)]
+ProfileName = Annotated[str, Meta(pattern=ids.exactly(ids.PROFILE))]
+Release = Annotated[str, Meta(pattern=ids.exactly(ids.RELEASE))]
 RunId = Annotated[str, Meta(pattern=ids.exactly(ids.without_names(ids.RUN_ID)))]
 Line = Annotated[str, Meta(max_length=300)]
 Sha256 = Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{64}"))]
@@ -205,24 +207,32 @@ def decode(data: bytes) -> Record:
     header = decode_line(_header_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
+    try:
+        _check(header)
+    except BadRecord as fault:
+        raise BadRecord(f"line 1: {fault}") from None
+    observations = decode_observations(rest)
+    if strangers := {one.approach for one in observations} - suite.APPROACHES.keys():
+        raise BadRecord(f"names approaches that this suite does not know: {', '.join(sorted(strangers)[:5])}")
+    return Record(header=header, observations=observations)
+
+
+def _check(header: Header) -> None:
+    """Raise BadRecord where the keys of line 1 contradict each other."""
     run = ids.parse_run(header.run)
     named = (header.release, header.backend, header.profile)
     if named != (run.target.release, run.target.backend, run.profile):
-        raise BadRecord(f"line 1: the run {header.run} is not of {' '.join(named)}")
+        raise BadRecord(f"the run {header.run} is not of {' '.join(named)}")
     if header.same_as and ids.parse_run(header.same_as).target != run.target:
-        raise BadRecord(f"line 1: {header.same_as} is not of the same target")
+        raise BadRecord(f"{header.same_as} is not of the same target")
     if header.status != "complete" and not (header.reason or header.same_as):
-        raise BadRecord(f"line 1: status {header.status} has no reason")
+        raise BadRecord(f"status {header.status} has no reason")
     if header.backend == "cpu" and (header.host.gpu or header.planned_for):
-        raise BadRecord("line 1: a run on the processor names a GPU")
+        raise BadRecord("a run on the processor names a GPU")
     says_something = header.status in {"complete", "partial", "not_imported"} or header.same_as
     if says_something and not (header.suite_sha256 and header.lock_sha256):
-        raise BadRecord("line 1: suite and lock must have their hashes, or nobody knows what was run")
-    try:
-        dates.check(header.started)
-    except BadRecord as fault:
-        raise BadRecord(f"line 1: {fault}") from None
-    return Record(header=header, observations=decode_observations(rest))
+        raise BadRecord("suite and lock must have their hashes, or nobody knows what was run")
+    dates.check(header.started)
 
 
 def decode_observations(lines: Sequence[bytes]) -> tuple[Observation, ...]:

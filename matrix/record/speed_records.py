@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from packaging.version import InvalidVersion, Version
 
 from matrix.base import files, ids
 from matrix.base.errors import BadRecord
@@ -201,6 +202,10 @@ def decode(data: bytes) -> SpeedRun:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise BadRecord(str(fault)) from None
     dates.check(run.started)
+    try:
+        Version(run.release)
+    except InvalidVersion:
+        raise BadRecord(f"its release {run.release} is no version") from None
     is_peer = run.run.startswith("peer-")
     if (run.peer is not None, run.profile is None) != (is_peer, is_peer):
         raise BadRecord(f"{run.run} is of neither a profile nor a peer, or of both")

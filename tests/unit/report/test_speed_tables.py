@@ -131,7 +131,7 @@ def test_a_broken_file_is_left_out_and_told(tmp_path, readme):
 
 
 def test_hostile_texts_stay_text(tmp_path):
-    changes = {"host": msgspec.structs.replace(TIMED.host, cpu=HOSTILE), "release": HOSTILE, "peer": "torch",
+    changes = {"host": msgspec.structs.replace(TIMED.host, cpu=HOSTILE), "release": "2.13.0", "peer": "torch",
                "run": "peer-torch-py311-cpu", "profile": None}  # fmt: skip
     speed_records.write(tmp_path, msgspec.structs.replace(TIMED, **changes))
     speed_records.write(tmp_path, msgspec.structs.replace(TIMED, host=changes["host"]))
