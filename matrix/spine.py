@@ -164,7 +164,7 @@ class Together:
     aside: tuple[Path, ...]
 
 
-def merge(folders: Sequence[Path], reports: Path, plan: Plan | None) -> Together:
+def merge(folders: Sequence[Path], reports: Path, plan: Plan | None, *, dry_run: bool = False) -> Together:
     """Put the records of shards together. All are judged before any is written: what cannot be judged is left out."""
     with holding(reports):
         timed = speed_merge.choose(folders, reports)
@@ -180,10 +180,11 @@ def merge(folders: Sequence[Path], reports: Path, plan: Plan | None) -> Together
             if fault.file in new
         ]
         merged = replace(merged, better=tuple(new.values()))
-        merging.write(merged, reports)
-        speed_merge.write(timed, reports)
+        if not dry_run:
+            merging.write(merged, reports)
+            speed_merge.write(timed, reports)
     faults = (*merged.faults, *refused, *timed.faults)
-    aside = [set_aside(fault.file, str(fault)) for fault in faults if fault.file]
+    aside = [] if dry_run else [set_aside(fault.file, str(fault)) for fault in faults if fault.file]
     return Together(records=merged, timed=timed, faults=faults, aside=tuple(filter(None, aside)))
 
 

@@ -76,7 +76,7 @@ def run(
     for record in done.unwritten:
         say(f"not recorded: {in_words(record)}", *(f"  {line}" for line in by_question(record)))
     if part:
-        say(f"the shard's records: {part.folder}; to put shards together: python -m matrix merge")
+        say(f"the shard's records: {part.folder}; to put shards together: nox -s merge")
     else:
         tell_summary(spine.refresh(reports), reports)
     # after all else is told, so that whoever only looks at the exit status learns of it too
@@ -140,20 +140,22 @@ def plan(
 @click.option("--plan", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="The output of `plan --json`: runs that no shard brought are shown as not run.")  # fmt: skip
 @reports_option
-def merge(folders: tuple[Path, ...], file: Path | None, reports: Path) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+def merge(folders: tuple[Path, ...], file: Path | None, reports: Path, dry_run: bool) -> None:
     """Put the records of shards together, and judge them.
 
     Each DIR is the folder of a shard, or a folder of such folders.
     """
     planned = shards.read(file) if file else None
-    together = spine.merge(folders, reports, planned)
+    together = spine.merge(folders, reports, planned, dry_run=dry_run)
     merged, timed = together.records, together.timed
     say(f"{merged.found} records in {merged.folders} folders, {len(merged.better)} of them new or better than before")
     say(*(f"  not run: {one.content.header.run}: {one.content.header.reason}" for one in merged.absent))
     for shard in merged.unplaced:
         say(f"  shard {shard.name}: no record of {shard.backend} came; its {len(shard.runs)} runs stay as they are")
     say(f"{timed.found} speed files, {len(timed.better)} of them new or better than before")
-    tell_summary(spine.refresh(reports), reports)
+    if not dry_run:
+        tell_summary(spine.refresh(reports), reports)
     if together.faults:
         what = listed_below("these were not believed, and were left out:", [str(fault) for fault in together.faults])
         raise BadRecord(what, f"copies to look at: {quarantine.FOLDER}" if together.aside else "")

@@ -31,7 +31,7 @@ from matrix.record import records
 # GitHub's limits: the jobs that one matrix of a workflow starts, and the time of a job on a runner of GitHub's.
 MOST_JOBS = 256
 MOST_SECONDS = 6 * 3600
-ANEW = "make it anew: python -m matrix plan --json"
+ANEW = "make it anew: nox -s plan -- --json"
 MOST_BYTES = 16 * 2**20
 
 Seconds = Callable[[Run], float]

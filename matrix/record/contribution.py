@@ -57,7 +57,7 @@ def read(file: Path) -> Contribution:
         data = file_format.read_at_most(file, MAX_SIZE + 1)
         header, observations = decode(data)
     except BadRecord as fault:
-        raise BadRecord(f"{file}: {fault}", "make it with the probe: nox -s ask -- probe") from None
+        raise BadRecord(f"{file}: {fault}", "make it with the probe: tf-groupconv probe") from None
     digest = hashlib.sha256(data).hexdigest()[:12]
     name = f"tf{header.release}-{header.host.host_class}-{digest}"
     return Contribution(name=name, data=data, header=header, observations=observations)

@@ -467,3 +467,9 @@ def test_published_records_come_out_as_they_went_in(tmp_path, out):
     kept = [record for record in of_target if (record.header.host, record.header.engine) == machine]
     merged([put(tmp_path / "1", *kept)], out, None)
     assert list(records.read_all(out)) == kept and kept
+
+
+def test_a_dry_run_says_what_would_be_written_and_writes_nothing(tmp_path, out):
+    told = verb(put(tmp_path / "1", whole_record(run=run_id("2.8.4"))), f"--reports={out}", "--dry-run")
+    assert told.exit_code == 0 and "1 records in 1 folders, 1 of them new" in told.output
+    assert records.files(out) == [] and not (out / "support.json").exists()
