@@ -1,108 +1,38 @@
-"""What each known error means, in which runs it is raised, and the workarounds that were measured there: plain data.
-
-`matrix.answers.published_answers` publishes it as reports/answers.json; the terminal and the page are made from it.
-"""
+"""Compute from the records in which runs each known error is raised, and the workarounds that were measured there."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 import msgspec
 from packaging.version import Version
 
-from matrix.answers.workarounds import Workaround, measure
+from matrix.answers.answer_data import (
+    Answers,
+    ErrorAnswer,
+    Looked,
+    Place,
+    Settings,
+    Timing,
+    Unnamed,
+    Where,
+    on,
+)
+from matrix.answers.workarounds import measure
 from matrix.base.grouping import grouped
-from matrix.base.ids import Backend
-from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
-from matrix.catalog.known_errors import KnownError, failure_text, recognise, searched
-from matrix.judge.verdicts import FAILED, JudgedRun, core_case, is_control, judged_runs
-from matrix.record.records import Check, Mode, Observation, Record, Status
+from matrix.catalog.known_errors import KnownError, failure_text, recognise
+from matrix.catalog.releases import Catalog
+from matrix.judge.verdicts import FAILED, NEEDS, REPRESENTATIVE, JudgedRun, core_case, is_control, judged_runs, weigh
+from matrix.record.records import CellId, Epilogue, Observation, Record
+from matrix.record.speed_records import SpeedRun
 from matrix.suite import catalog as suite
+from matrix.suite.speed import layers
 
 # A model that is exported is another program: its cells are told apart from those of the modes that run it at once.
 EXPORTS = ("savedmodel", "tflite")
-
-
-class Place(Strict, frozen=True, kw_only=True):
-    """A run with a record on a host class. `same_as` names the run whose record is used for it, as for `default`."""
-
-    run: str
-    release: str
-    backend: Backend
-    profile: str
-    host_class: str
-    status: Status
-    observations: int
-    record: str
-    date: str
-    same_as: str | None = None
-    onednn: bool | None = None
-    planned: bool = False
-    reason: str | None = None
-
-
-class Where(Strict, frozen=True, kw_only=True):
-    """Releases in which an approach raises the error in the same cells, with the same workarounds.
-
-    `releases` and `runs` belong together; `default_in` are the releases in which it happens with nothing set.
-    `variants` are cases without their epilogue, `geometry/dtype/layout`; `cells` counts the failing cells of a release,
-    `cell` is the first of them, `approach/mode/check/case`. `misuse`: what is wrong with the program itself in these
-    cases, so that no workaround is to be expected.
-    """
-
-    backend: Backend
-    host_class: str
-    profile: str
-    approach: str
-    check: Check
-    modes: list[Mode]
-    variants: list[str]
-    cells: int
-    cell: str
-    releases: list[str]
-    runs: list[str]
-    default_in: list[str] = []
-    misuse: str | None = None
-    ways: list[Workaround] = []
-
-
-class ErrorAnswer(Strict, frozen=True, kw_only=True):
-    """A known error and what the records show of it. `seen` counts observations; where it is 0, the error is known from
-    public reports only, the `links`. `reported` are workarounds that these reports tell and no record has measured.
-    `backends`: only their kernels raise the error; empty where it can come from any backend.
-    """
-
-    id: str
-    pattern: str
-    backends: list[Backend] = []
-    name: str
-    meaning: str
-    otherwise: list[str]
-    mend: list[str]
-    reported: list[str]
-    links: list[str]
-    examples: list[str]
-    seen: int
-    where: list[Where]
-
-
-class Unnamed(Strict, frozen=True, kw_only=True):
-    """An error text in the records that no known error's pattern matches."""
-
-    text: str
-    seen: int
-    cell: str
-
-
-class Answers(Strict, frozen=True, kw_only=True):
-    """Everything that the published records say of errors."""
-
-    places: list[Place]
-    errors: list[ErrorAnswer]
-    unnamed: list[Unnamed]
 
 
 def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Answers:
@@ -110,24 +40,28 @@ def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Ans
     named: dict[str, list[tuple[JudgedRun, Observation]]] = {error.id: [] for error in known}
     unnamed: dict[str, list[str]] = defaultdict(list)
     recognised: dict[str, KnownError | None] = {}
+    reasons: dict[tuple[int, CellId], str] = {}
     # A run that is the same as another has no observations of its own: they would count twice.
     for run in (one for one in found if not one.header.same_as):
         observations = (one for cells in run.cells.values() for one in cells.values())
         for observation in (one for one in observations if one.outcome in FAILED or one.error):
             text = failure_text(observation)
             if text not in recognised:
-                recognised[text] = recognise(known, searched(text))
+                recognised[text] = recognise(known, text)
             if error := recognised[text]:
                 named[error.id].append((run, observation))
+                reasons[id(run), observation.cell] = error.id
             elif observation.outcome != "wrong":
                 unnamed[text].append("/".join((run.judged_by.run, *observation.cell)))
     beside = grouped(found, lambda run: run.place[1:])
+    executed = [run for run in found if run.cells and not run.header.same_as and run.judged_by.planned_for is None]
     return Answers(
         places=[_place(run) for run in found],
         errors=[
             ErrorAnswer(
                 seen=len(named[error.id]),
                 where=_where(named[error.id], beside),
+                looked=_looked(named[error.id], executed, reasons),
                 **{name: getattr(error, name) for name in error.__struct_fields__},
             )
             for error in known
@@ -155,7 +89,96 @@ def _place(run: JudgedRun) -> Place:
         onednn=run.judged_by.onednn,
         planned=asked.planned_for is not None,
         reason=asked.reason,
+        needs={
+            approach: "".join(judgement.needs[need][0] for need in NEEDS)
+            for approach in run.cells
+            for judgement in [weigh(run, approach)]
+        }
+        if not asked.same_as
+        else {},
+        fusion={} if asked.same_as else dict(_fusion(run)),
+        doubtful=_doubtful(run),
     )
+
+
+def _fusion(run: JudgedRun) -> Iterator[tuple[str, Epilogue]]:
+    for approach, cells in run.cells.items():
+        base = APPROACHES[approach].base if approach in APPROACHES else ""
+        for one in cells.values():
+            geometry, epilogue, dtype, layout = one.case.split("/")
+            usual = (one.mode, one.check, epilogue, dtype, layout) == ("graph", "fusion", REPRESENTATIVE, "f32", "nhwc")
+            if usual and one.fusion and geometry.removesuffix("-var").removesuffix("-const") == base:
+                yield f"{approach} {geometry}", one.fusion.epilogue
+
+
+def timings(runs: Iterable[SpeedRun]) -> list[Timing]:
+    """Return what was timed in a graph, of TensorFlow."""
+    return [
+        Timing(
+            release=run.release,
+            backend=run.backend,
+            host_class=run.host.host_class,
+            profile=run.profile,
+            layer=point.layer,
+            groups=layers.LAYERS[point.layer].groups,
+            batch=point.batch,
+            direction=point.direction,
+            milliseconds={
+                one.variant: float(f"{one.median * 1000:.3g}") for one in point.variants if one.median and not one.of
+            },
+        )
+        for run in runs
+        if run.profile
+        for point in run.points
+        if point.mode == "graph" and point.dtype == "f32" and point.layer in layers.LAYERS
+    ]
+
+
+def settings(catalog: Catalog) -> list[Settings]:
+    return [
+        Settings(
+            name=one.name,
+            setting=one.setting,
+            environment=one.environment,
+            optimizer=bool(one.optimizer),
+            options=sorted(one.options),
+            onednn=one.onednn,
+        )
+        for one in catalog.profiles
+    ]
+
+
+def _doubtful(run: JudgedRun) -> str:
+    """Say how the control, the convolution without groups, fails in float32."""
+    for cells in run.cells.values():
+        for one in cells.values():
+            if is_control(one.case) and one.outcome in FAILED and "/f32/" in one.case:
+                return failure_text(one)[:200]
+    return ""
+
+
+def _looked(
+    seen: Sequence[tuple[JudgedRun, Observation]],
+    executed: Iterable[JudgedRun],
+    reasons: Mapping[tuple[int, CellId], str],
+) -> dict[str, Looked]:
+    cells = {
+        one.cell for _, one in seen if one.check != "fusion" and not is_control(one.case) and not misused(one.case)
+    }
+    backends, raising = {run.header.backend for run, _ in seen}, {id(run) for run, _ in seen}
+    found = {}
+    for run in executed:
+        if run.header.backend not in backends or id(run) in raising:
+            continue
+        observed = [run.cells[cell[0]][cell] for cell in cells if cell in run.cells.get(cell[0], {})]
+        failed = [one for one in observed if one.outcome in FAILED]
+        others = Counter(filter(None, (reasons.get((id(run), one.cell)) for one in failed)))
+        passed = sum(one.outcome == "pass" for one in observed)
+        if passed or failed:
+            found[on(run.header.run, run.header.host.host_class)] = Looked(
+                cells=passed + len(failed), passed=passed, others=dict(sorted(others.items()))
+            )
+    return found
 
 
 def _where(

@@ -1,212 +1,484 @@
-"""What an error text means, where it holds, and what was measured to work instead.
+"""What a text means to this person, and what to do about it: for their release, backend, processor and setting.
 
-`explain(text, answers)` finds the known errors that a text names. The page does the same with three rules:
-1. Whitespace is collapsed: `text.split(/\\s+/).join(" ")`.
-2. An error is meant where its `pattern` is found, ASCII letters in either case: `new RegExp(pattern, "i")`. All that
-   are found count, in the order of `errors`, the special before the general.
-3. Where none is found, the nearest is the error with the largest share of an example's `words` in the text, from
-   `NEAR` on; it is shown as near, never as meant. `words` are `text.toLowerCase().match(/[a-z_]{3,}/g)`.
+`explain(text, answers, asked)` finds the known errors that a text names, reads the text's numbers, and takes from the
+records what was measured to work instead. matrix/site/static/explain.js does the same by the same rules, which a test
+holds equal; so everything here is plain.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
-from packaging.version import Version
-
-from matrix.answers import instructions
-from matrix.answers.error_answers import Answers, ErrorAnswer, Place, Where
-from matrix.answers.nearest_release import Nearest, nearest
-from matrix.base.ids import Backend
+from matrix.answers import question_answers, text_facts
+from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Settings, Where, Workaround, on
+from matrix.answers.situation import (
+    BACKEND_NAMES,
+    Asked,
+    Situation,
+    fitness,
+    in_ranges,
+    recorded_releases,
+    setting_words,
+    situation,
+)
+from matrix.answers.snippets import snippet
+from matrix.answers.text_facts import Facts, filled, holds, minor
 from matrix.base.structs import Strict
 from matrix.base.text import plain
-from matrix.catalog.known_errors import found_in, searched
-from matrix.catalog.releases import Catalog
-from matrix.judge.verdicts import Answer
+from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
+from matrix.catalog.known_errors import Reading
+from matrix.catalog.patterns import Searched, searched
 
+# A text that was cut short holds this many characters of an example.
+CUT = 20
+EXPORTED = ("savedmodel", "tflite")
 NEAR = 0.5
 WORD = re.compile(r"[a-z_]{3,}")
-# What the terminal shows at most of each.
-SHOWN_WORKAROUNDS = 6
-SHOWN_PLACES = 4
-TRAINING: dict[Answer | None, str] = {
-    None: "",
-    "yes": "; gradients too",
-    "no": "; gradients do not",
-    "some": "; gradients only in part",
-    "unknown": "; gradients were not observed",
-}
+WIDTH, LINES, LONG_CODE = 80, 25, 8
+FEW = 4
+PROCESSOR_DECIDES = (
+    "The processor decides, not the release: from 2.9 on oneDNN is on by default only where it has AVX512_VNNI, "
+    "AVX512_BF16, AVX_VNNI or AMX (on Arm, Neoverse V1)."
+)
+TRAINS = {"yes": "; trains too", "no": "; forward only", "some": "; gradients only in part"}
 
 
-class Standing(Strict, frozen=True, kw_only=True):
-    """A run, and the places in it that raise an error; none where the run's observations do not show the error.
+class Step(Strict, frozen=True, kw_only=True):
+    """Something to do. `code` is complete; `cell`: where a record shows that it works; `basis`: on what it rests."""
 
-    `by_default`: the release does so there when nothing is set.
-    """
-
-    place: Place
-    by_default: bool
-    raised: list[Where]
-
-
-class Explained(Strict, frozen=True, kw_only=True):
-    """An error that a text names, and where it holds in the runs that were asked for.
-
-    `instead`: the backend of these runs, where the backend that was asked for has no kernel that raises the error, so
-    that the convolution cannot have run there.
-    """
-
-    error: ErrorAnswer
-    here: list[Standing]
-    instead: Backend | None = None
+    words: str
+    basis: Literal["measured", "program", "reported"]
+    code: str = ""
+    cell: str = ""
 
 
 class Explanation(Strict, frozen=True, kw_only=True):
-    """What a text means, the special before the general; else `near`, the errors whose examples come near it.
+    """`what` it is in a sentence, `do`: what to do, the best first, in the situation of `place`, which is that of the
+    `run` on `host_class` where records answer.
 
-    `asked` are the recorded releases that `here` is told of, with a `note` where they are not the one that was named.
-    `unobserved`: the backend that was asked for, where no run on it was executed.
+    `known`: the errors that the text names, the one that is explained first; `question`: the question that it asks
+    instead. `otherwise`: other causes of the same text. `where` else it holds; `shown`: rows of records for a question;
+    `near`: known errors that come near a text that is not known. `more`: where to look for more.
     """
 
-    meant: list[Explained]
-    near: list[ErrorAnswer]
-    asked: list[str]
-    note: str
-    runs: int
-    observations: int
-    unobserved: Backend | None = None
+    known: list[str]
+    question: str = ""
+    what: str
+    notes: list[str] = []
+    place: str = ""
+    run: str = ""
+    host_class: str = ""
+    do: list[Step] = []
+    why: list[str] = []
+    shown: list[str] = []
+    otherwise: list[str] = []
+    where: list[str] = []
+    evidence: list[str] = []
+    near: list[str] = []
+    more: str
+    facts: Facts = {}
 
 
-def explain(text: str, answers: Answers, *, release: str | None = None, backend: Backend | None = None) -> Explanation:
-    """Raise BadUsage where `release` is no version."""
-    text = searched(text)
-    meant = []
-    for error in answers.errors:
-        if found_in(text, error.pattern):
-            instead = error.backends[0] if backend and error.backends and backend not in error.backends else None
-            here = _standings(error, *_asked(answers, instead or backend, release))
-            meant.append(Explained(error=error, here=here, instead=instead))
-    places, asked = _asked(answers, backend, release)
+def explain(text: str, answers: Answers, asked: Asked) -> Explanation:
+    """Raise BadUsage where the release that is asked for is no version."""
+    whole = Searched(text)
+    meant = [error for error in answers.errors if whole.first(error.patterns)]
+    facts = text_facts.read(text, answers.clues, meant[0].patterns if meant else [])
+    cut = False
+    if not meant and (short := _cut_short(whole.text, answers.errors)):
+        meant, cut = [short], True
+    if not meant:
+        question = question_answers.find(whole.text, answers, asked, facts)
+        if question and question.error:
+            meant = [error for error in answers.errors if error.id == question.error]
+            facts |= {"question": "yes"}
+        elif question:
+            return _of_question(question_answers.answer(question, answers, asked, facts), facts)
+    if not meant:
+        return _unknown(whole.text, answers, facts)
+    return _of_error(meant, answers, asked, facts, cut=cut)
+
+
+def _of_question(found: question_answers.Found, facts: Facts) -> Explanation:
+    asked = found.question
     return Explanation(
-        meant=meant,
-        near=[] if meant else _near(text, answers.errors),
-        asked=list(asked.releases) if asked else [],
-        note=asked.note if asked else "",
-        runs=sum(not place.same_as and place.observations > 0 for place in answers.places),
-        observations=sum(place.observations for place in answers.places),
-        unobserved=None if any(place.observations for place in places) else backend,
+        known=[],
+        question=asked.id,
+        what=asked.says or "",
+        notes=found.notes,
+        place=found.place,
+        do=[Step(words=words, basis="program") for words in asked.do]
+        + [Step(words=words, basis="reported") for words in asked.reported],
+        shown=found.shown,
+        why=asked.why,
+        evidence=asked.links,
+        more=f"tf-groupconv {found.command}",
+        facts=facts,
     )
 
 
-def _asked(answers: Answers, backend: Backend | None, release: str | None) -> tuple[list[Place], Nearest | None]:
-    """Return the executed runs on a backend, and which releases among them answer for the one that was named."""
-    places = [place for place in answers.places if not place.planned and backend in {None, place.backend}]
-    recorded = [place.release for place in places if place.observations]
-    return places, nearest(release, recorded) if release and recorded else None
-
-
-def _standings(error: ErrorAnswer, places: Sequence[Place], asked: Nearest | None) -> list[Standing]:
-    standings = []
-    for place in places:
-        if asked and place.release in asked.releases and not place.same_as:
-            by_default = place.profile == "default" or any(
-                other.same_as == place.run and other.host_class == place.host_class for other in places
-            )
-            raised = [one for one in error.where if place.run in one.runs and place.host_class == one.host_class]
-            standings.append(Standing(place=place, by_default=by_default, raised=raised))
-    return standings
-
-
-def _near(text: str, errors: Sequence[ErrorAnswer]) -> list[ErrorAnswer]:
-    """Return at most three errors, the nearest first."""
-    told = set(WORD.findall(text.lower()))
-    shares: dict[str, float] = {}
-    for error in errors:
+def _unknown(text: str, answers: Answers, facts: Facts) -> Explanation:
+    told = set(WORD.findall(text[-20_000:].lower()))
+    shares = {}
+    for error in answers.errors:
         examples = [set(WORD.findall(example.lower())) for example in error.examples]
         shares[error.id] = max(len(words & told) / len(words) if words else 0.0 for words in examples)
-    near = [error for error in errors if shares[error.id] >= NEAR]
-    return sorted(near, key=lambda error: -shares[error.id])[:3]
+    near = [error for error in answers.errors if shares[error.id] >= NEAR]
+    runs = [place for place in answers.places if place.observations and not place.same_as]
+    return Explanation(
+        known=[],
+        what=f"Not seen: no observation in {len(runs)} runs has this text, nor has a public report known here.",
+        near=[
+            f"{error.name} ({error.id}): {error.examples[0]}"
+            for error in sorted(near, key=lambda one: -shares[one.id])[:3]
+        ],
+        more="--all; the page errors.html lists every text that is known.",
+        facts=facts,
+    )
 
 
-def lines(explanation: Explanation, catalog: Catalog) -> Iterator[str]:
-    """The answer for a terminal."""
-    if explanation.note:
-        yield f"{explanation.note}\n"
-    if explanation.unobserved:
-        yield f"No run on {explanation.unobserved} was executed here: no record shows what holds there.\n"
-    for explained in explanation.meant:
-        yield from _error_lines(explained.error)
-        if explained.instead:
-            backends = " and ".join(explained.error.backends)
-            yield (
-                f"  Only {backends} has the kernels that say this: "
-                "there the convolution ran, whatever else the machine has."
-            )
-            if explained.here:
-                yield f"  The runs below are on {explained.instead}."
-        for standing in explained.here if explained.error.seen else ():
-            yield from _standing_lines(standing, catalog)
-        yield ""
-    if not explanation.meant:
-        yield f"Not seen: none of {explanation.observations:,} observations in {explanation.runs} runs has this text,"
-        yield "and none of the public reports that this project knows."
-        if explanation.near:
-            yield "Nearest, and not the same:"
-        yield from (f"  {error.name} ({error.id}): {error.examples[0]}" for error in explanation.near)
+def _cut_short(text: str, errors: Iterable[ErrorAnswer]) -> ErrorAnswer | None:
+    """Return the first error with an example of which the text is a part, or whose beginning ends the text."""
+    text = text.lower().removesuffix("...").rstrip()
+    for error in errors:
+        for example in error.examples:
+            full = searched(example).lower()
+            if len(text) >= CUT and text in full:
+                return error
+            for size in range(min(len(text), len(full)), CUT - 1, -1):
+                if text.endswith(full[:size]):
+                    return error
+    return None
 
 
-def _error_lines(error: ErrorAnswer) -> Iterator[str]:
-    yield f"{error.name} ({error.id})"
-    yield f"  What it means: {error.meaning}"
-    yield from (f"  Or: {cause}" for cause in error.otherwise)
-    yield from (f"  What to change: {mend}" for mend in error.mend)
-    yield from (f"  Reported elsewhere, not measured here: {workaround}" for workaround in error.reported)
-    yield from (f"  See: {link}" for link in error.links)
+def _of_error(meant: Sequence[ErrorAnswer], answers: Answers, asked: Asked, facts: Facts, *, cut: bool) -> Explanation:
+    error = meant[0]
+    here = situation(answers, asked, facts, error)
+    onednn = {True: {"onednn": "on"}, False: {"onednn": "off"}, None: {}}[here.place.onednn if here.place else None]
+    known, backend = facts | onednn, asked.backend or here.backend
+    reading = next(
+        (one for one in error.readings if all(holds(each, known, here.release, backend) for each in one.when)), None
+    )
+    told = _told(error, reading)
+    names = {one.name: one for one in answers.settings}
+    steps, where = [Step(words=filled(words, facts), basis="program") for words in told.mend], None
+    why, cell = [filled(told.meaning, facts)], ""
+    from_records = told.measured and error.seen > 0
+    notes = list(here.notes if from_records else here.of_the_text)
+    if cut:
+        notes.append("The text is cut short: this is the known text that it is a part of.")
     if not error.seen:
-        yield "  No record of ours shows it, on any release: what is said here comes from public reports."
-        return
-    yield f"  Seen in {error.seen:,} observations:"
-    by_profile: dict[tuple[str, str, str], set[str]] = {}
+        notes.append("No record of ours shows this text; what follows comes from public reports.")
+    if from_records:
+        source = error
+        if here.place and not here.raised:
+            told_not, source = _not_raised(error, here.place, answers)
+            notes += told_not
+        where = best_where(source, here.place, facts) if here.place else None
+        if where and here.place:
+            cell = f"{here.place.run}/{where.cell}"
+        if facts.get("single") and error.backends == ["cpu"] and "depthwise" in APPROACHES:
+            steps += _depthwise(here, answers)
+        if where and here.place:
+            steps += _measured(where, here.place, facts, told, names)
+            if _switch_cures(where, here.place, names):
+                why.append(PROCESSOR_DECIDES)
+        elif not here.release and error.where:
+            steps += _in_most(error, facts, told, names, answers)
+    steps += [Step(words=filled(words, facts), basis="reported") for words in told.reported]
+    return Explanation(
+        known=[one.id for one in meant],
+        what=_sentence(filled(told.name, facts)),
+        notes=notes,
+        place=here.words if from_records else here.named,
+        run=here.place.run if here.place and from_records else "",
+        host_class=here.place.host_class if here.place and from_records else "",
+        do=steps,
+        why=why,
+        otherwise=[filled(words, facts) for words in told.otherwise],
+        where=[*(here.doubts if from_records else []), *_where(error, where.approach if where else "", answers, names)],
+        evidence=[*([cell] if cell else []), *told.links],
+        more=f"--all has other causes, code and evidence ({error.id}).",
+        facts=facts,
+    )
+
+
+class Told(Strict, frozen=True, kw_only=True):
+    """An error's texts, with what a reading puts in their place."""
+
+    name: str
+    meaning: str
+    mend: list[str]
+    reported: list[str]
+    otherwise: list[str]
+    links: list[str]
+    measured: bool
+    without: list[str]
+
+
+def _told(error: ErrorAnswer, reading: Reading | None) -> Told:
+    one = reading or Reading(when=["any"])
+    return Told(
+        name=one.name or error.name,
+        meaning=error.meaning if one.meaning is None else one.meaning,
+        mend=error.mend if one.mend is None else one.mend,
+        reported=error.reported if one.reported is None else one.reported,
+        otherwise=error.otherwise if one.otherwise is None else one.otherwise,
+        links=[*one.links, *error.links],
+        measured=one.measured,
+        without=one.without,
+    )
+
+
+def _sentence(text: str) -> str:
+    first = text.partition(" ")[0]
+    start = text if first != first.lower() or "=" in first else f"{text[0].upper()}{text[1:]}"
+    return f"{start.rstrip('.')}."
+
+
+def _not_raised(error: ErrorAnswer, place: Place, answers: Answers) -> tuple[list[str], ErrorAnswer]:
+    """Say what the run shows in the cells in which others raise the error, and whose workarounds hold there."""
+    seen = error.looked.get(on(place.run, place.host_class))
+    if seen is None:
+        return ["No record of this release and setting has a cell that could show this text."], error
+    most = max(seen.others, key=lambda name: seen.others[name], default="")
+    if most and 2 * sum(seen.others.values()) >= seen.cells:
+        other = next(one for one in answers.errors if one.id == most)
+        words = plain(other.examples[0], 90)
+        told = f'In our records of it the same programs are refused in other words: "{words}" ({most}).'
+        return [f"{told} What follows was measured for that refusal."], other
+    which = "all of them pass" if seen.passed == seen.cells else "none of them says this"
+    return [f"In our records of it {seen.cells} cells were run that raise this text elsewhere: {which}."], error
+
+
+def best_where(error: ErrorAnswer, place: Place, facts: Facts) -> Where | None:
+    """Return where the run raises the error in a program most like the person's."""
+    found, most = None, -1
     for where in error.where:
-        by_profile.setdefault((where.backend, where.host_class, where.profile), set()).update(where.releases)
-    for (backend, host_class, profile), releases in by_profile.items():
-        yield f"    {profile} ({backend}, {host_class}): {', '.join(sorted(releases, key=Version))}"
+        if place.run in where.runs and place.host_class == where.host_class and not where.misuse:
+            fit = fitness(where, facts)
+            if fit > most:
+                found, most = where, fit
+    return found
 
 
-def _standing_lines(standing: Standing, catalog: Catalog) -> Iterator[str]:
-    place = standing.place
-    default = ", what happens there with nothing set" if standing.by_default and place.profile != "default" else ""
-    head = f"  TensorFlow {place.release}, {place.profile} ({place.host_class}{default})"
-    if not place.observations:
-        yield f"{head}: not observed: {plain(place.reason or place.status)}"
-        return
-    if not standing.raised:
-        yield f"{head}: not seen in {place.observations:,} observations"
-        return
-    yield f"{head}:"
-    usual = [where for where in standing.raised if not where.misuse]
-    for where in usual[:SHOWN_PLACES]:
-        yield from _where_lines(where, place, catalog)
-    if rest := usual[SHOWN_PLACES:]:
-        yield f"    as well: {', '.join(dict.fromkeys(f'{where.approach} ({where.check})' for where in rest))}"
-    for misuse in dict.fromkeys(where.misuse for where in standing.raised if where.misuse):
-        yield f"    the same text comes where {misuse}"
+def _switch_cures(where: Where, place: Place, names: Mapping[str, Settings]) -> bool:
+    """Tell whether oneDNN is off there, by the processor's doing, and the failure gone where it is on."""
+    if place.backend != "cpu" or place.onednn is not False or minor(place.release) < (2, 9):
+        return False
+    return any(
+        way.kind == "profile" and way.whole and names[way.name].onednn for way in where.ways if way.name in names
+    )
 
 
-def _where_lines(where: Where, place: Place, catalog: Catalog) -> Iterator[str]:
-    yield f"    {where.approach}, {where.check} in {', '.join(where.modes)} ({', '.join(where.variants)})"
-    yield f"      {where.cells} cells, the first {place.run}/{where.cell}"
-    whole = [one for one in where.ways if one.whole]
-    if not whole:
-        yield "      No workaround was measured that works in all of these cells."
-    for number, one in enumerate(whole[:SHOWN_WORKAROUNDS], 1):
-        unseen = f", {one.unseen} more were not observed" if one.unseen else ""
-        target = place.run.partition("+")[0]
-        run = f"{target}+{one.name}" if one.kind == "profile" else one.run or place.run
-        yield f"      {number}. {instructions.for_workaround(one, place.release, catalog)}"
-        yield f"         passes in {one.passed} of {one.of} cells{unseen}{TRAINING[one.trains]}"
-        yield f"         as in {run}/{one.cell}"
-    if partly := [one for one in where.ways if not one.whole]:
-        told = (f"{one.kind} {one.name} ({one.passed} of {one.of})" for one in partly)
-        yield f"      only in part: {', '.join(told)}"
+def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mapping[str, Settings]) -> list[Step]:
+    """The workarounds of these cells that hold in the person's mode, those that train first."""
+    mode = facts.get("mode", "")
+    ways = [way for way in where.ways if _fits(way, mode, told)]
+    approaches = [way for way in ways if way.kind == "approach"]
+    chosen = min(approaches, key=_plainness, default=None)
+    steps = []
+    for way in sorted(ways, key=_worth):
+        if way.kind == "approach" and way is not chosen:
+            continue
+        only = "" if way.whole or mode in way.modes else f" (only {' and '.join(way.modes)})"
+        run = f"{place.run.partition('+')[0]}+{way.name}" if way.kind == "profile" else way.run or place.run
+        steps.append(
+            Step(
+                words=f"{way_words(way, place.release, names, mode)}{only}{TRAINS.get(way.trains or '', '')}.",
+                basis="measured",
+                code=_code(way, names, facts),
+                cell=f"{run}/{way.cell}",
+            )
+        )
+    return steps
+
+
+def _fits(way: Workaround, mode: str, told: Told) -> bool:
+    if f"{way.kind}:{way.name}" in told.without or (way.kind == "mode" and way.name == mode):
+        return False
+    return way.whole or (mode in way.modes if mode else bool(way.modes))
+
+
+def _plainness(way: Workaround) -> tuple[object, ...]:
+    place = INTERCHANGEABLE.index(way.name) if way.name in INTERCHANGEABLE else len(INTERCHANGEABLE)
+    wasteful = way.name in APPROACHES and APPROACHES[way.name].wasteful
+    return (wasteful, way.name != SPLIT, place)
+
+
+def _worth(way: Workaround) -> tuple[object, ...]:
+    wasteful = way.kind == "approach" and way.name in APPROACHES and APPROACHES[way.name].wasteful
+    return (
+        not way.whole,
+        way.trains in {"no", "some"},
+        wasteful,
+        ("profile", "mode", "approach", "release").index(way.kind),
+    )
+
+
+def way_words(way: Workaround, release: str, names: Mapping[str, Settings], mode: str = "") -> str:
+    if way.kind == "profile":
+        return setting_words(way.name, release, names)
+    if way.kind == "mode":
+        return mode_words(way.name, release)
+    if way.kind == "approach":
+        saved = "Save a model that is " if mode in EXPORTED else ""
+        verb = (
+            ("split" if saved else "Split") + " by hand"
+            if way.name == SPLIT
+            else ("written" if saved else "Write it") + " as"
+        )
+        named = f"({way.name})" if way.name == SPLIT else way.name
+        return f"{saved}{verb} {named}: {APPROACHES[way.name].summary}"
+    profile = (way.run or "").partition("+")[2]
+    setting = names.get(profile)
+    return f"Take TensorFlow {way.name}" + (f" with {setting.setting}" if setting and setting.setting else "")
+
+
+def mode_words(mode: str, release: str) -> str:
+    """Say what to write for a mode on that release; as today writes it where no release is given."""
+    version = minor(release) if release else (2, 5)
+    if mode == "eager":
+        return "Call it eagerly, outside of any tf.function and of predict"
+    if mode == "graph":
+        return "Put it into a tf.function" if version >= (2, 0) else "Run it in a session"
+    if version < (2, 0):
+        return "Compile it with XLA: tf.xla.experimental.compile"
+    return f"Compile it with XLA: tf.function({'jit_compile' if version >= (2, 5) else 'experimental_compile'}=True)"
+
+
+def _code(way: Workaround, names: Mapping[str, Settings], facts: Facts) -> str:
+    if way.kind == "profile" and way.name in names:
+        setting = names[way.name]
+        if setting.optimizer:
+            return f"import tensorflow as tf\n\n{setting.setting}"
+        lines = [f'os.environ["{name}"] = "{value}"' for name, value in setting.environment.items()]
+        return "\n".join(["import os", "", *lines, "import tensorflow as tf"])
+    if way.kind == "approach" and (APPROACHES[way.name].function or APPROACHES[way.name].layers):
+        return snippet(way.name).replace("GROUPS = 4", f"GROUPS = {facts.get('groups', '4')}")
+    return ""
+
+
+def _depthwise(here: Situation, answers: Answers) -> list[Step]:
+    """One channel a group: the depthwise operation, where its forward pass was observed to work."""
+    number = 1
+    seen = [place for place in answers.places if place.backend == "cpu" and "depthwise" in place.needs]
+    if here.place:
+        seen = [here.place] if here.place.needs.get("depthwise", "u")[number] == "y" else []
+    works = {place.release for place in seen if place.needs["depthwise"][number] == "y"}
+    if not works:
+        return []
+    told = (
+        "" if here.place else f" (works in {len(works)} of {len(recorded_releases(answers, 'cpu'))} releases recorded)"
+    )
+    words = f"One channel a group is a depthwise convolution: DepthwiseConv2D or tf.nn.depthwise_conv2d{told}"
+    trains = here.place and here.place.needs["depthwise"][3] == "y"
+    cell = (
+        f"{here.place.run}/depthwise/graph/forward/{APPROACHES['depthwise'].base}/bias_relu/f32/nhwc"
+        if here.place
+        else ""
+    )
+    return [Step(words=f"{words}{'; trains too' if trains else ''}.", basis="measured", cell=cell)]
+
+
+def _in_most(
+    error: ErrorAnswer, facts: Facts, told: Told, names: Mapping[str, Settings], answers: Answers
+) -> list[Step]:
+    """Without a release: the workarounds, each with the releases in which it was measured, those of most first."""
+    backend = error.backends[0] if error.backends else "cpu"
+    held: dict[tuple[str, str], list[str]] = {}
+    ways: dict[tuple[str, str], Workaround] = {}
+    for place in answers.places:
+        setting = names.get(place.profile)
+        if place.backend != backend or not place.observations or place.planned or (setting and setting.options):
+            continue
+        where = best_where(error, place, facts)
+        for way in where.ways if where else ():
+            if way.kind != "release" and _fits(way, facts.get("mode", ""), told):
+                held.setdefault((way.kind, way.name), []).append(place.release)
+                ways.setdefault((way.kind, way.name), way)
+    recorded = recorded_releases(answers, backend)
+    approaches = [way for way in ways.values() if way.kind == "approach"]
+    plainest = min(approaches, key=_plainness, default=None)
+    order = sorted(ways, key=lambda key: (ways[key].trains in {"no", "some"}, -len(set(held[key])), _worth(ways[key])))
+    return [
+        Step(
+            words=f"{way_words(ways[key], '', names)}{TRAINS.get(ways[key].trains or '', '')} "
+            f"(measured in {in_ranges(held[key], recorded)}).",
+            basis="measured",
+            code=_code(ways[key], names, facts),
+        )
+        for key in order
+        if ways[key].kind != "approach" or ways[key] is plainest
+    ]
+
+
+def _where(error: ErrorAnswer, approach: str, answers: Answers, names: Mapping[str, Settings]) -> list[str]:
+    """Where else the text comes from correct programs: by backend and setting, the releases."""
+    by_setting: dict[tuple[str, str], set[str]] = {}
+    for where in error.where:
+        setting = names.get(where.profile)
+        if not where.misuse and approach in {"", where.approach} and not (setting and setting.options):
+            by_setting.setdefault((where.backend, where.profile), set()).update(where.releases)
+    told = []
+    for (backend, profile), releases in by_setting.items():
+        words = {"onednn-on": "with oneDNN on", "onednn-off": "with oneDNN off"}.get(profile, "with nothing set")
+        told.append(
+            f"{BACKEND_NAMES[backend]} {words}: {in_ranges(list(releases), recorded_releases(answers, backend))}"
+        )
+    return [f"It comes on {'; '.join(told)}."] if told else []
+
+
+LABELS = {"measured": "", "program": "", "reported": "Reported, not measured here: "}
+
+
+def lines(explanation: Explanation, *, everything: bool = False) -> Iterator[str]:
+    """The answer for a terminal: 25 lines of 80 columns, unless `everything` is wanted."""
+    head = [*_wrapped(explanation.what), *(line for note in explanation.notes for line in _wrapped(note))]
+    steps = explanation.do if everything else explanation.do[:FEW]
+    do = [f"What to do on {explanation.place}:" if explanation.place else "What to do:"] if steps else []
+    do = [line for one in do for line in _wrapped(one)]
+    for number, step in enumerate(steps, 1):
+        do += _wrapped(f"{LABELS[step.basis]}{step.words}", f"{number}. ", "   ")
+        if everything and step.cell:
+            do.append(f"   as in {step.cell}")
+    code = next((step.code for step in steps if step.code), "")
+    why = _titled("Why: ", explanation.why[:1]) + _titled("", explanation.why[1:])
+    blocks = [
+        explanation.shown,
+        code.splitlines() if len(code.splitlines()) < LONG_CODE else [],
+        why,
+        _titled("Or: ", explanation.otherwise[:1]),
+        *(_titled("", [one]) for one in explanation.where),
+        _titled("Nearest, and not the same: ", explanation.near),
+    ]
+    if everything:
+        blocks = [
+            explanation.shown,
+            *(step.code.splitlines() for step in steps if step.code),
+            *(_titled("Why: ", [one]) for one in explanation.why),
+            *(_titled("Or: ", [one]) for one in explanation.otherwise),
+            *(_titled("", [one]) for one in explanation.where),
+            [f"See {one}" for one in explanation.evidence],
+            _titled("Nearest, and not the same: ", explanation.near),
+        ]
+    last = [] if everything else _wrapped(f"More: {explanation.more}")
+    told = [*head, *([""] if do else []), *do]
+    for block in blocks:
+        if block and (everything or len(told) + 1 + len(block) + len(last) <= LINES):
+            told += ["", *block]
+    yield from told
+    yield from last
+
+
+def _titled(title: str, texts: Iterable[str]) -> list[str]:
+    return [line for text in texts for line in _wrapped(f"{title}{text}")]
+
+
+def _wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from packaging.version import Version
 
-from matrix.answers.workarounds import Workaround
+from matrix.answers.answer_data import Workaround
 from matrix.base import ids
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog

@@ -14,7 +14,7 @@ from archspec.cpu import TARGETS
 from matrix.base import paths
 from matrix.base.errors import BadUsage
 from matrix.base.structs import Strict
-from matrix.catalog import releases
+from matrix.catalog import entries
 from matrix.plan.selection import unknown
 from matrix.record import host
 
@@ -30,7 +30,7 @@ class Name(Strict, frozen=True, kw_only=True, rename={"microarchitecture": "is"}
     name: str
     microarchitecture: str
     also: list[str] = []
-    source: releases.Text
+    source: entries.Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +87,8 @@ class Processor:
 @cache
 def names(file: Path = paths.DATA / "processors.toml") -> dict[str, str]:
     """Return archspec's name for each name of the file. Raise BadData naming every fault of the file."""
-    entries = releases.load_entries(file, "processor", Name, key="name")
-    return {_simple(name): one.microarchitecture for one in entries for name in (one.name, *one.also)}
+    loaded = entries.load_entries(file, "processor", Name, key="name")
+    return {_simple(name): one.microarchitecture for one in loaded for name in (one.name, *one.also)}
 
 
 def known() -> list[str]:

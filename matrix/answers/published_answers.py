@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 
 from matrix.answers import claim_decisions
+from matrix.answers.answer_data import Answers
 from matrix.answers.claim_decisions import Decided
-from matrix.answers.error_answers import Answers, ErrorAnswer, Place, Unnamed, error_answers
+from matrix.answers.error_answers import error_answers, settings, timings
 from matrix.base import files, paths
-from matrix.base.structs import Strict
-from matrix.catalog import claims, known_errors
-from matrix.record import records
+from matrix.catalog import claims, clues, known_errors, questions, releases
+from matrix.record import records, speed_records
 from matrix.record.records import Record
 
 NAME = "answers.json"
@@ -26,40 +26,33 @@ MAX_INDEX = 64 * 1024 * 1024
 # What decides, besides the records, what the file says.
 CODE = (
     "answers/claim_decisions.py", "answers/error_answers.py", "answers/workarounds.py", "catalog/claims.py",
-    "catalog/known_errors.py", "judge/verdicts.py",
+    "catalog/known_errors.py", "catalog/patterns.py", "judge/settings.py", "judge/verdicts.py",
 )  # fmt: skip
 RULES = (
-    paths.DATA / "known_errors.toml",
-    paths.DATA / "claims.toml",
+    *(paths.DATA / f"{name}.toml" for name in ("known_errors", "readings", "claims", "clues", "questions", "profiles")),
     paths.SUITE / "catalog.py",
     *(paths.ROOT / "matrix" / name for name in CODE),
 )
 
 
-class Index(Strict, frozen=True, kw_only=True, tag_field="format", tag="answers/1"):
+class Index(Answers, frozen=True, kw_only=True, tag_field="format", tag="answers/1"):
     """`sha256` is of the records and rules that everything else was computed from."""
 
     sha256: str
-    places: list[Place]
-    errors: list[ErrorAnswer]
-    unnamed: list[Unnamed]
     claims: list[Decided]
-
-    @property
-    def answers(self) -> Answers:
-        return Answers(places=self.places, errors=self.errors, unnamed=self.unnamed)
 
 
 def build(reports: Path, made: Sequence[Record]) -> Index:
     """`made` are the records under `reports` that could be read."""
-    answers = error_answers(made, known_errors.load())
-    return Index(
-        sha256=digest(reports),
-        places=answers.places,
-        errors=answers.errors,
-        unnamed=answers.unnamed,
-        claims=claim_decisions.decide(claims.load(), made),
-    )
+    timed, _ = speed_records.readable(reports)
+    answers = msgspec.structs.asdict(error_answers(made, known_errors.load()))
+    answers |= {
+        "timings": timings(speed_records.preferred(timed).values()),
+        "settings": settings(releases.load()),
+        "clues": list(clues.load()),
+        "questions": list(questions.load()),
+    }
+    return Index(sha256=digest(reports), claims=claim_decisions.decide(claims.load(), made), **answers)
 
 
 def encode(index: Index) -> bytes:
@@ -82,6 +75,6 @@ def load(reports: Path) -> tuple[Index, bool]:
 
 def digest(reports: Path) -> str:
     whole = hashlib.sha256()
-    for file in (*RULES, *records.files(reports)):
+    for file in (*RULES, *records.files(reports), *speed_records.files_below(reports)):
         whole.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()

@@ -8,45 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal, get_args
+from typing import get_args
 
 from packaging.version import Version
 
-from matrix.base.structs import Strict
+from matrix.answers.answer_data import KINDS, Kind, Workaround
+from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES
 from matrix.judge.settings import differences
 from matrix.judge.verdicts import FAILED, Answer, JudgedRun, replaces
-from matrix.record.records import CellId, Observation
+from matrix.record.records import CellId, Mode, Observation
 
-Kind = Literal["profile", "mode", "approach", "release"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 # Modes that a person can change to in the same program, the one that costs least first.
 OTHER_MODES = ("jit", "graph", "eager")
 
 _version = cache(Version)
-
-
-class Workaround(Strict, frozen=True, kw_only=True):
-    """What passes where something else fails: of the cells that correspond to the failing cells, `of` were observed and
-    `passed` of these passed; `unseen` were not observed.
-
-    `name` is the id of a profile, mode, approach or release. `trains`, for a failing forward pass, says whether the
-    gradients of the same cells pass too, as far as they were observed. `cell` is a cell that passed,
-    `approach/mode/check/case`: in the same run, in the run under the profile, or for another release in `run`.
-    """
-
-    kind: Kind
-    name: str
-    passed: int
-    of: int
-    unseen: int = 0
-    cell: str
-    run: str | None = None
-    trains: Answer | None = None
-
-    @property
-    def whole(self) -> bool:
-        return self.passed == self.of
 
 
 def measure(failing: Sequence[Observation], run: JudgedRun, others: Sequence[JudgedRun]) -> list[Workaround]:
@@ -105,9 +81,12 @@ def _tried(kind: Kind, name: str, at: JudgedRun, cells: Sequence[CellId]) -> Wor
         outcomes = {observed[cell].outcome for cell in gradients if cell in observed}
         works, fails = "pass" in outcomes, not outcomes.isdisjoint(FAILED)
         trains = "some" if works and fails else "yes" if works else "no" if fails else "unknown"
+    by_mode = grouped(seen, lambda cell: cell[1]) if failed and kind != "mode" else {}
+    whole = {mode for mode, tried in by_mode.items() if set(tried) <= set(passed)}
     return Workaround(
         kind=kind,
         name=name,
+        modes=[mode for mode in get_args(Mode) if mode in whole],
         passed=len(passed),
         of=len(passed) + failed,
         unseen=len(cells) - len(passed) - failed,

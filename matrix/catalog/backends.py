@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from matrix.base import ids, paths
 from matrix.base.structs import Strict
+from matrix.catalog import entries
 from matrix.catalog import releases as catalog
 
 Reference = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9./:@_-]+(?:{python}[a-z0-9./:@_-]*)?"))]
@@ -52,7 +53,7 @@ class Backend(Strict, frozen=True, kw_only=True):
 @cache
 def load(file: Path = paths.DATA / "backends.toml") -> dict[ids.Backend, Backend]:
     """Raise BadData naming every fault of the file."""
-    return {entry.name: entry for entry in catalog.load_entries(file, "backend", Backend, key="name")}
+    return {entry.name: entry for entry in entries.load_entries(file, "backend", Backend, key="name")}
 
 
 def dockerfile(backend: ids.Backend) -> Path:

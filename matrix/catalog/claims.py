@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from matrix.base import paths
 from matrix.base.structs import Strict
-from matrix.catalog.releases import Text, load_entries
+from matrix.catalog.entries import Text, load_entries
 from matrix.record.records import Mode
 
 Query = Literal["cells", "pairs", "newer", "backends", "none"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import signal
 import sys
@@ -12,9 +13,8 @@ from types import FrameType
 import click
 
 import matrix
-from matrix.base import files, paths
+from matrix.base import files
 from matrix.base.errors import MachineError, MatrixError, Terminated
-from matrix.cli.printing import tell
 from matrix.record import published, records
 
 FAULTY, INTERRUPTED, TERMINATED = 1, 130, 143
@@ -22,7 +22,8 @@ GOES_ON = "what was recorded stays; the same command goes on where this one stop
 # A module is imported only when one of its verbs is asked for, so that a question does not wait for the imports of what
 # measures and publishes.
 VERBS = {
-    "questions": ("explain", "advise", "show", "claims", "probe", "contribute"),
+    "explanation": ("explain",),
+    "questions": ("advise", "show", "claims", "probe", "contribute"),
     "comparison": ("diff",),
     "bisection": ("bisect",),
     "runs": ("run", "plan", "merge"),
@@ -32,15 +33,52 @@ VERBS = {
 }
 
 
+# A command of each verb, for its help.
+EXAMPLES = {
+    "explain": 'explain --release 2.8 "Fused conv implementation does not support grouped convolutions"',
+    "advise": "advise --release 2.15 --need train --this-machine",
+    "show": "show --release 2.8 --approach nn-conv2d --cell 'graph/*'",
+    "claims": "claims --json",
+    "probe": "probe --output probe.pyz",
+    "contribute": "contribute probe.jsonl",
+    "diff": "diff onednn-off onednn-on",
+    "bisect": "bisect --approach nn-conv2d --check forward 2.9.3 2.8.4",
+    "run": "run --release 2.15.1 --profile onednn-on",
+    "plan": "plan --release 2.5..2.9",
+    "merge": "merge ../other-machine/reports",
+    "speed": "speed --release 2.15.1",
+    "report": "report",
+    "site": "site --output public",
+    "keep": "keep",
+    "seal": "seal",
+    "verify": "verify SHA256SUMS",
+    "doctor": "doctor",
+    "update": "update 2.20.0",
+    "bases": "bases",
+    "clean": "clean",
+}
+
+
 class _Verbs(click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return [verb for verbs in VERBS.values() for verb in verbs]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as fault:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=3)
+            cure = f"Did you mean {' or '.join(near)}?" if near else f"Verbs: {', '.join(self.list_commands(ctx))}."
+            raise click.UsageError(f"{fault.message} {cure}", ctx) from None
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         for module, verbs in VERBS.items():
             if cmd_name in verbs:
                 try:
                     command: click.Command = getattr(import_module(f"matrix.cli.{module}"), cmd_name)
+                    command.epilog = f"Example: tf-groupconv {EXAMPLES[cmd_name]}"
                 except ModuleNotFoundError as fault:
                     return _lacking(cmd_name, str(fault.name))
                 return command
@@ -68,7 +106,7 @@ def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> N
     if asked and not ctx.resilient_parsing:
         newest = max(records.headers(published.folder()), key=lambda header: header.started, default=None)
         data = f"records until {newest.started[:10]}, suite {str(newest.suite_sha256)[:12]}" if newest else "no records"
-        tell(f"tf-groupconv {matrix.__version__}; {data}")
+        click.echo(f"tf-groupconv {matrix.__version__}; {data}")
         ctx.exit()
 
 
@@ -87,17 +125,16 @@ def main() -> int:
     try:
         cli(standalone_mode=False)
     except click.ClickException as fault:
-        shown = io.StringIO()
-        fault.show(shown)
-        tell(shown.getvalue().rstrip("\n"), err=True)
+        fault.show()
         return fault.exit_code
     except (MatrixError, OSError, KeyboardInterrupt, click.Abort, Terminated) as fault:
         what, cure, code = _told(fault)
     except Exception as fault:  # noqa: BLE001 - whatever it is, it is a fault of ours
-        what, cure, code = f"a fault of this program: {type(fault).__name__}: {fault}", _traceback(fault), FAULTY
+        traceback.print_exc()
+        what, cure, code = f"a fault of this program: {type(fault).__name__}", "report it with the lines above", FAULTY
     else:
         return 0
-    tell(f"error: {what}" + (f"\n  {cure}" if cure else ""), err=True)
+    click.echo(f"error: {what}" + (f"\n  {cure}" if cure else ""), err=True)
     return code
 
 
@@ -113,16 +150,6 @@ def _told(fault: BaseException) -> tuple[str, str, int]:
             return "terminated", GOES_ON, TERMINATED
         case _:
             return "interrupted", GOES_ON, INTERRUPTED
-
-
-def _traceback(fault: Exception) -> str:
-    """Write the traceback to a file, and say what to do with it."""
-    file = paths.LOGS / "traceback.log"
-    try:
-        files.write_whole(file, "".join(traceback.format_exception(fault)).encode("utf-8", "backslashreplace"))
-    except MatrixError:
-        return "report it with what you typed"
-    return f"report it with what you typed, and with {file}"
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from matrix.base import paths
-from matrix.cli.printing import tell, tell_json
+from matrix.base.errors import BadUsage
 from matrix.record import published
+
+if TYPE_CHECKING:
+    from matrix.answers.processor import Processor
 
 # For verbs that answer, and for verbs that write: an installed package keeps what it brings apart from what it writes.
 published_option = click.option(
@@ -21,8 +26,23 @@ reports_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, with the evidence.")
 
 
+def asked_for(name: str | None, cpu_flags: str | None, *, here: bool) -> Processor | None:
+    """Return the processor that the options name. Raise BadUsage where they name two."""
+    if not (name or cpu_flags or here):
+        return None
+    # Imported late: it knows every processor, and most questions name none.
+    from matrix.answers.processor import Processor  # noqa: PLC0415
+
+    if here + bool(name) + bool(cpu_flags) > 1:
+        raise BadUsage("the processor is named twice", "give one of --processor, --this-machine and --cpu-flags")
+    if here:
+        return Processor.here()
+    return Processor.named(name) if name else Processor.with_flags(cpu_flags or "")
+
+
 def give(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:
     if as_json:
-        tell_json(answer)
-    else:
-        tell(*lines)
+        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
+        return
+    for line in lines:
+        click.echo(line)

@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 import msgspec
 
 from matrix.answers import advise as advise_
-from matrix.answers import claim_decisions, contribution_comparison, published_answers, release_records
-from matrix.answers import explain as explain_
+from matrix.answers import claim_decisions, contribution_comparison, release_records
 from matrix.answers import show as show_
 from matrix.answers.advise import MODES, WISHES, Asked, Wish
 from matrix.answers.probe import pack
-from matrix.answers.processor import Processor
 from matrix.answers.reproduction import script
-from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import APPROACHES
-from matrix.cli.options import give, json_option, published_option
-from matrix.cli.printing import tell
+from matrix.cli import index
+from matrix.cli.options import asked_for, give, json_option, published_option
 from matrix.judge.notes import causes
 from matrix.record import contribution
 from matrix.record.records import Mode
 from matrix.suite import catalog as suite
 
-MAX_TEXT = 1_000_000
-
 release_option = click.option("--release", required=True, help="A release of TensorFlow: 2.8 or 2.8.4.")
 backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
-
-
-@click.command()
-@click.argument("text", required=False)
-@click.option("--release", help="The release of TensorFlow that raised it: 2.8 or 2.8.4.")
-@click.option("--backend", type=click.Choice(BACKENDS))
-@published_option
-@json_option
-def explain(text: str | None, release: str | None, backend: Backend | None, reports: Path, as_json: bool) -> None:
-    """Say what an error means, where it is raised, and which workarounds were measured.
-
-    Without TEXT, the error or a whole traceback is read from standard input.
-    """
-    error = text if text is not None else sys.stdin.read(MAX_TEXT)
-    if not error.strip():
-        raise BadUsage("there is no text to explain", 'give it as in: explain "Fused conv implementation does not ..."')
-    explanation = explain_.explain(error, _published(reports).answers, release=release, backend=backend)
-    give(explanation, as_json=as_json, lines=explain_.lines(explanation, releases.load()))
 
 
 @click.command()
@@ -71,7 +47,7 @@ def advise(
 
     Each answer comes with the code and the variable to set.
     """
-    processor = _asked_for(name, cpu_flags, here=here)
+    processor = asked_for(name, cpu_flags, here=here)
     asked = Asked(wish=wish, modes=list(modes or MODES[wish]), dtype=dtype, groups=groups)
     known, data = causes(known_errors.load()), releases.load()
     recorded = release_records.load(reports, release, backend, processor)
@@ -96,7 +72,7 @@ def show(
     recorded = release_records.load(reports, release, backend)
     showing = show_.show(recorded, approach, cell, causes(known_errors.load()))
     if as_script:
-        tell(script(show_.reproduction(showing, releases.load(), profile)).rstrip("\n"))
+        click.echo(script(show_.reproduction(showing, releases.load(), profile)), nl=False)
         return
     chosen = [one for one in showing.shown if profile in {None, one.profile}]
     give(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
@@ -107,7 +83,7 @@ def show(
 @json_option
 def claims(reports: Path, as_json: bool) -> None:
     """List common claims about grouped and fused convolution, and what the records say."""
-    published = _published(reports)
+    published = index.current(reports)
     give(published.claims, as_json=as_json, lines=claim_decisions.lines(published.claims))
 
 
@@ -136,23 +112,6 @@ def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     ours = release_records.load(reports, sent.header.release, "cpu")
     compared = contribution_comparison.compare(sent, ours.judged_runs)
     if take:
-        taken = contribution.take(reports, sent)
+        taken = contribution.take(reports, sent, file)
         compared = msgspec.structs.replace(compared, taken=str(taken))
     give(compared, as_json=as_json, lines=contribution_comparison.lines(compared))
-
-
-def _asked_for(name: str | None, cpu_flags: str | None, *, here: bool) -> Processor | None:
-    if here + bool(name) + bool(cpu_flags) > 1:
-        raise BadUsage("the processor is named twice", "give one of --processor, --this-machine and --cpu-flags")
-    if here:
-        return Processor.here()
-    return Processor.named(name) if name else Processor.with_flags(cpu_flags) if cpu_flags else None
-
-
-def _published(reports: Path) -> published_answers.Index:
-    published, current = published_answers.load(reports)
-    if not current:
-        tell(
-            f"{published_answers.NAME} is not up to date: it is computed now; `nox -s report` writes it anew", err=True
-        )
-    return published

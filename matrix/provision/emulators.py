@@ -15,7 +15,7 @@ from msgspec import Meta
 from matrix.base import ids, paths
 from matrix.base.errors import MachineError
 from matrix.base.structs import Strict
-from matrix.catalog import releases
+from matrix.catalog import entries
 from matrix.provision import foreign_environments
 from matrix.record import records
 
@@ -62,7 +62,7 @@ class Emulator(Strict, frozen=True, kw_only=True, rename={"architecture": "machi
 @cache
 def load(file: Path = paths.DATA / "emulators.toml") -> dict[str, Emulator]:
     """Raise BadData naming every fault of the file."""
-    return {entry.name: entry for entry in releases.load_entries(file, "emulator", Emulator, key="name")}
+    return {entry.name: entry for entry in entries.load_entries(file, "emulator", Emulator, key="name")}
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matrix.answers.error_answers import Answers, ErrorAnswer, Place, Where
+from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Where
 from matrix.answers.instructions import for_workaround
+from matrix.answers.situation import in_ranges
 from matrix.catalog.releases import Catalog
 from matrix.site.html import anchor, cell_path
 
@@ -58,17 +58,6 @@ def explained(answers: Answers, catalog: Catalog) -> list[Explained]:
         misuse = tuple(one for one in raised if one.where.misuse)
         found.append(Explained(error=error, usual=usual, misuse=misuse))
     return found
-
-
-def in_ranges(releases: Sequence[str], recorded: Sequence[str]) -> str:
-    """`2.5.3 to 2.8.4, 2.10.1`: releases that are neighbours in `recorded` stand together."""
-    groups: list[list[str]] = []
-    for release in (release for release in recorded if release in releases):
-        if groups and recorded.index(release) == recorded.index(groups[-1][-1]) + 1:
-            groups[-1].append(release)
-        else:
-            groups.append([release])
-    return ", ".join(group[0] if len(group) == 1 else f"{group[0]} to {group[-1]}" for group in groups)
 
 
 def _raised(where: Where, releases: str, place: Place, catalog: Catalog) -> Raised:

@@ -65,7 +65,7 @@ def _contexts(content: Content) -> dict[str, dict[str, object]]:
         "cases.html": {"cases": statement_tables.cases(statements.cases), "evidence": evidence},
         "speed.html": speed_pages.context(content),
         "errors.html": {
-            "explained": error_page.explained(content.index.answers, content.catalog),
+            "explained": error_page.explained(content.index, content.catalog),
             "observations": sum(len(record.observations) for record in content.records),
             "releases": content.releases,
             "shown_backends": tuple(dict.fromkeys(run.backend for run in content.support.runs if run.engine)),

@@ -27,6 +27,7 @@ from matrix.base.ids import Architecture, Backend
 from matrix.base.structs import Strict
 from matrix.catalog import locks
 from matrix.catalog import releases as catalog
+from matrix.catalog.entries import Text, load_entries
 from matrix.provision import foreign_environments, interpreters
 from matrix.update import package_index
 
@@ -52,14 +53,14 @@ class Sdist(Strict, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(pattern=ids.exactly("[a-z0-9]+(-[a-z0-9]+)*"))]
     releases: Annotated[list[catalog.Releases], Meta(min_length=1)]
-    why: catalog.Text
+    why: Text
 
     def holds_for(self, release: str) -> bool:
         return any(SpecifierSet(each, prereleases=True).contains(release) for each in self.releases)
 
 
 def load_sdists(data: Path = paths.DATA) -> tuple[Sdist, ...]:
-    return catalog.load_entries(data / "sdists.toml", "sdist", Sdist, key="name")
+    return load_entries(data / "sdists.toml", "sdist", Sdist, key="name")
 
 
 def lock(

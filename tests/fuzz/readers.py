@@ -21,7 +21,9 @@ import msgspec
 from unit import timings
 
 from matrix.answers import contribution_comparison, explain
-from matrix.answers.error_answers import Answers, error_answers
+from matrix.answers.answer_data import Answers
+from matrix.answers.error_answers import error_answers
+from matrix.answers.situation import Asked
 from matrix.base import ids, paths
 from matrix.base.errors import BadData, BadRecord, BadUsage, MatrixError
 from matrix.base.text import plain
@@ -138,7 +140,7 @@ def _contribution(data: bytes) -> object:
     place.write_bytes(data)
     sent = contribution.read(place)
     list(contribution_comparison.lines(contribution_comparison.compare(sent, _ours())))
-    taken = contribution.take(SCRATCH, sent)
+    taken = contribution.take(SCRATCH, sent, place)
     _inside(SCRATCH, taken)
     taken.unlink()
     return sent
@@ -148,8 +150,8 @@ def _error_text(data: bytes) -> object:
     """Recognised, explained and told."""
     text = data.decode("utf-8", "surrogateescape")
     found = known_errors.recognise(_known(), text)
-    explanation = explain.explain(text, _answers(), release="2.8", backend="cpu")
-    "\n".join(explain.lines(explanation, _catalog())).encode("utf-8", "surrogateescape")
+    explanation = explain.explain(text, _answers(), Asked(release="2.8", backend="cpu"))
+    "\n".join(explain.lines(explanation)).encode("utf-8", "surrogateescape")
     plain(text).encode("utf-8", "surrogateescape")
     return found
 

@@ -93,10 +93,9 @@ def done(environment: Environment) -> None:
     """Do nothing: environments share their files by uv's cache, and stay."""
 
 
-def clean(*, dry_run: bool = False) -> int:
+def clean() -> int:
     size = sum(file.lstat().st_blocks * 512 for file in paths.ENVIRONMENTS.rglob("*"))
-    if not dry_run:
-        shutil.rmtree(paths.ENVIRONMENTS, ignore_errors=True)
+    shutil.rmtree(paths.ENVIRONMENTS, ignore_errors=True)
     return size
 
 

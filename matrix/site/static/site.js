@@ -68,7 +68,7 @@ function nearness(section, told) {
 /** The sections of the errors that a text names; where it names none, those nearest to it. */
 function named(text, sections) {
   const line = text.split(/\s+/).join(" ").trim();
-  const meant = sections.filter((section) => new RegExp(section.dataset.pattern, "i").test(line));
+  const meant = sections.filter((section) => JSON.parse(section.dataset.patterns).some((pattern) => new RegExp(pattern, "i").test(line)));
   if (meant.length) return { meant, near: [] };
   const told = words(line);
   const near = sections.map((section) => [nearness(section, told), section]).filter(([share]) => share >= NEAR);

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,12 +8,14 @@ from unit.fabricated import error, header, record
 
 from matrix.answers import instructions
 from matrix.answers import published_answers as index
-from matrix.answers.error_answers import Answers, error_answers
-from matrix.answers.explain import explain, lines
+from matrix.answers.answer_data import Answers
+from matrix.answers.error_answers import error_answers, settings
+from matrix.answers.explain import LINES, WIDTH, explain, lines
 from matrix.answers.nearest_release import nearest
+from matrix.answers.situation import Asked, profile_of
 from matrix.base import paths
 from matrix.base.errors import BadUsage
-from matrix.catalog import known_errors
+from matrix.catalog import clues, known_errors, questions
 from matrix.catalog import releases as catalog
 from matrix.record import records
 from matrix.record.records import Record
@@ -21,7 +24,7 @@ KNOWN = known_errors.load()
 DATA = catalog.load()
 FUSED = "Fused conv implementation does not support grouped convolutions for now."
 MADE, _ = records.readable(paths.REPORTS)
-PUBLISHED = error_answers(MADE, KNOWN)
+PUBLISHED = index.build(paths.REPORTS, MADE)
 BASE = "g4-k3/bias_relu/f32/nhwc"
 
 
@@ -37,7 +40,14 @@ DEFAULT = Record(header=header("default", status="not_run", same_as="tf2.8.4-py3
 
 
 def answers(*made: Record) -> Answers:
-    return error_answers(made, KNOWN)
+    found = error_answers(made, KNOWN)
+    told = {"settings": settings(DATA), "clues": list(clues.load()), "questions": list(questions.load())}
+    return msgspec.structs.replace(found, **told)
+
+
+def said(text: str, found: Answers, **asked) -> str:
+    """The first screen, on one line."""
+    return " ".join(" ".join(lines(explain(text, found, Asked(**asked)))).split())
 
 
 def of(found: Answers, error_id: str):
@@ -123,45 +133,99 @@ def test_the_same_text_by_misuse_promises_nothing():
 
 
 @pytest.mark.parametrize("answer", PUBLISHED.errors, ids=lambda one: one.id)
-def test_an_answer_can_be_told_for_every_release(answer):
-    found = PUBLISHED
-    for release in (None, "1.15", "2.7", "2.8.0", "2.30", "1.0"):
-        told = list(lines(explain(answer.examples[0], found, release=release), DATA))
-        assert any(answer.id in line for line in told)
+def test_an_answer_can_be_told_for_every_release_on_a_screen(answer):
+    for release in ("", "1.15", "2.7", "2.8.0", "2.30", "1.0"):
+        for example in answer.examples:
+            found = explain(example, PUBLISHED, Asked(release=release))
+            assert answer.id in found.known
+            told = list(lines(found))
+            assert len(told) <= LINES and max(map(len, told)) <= WIDTH
+            assert len(list(lines(found, everything=True))) >= len(told) - 2
 
 
 def test_an_unknown_text_is_not_explained_and_its_neighbours_are_called_near():
     found = answers(record(OFF))
-    unknown = explain("ZeroDivisionError: float division by zero", found)
-    assert not unknown.meant and not unknown.near
-    near = explain("fused conv implementation does support grouped convolutions", found)
-    assert not near.meant and [one.id for one in near.near][:1] == ["fused-conv-groups"]
-    assert "Not seen" in "\n".join(lines(near, DATA))
+    unknown = explain("ZeroDivisionError: float division by zero", found, Asked())
+    assert not unknown.known and not unknown.near and unknown.what.startswith("Not seen")
+    near = explain("RuntimeError: fused conv implementation does support grouped convolutions", found, Asked())
+    assert not near.known and "(fused-conv-groups)" in near.near[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Fused conv implementation does not supp", "UnimplementedError: Fused conv implementation does...",
+     "ementation does not support grouped convol"],
+)  # fmt: skip
+def test_a_text_that_was_cut_short_is_known_and_said_to_be_cut(text):
+    found = explain(text, answers(), Asked())
+    assert found.known == ["fused-conv-groups"] and "cut short" in " ".join(found.notes)
 
 
 def test_a_text_with_two_causes_names_both():
     text = f"{FUSED}\nDuring handling of that ...\nGradients for grouped convolutions are not supported on CPU."
-    assert [one.error.id for one in explain(text, answers()).meant] == ["fused-conv-groups", "cpu-group-gradient"]
+    assert explain(text, answers(), Asked()).known == ["fused-conv-groups", "cpu-group-gradient"]
 
 
-def test_a_run_without_the_error_is_told_as_such():
-    found = explain(FUSED, answers(record(OFF), ON), release="2.8")
-    standing = {one.place.profile: bool(one.raised) for one in found.meant[0].here}
-    assert standing == {"onednn-off": True, "onednn-on": False}
+def test_what_a_run_does_not_show_is_said_of_the_cells_that_were_looked_at():
+    found = answers(record(OFF), ON)
+    assert "1 cells were run that raise this text elsewhere: all of them pass" in said(
+        FUSED, found, release="2.8", profile="onednn-on"
+    )
+    assert "In our records" not in said(FUSED, found, release="2.8", profile="onednn-off")
+
+
+def test_the_same_programs_may_be_refused_in_other_words():
+    grouped = "input and filter must have the same depth: 16 vs 4"
+    other = record(
+        only("nn-conv2d", "graph", "forward", BASE, **error(grouped)),
+        profile="onednn-on",
+        run="tf2.8.4-py310-cpu+onednn-on",
+        onednn=True,
+    )
+    told = said(FUSED, answers(record(OFF), other), release="2.8", profile="onednn-on")
+    assert "refused in other words" in told and "(equal-depth)" in told
+
+
+def test_the_text_tells_the_setting_where_nothing_set_does_not_raise_it():
+    default = Record(header=header("default", status="not_run", same_as=ON.header.run))
+    found = explain(FUSED, answers(record(OFF), ON, default), Asked(release="2.8"))
+    assert found.run == "tf2.8.4-py310-cpu+onednn-off" and "yours has oneDNN off" in " ".join(found.notes)
 
 
 def test_nothing_is_said_of_a_backend_without_executed_runs():
     text = "No gradient defined for operation 'fused/convolution' (op type: _FusedConv2D)"
-    made = answers(record(only("nn-conv2d", "graph", "gradient", BASE, **error(text))))
-    found = explain(text, made, release="2.8", backend="rocm")
-    assert found.meant[0].error.seen and not found.meant[0].here
-    assert "No run on rocm was executed" in "\n".join(lines(found, DATA))
+    found = answers(record(only("nn-conv2d", "graph", "gradient", BASE, **error(text))))
+    told = explain(text, found, Asked(release="2.8", backend="rocm"))
+    assert "No run on ROCm was executed" in " ".join(told.notes)
+    assert not [step for step in told.do if step.basis == "measured"]
 
 
 def test_what_only_the_cpu_says_is_told_of_the_cpu_whatever_was_asked_for():
-    found = explain(FUSED, answers(record(OFF)), release="2.8", backend="rocm")
-    assert found.meant[0].instead == "cpu" and [one.place.backend for one in found.meant[0].here] == ["cpu"]
-    assert "Only cpu has the kernels" in "\n".join(lines(found, DATA))
+    told = explain(FUSED, answers(record(OFF)), Asked(release="2.8", backend="rocm"))
+    assert "Only CPU has the kernels" in " ".join(told.notes) and told.run == "tf2.8.4-py310-cpu+onednn-off"
+
+
+def test_a_release_is_read_in_the_text_and_one_that_is_asked_for_counts_more():
+    found = answers(record(OFF))
+    text = f"/venv/lib/python3.10/site-packages/tensorflow-2.8.4.dist-info\n{FUSED}"
+    assert explain(text, found, Asked()).run == "tf2.8.4-py310-cpu+onednn-off"
+    assert explain(text, found, Asked(release="1.15")).notes == [nearest("1.15", ["2.8.4"]).note]
+    with pytest.raises(BadUsage, match="no release of TensorFlow"):
+        explain(FUSED, found, Asked(release="two"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "profile"),
+    [("TF_ENABLE_ONEDNN_OPTS=1", "onednn-on"), ("oneDNN off", "onednn-off"), ("remapper-off", "remapper-off")],
+)
+def test_a_setting_is_named_as_people_set_it(setting, profile):
+    assert profile_of(setting, PUBLISHED.settings) == profile
+
+
+def test_a_setting_that_no_profile_has_is_refused_with_those_that_there_are():
+    with pytest.raises(BadUsage, match="no profile sets") as fault:
+        profile_of("TF_NOTHING=1", PUBLISHED.settings)
+    assert "onednn-off" in fault.value.cure
 
 
 def test_a_later_release_is_told_with_what_it_needs_on_any_processor():
@@ -212,7 +276,7 @@ def test_the_index_is_believed_only_while_its_records_are_the_same(tmp_path):
     made, _ = records.readable(tmp_path)
     (tmp_path / index.NAME).write_bytes(index.encode(index.build(tmp_path, made)))
     published, current = index.load(tmp_path)
-    assert current and of(published.answers, "fused-conv-groups").seen == 1
+    assert current and of(published, "fused-conv-groups").seen == 1
     records.write(tmp_path, ON)
     renewed, current = index.load(tmp_path)
     assert not current and len(renewed.places) == 2

@@ -8,93 +8,107 @@ from typing import get_args
 
 import pytest
 
-from matrix.answers import release_records
-from matrix.answers.advise import CHECKS, MODES, WISHES, Asked, advise
-from matrix.answers.error_answers import error_answers
-from matrix.answers.explain import Explained, explain
+from matrix.answers import published_answers, release_records
+from matrix.answers.advise import CHECKS, MODES, WISHES, advise
+from matrix.answers.advise import Asked as Wanted
+from matrix.answers.explain import LINES, WIDTH, explain, lines
+from matrix.answers.processor import Processor
+from matrix.answers.situation import Asked, profile_of
 from matrix.base import paths
 from matrix.base.ids import Backend
 from matrix.catalog import known_errors, releases
 from matrix.judge.notes import causes
+from matrix.judge.settings import differences
 from matrix.record import records
 from matrix.suite import catalog as suite
 
 KNOWN, DATA = known_errors.load(), releases.load()
 MADE, _ = records.readable(paths.REPORTS)
-PUBLISHED = error_answers(MADE, KNOWN)
-REPORTS = tomllib.loads((Path(__file__).parents[1] / "data" / "public_reports.toml").read_text())["report"]
+PUBLISHED = published_answers.build(paths.REPORTS, MADE)
+FOLDER = Path(__file__).parents[1] / "data"
+REPORTS = tomllib.loads((FOLDER / "public_reports.toml").read_text())["report"]
+ANSWERED = tomllib.loads((FOLDER / "answered_reports.toml").read_text())["report"]
+# What a text says of the mode.
+MODES_TOLD = ("", "[Op:Conv2D]", "[Op:__inference_restored_function_9]", "__inference_train_function")
 ASKED = sorted({(one["release"], one["backend"]) for one in REPORTS})
 # Every outcome by host class, run and cell, read without any of the code that is tested.
 OUTCOMES = {
     (record.header.host.host_class, record.header.run): {one.cell: one.outcome for one in record.observations}
     for record in MADE
 }
+HEADERS = {(record.header.host.host_class, record.header.run): record.header for record in MADE}
 
 
 def named(report: dict) -> str:
-    return f"{report['release']}-{report['backend']}-{' '.join(report['text'].split())[:40]}"
+    return f"{report.get('release')}-{report['backend']}-{' '.join(report['text'].split())[:40]}"
 
 
-@pytest.fixture(params=REPORTS, ids=named)
-def report(request):
-    return request.param
+def asked_of(report: dict) -> Asked:
+    processor = Processor.named(report["processor"]) if "processor" in report else None
+    profile = profile_of(report["setting"], PUBLISHED.settings) if "setting" in report else ""
+    return Asked.of(report.get("release", ""), report["backend"], processor, profile)
 
 
 def cell_of(text: str) -> tuple[str, ...]:
     return tuple(text.split("/", 3))
 
 
-def explained(report: dict):
-    return explain(report["text"], PUBLISHED, release=report["release"], backend=report["backend"])
+@pytest.mark.parametrize("report", ANSWERED, ids=named)
+def test_what_is_to_be_said_is_said_on_the_first_screen(report):
+    shown = list(lines(explain(report["text"], PUBLISHED, asked_of(report))))
+    assert len(shown) <= LINES and max(map(len, shown)) <= WIDTH, shown
+    told = " ".join(" ".join(shown).split()).lower()
+    assert [words for words in report["says"] if words not in told] == [], told
+    assert [words for words in report.get("never", ()) if words in told] == [], told
 
 
-def shown(one: Explained) -> str:
-    """Say where the error holds, in the words of public_reports.toml."""
-    raised = [(standing.by_default, where) for standing in one.here for where in standing.raised]
-    usual = [by_default for by_default, where in raised if not where.misuse]
-    if not one.error.seen:
-        return "public"
-    if not one.here:
-        return "unobserved"
-    if usual:
-        return "default" if any(usual) else "set"
-    return "misuse" if raised else "elsewhere"
+@pytest.mark.parametrize("report", REPORTS, ids=named)
+def test_the_cause_is_named_or_honestly_not_seen(report):
+    assert explain(report["text"], PUBLISHED, asked_of(report)).known == report["means"]
 
 
-def test_there_are_a_few_dozen_of_every_kind():
+def test_there_are_a_few_dozen_of_every_backend():
     assert len(REPORTS) >= 70
     assert {one["backend"] for one in REPORTS} == set(get_args(Backend))
-    assert {one.get("shown") for one in REPORTS} >= {"default", "misuse", "elsewhere", "unobserved", "public", None}
 
 
-def test_the_cause_is_named_or_honestly_not_seen(report):
-    found = explained(report)
-    assert [one.error.id for one in found.meant] == report["means"]
-    assert [shown(one) for one in found.meant][:1] == ([report["shown"]] if report["means"] else [])
+def situations():
+    """Every text with each release that was recorded on the CPU, under each setting, in each mode."""
+    recorded = {run.release for run in PUBLISHED.places if run.observations and run.backend == "cpu"}
+    for error in PUBLISHED.errors:
+        for release in sorted(recorded):
+            for profile in ("", "onednn-on", "onednn-off", "remapper-off"):
+                for mode in MODES_TOLD:
+                    yield f"{error.examples[0]} {mode}", Asked(release=release, backend="cpu", profile=profile)
 
 
-def test_every_workaround_passed_in_a_record_of_the_release_that_it_is_told_for(report):
-    for one in explained(report).meant:
-        for standing in one.here:
-            for way in (way for where in standing.raised for way in where.ways):
-                target = standing.place.run.partition("+")[0]
-                run = {"profile": f"{target}+{way.name}", "release": way.run}.get(way.kind, standing.place.run)
-                assert OUTCOMES[standing.place.host_class, run][cell_of(way.cell)] == "pass"
-
-
-def test_what_only_the_cpu_says_is_told_of_the_cpu(report):
-    for one in explained(report).meant:
-        if one.error.backends and report["backend"] not in one.error.backends:
-            assert one.instead == one.error.backends[0]
-        places = {standing.place.backend for standing in one.here}
-        assert places <= {one.instead or report["backend"]}
+def test_no_answer_promises_what_no_record_of_that_very_setting_shows():
+    """A step that is called measured passed in the run of the person's setting, or in one that differs from it in what
+    the step changes alone.
+    """
+    promised = 0
+    for text, asked in situations():
+        found = explain(text, PUBLISHED, asked)
+        own = HEADERS.get((found.host_class, found.run))
+        for step in found.do:
+            if step.basis != "measured":
+                continue
+            run, _, cell = step.cell.partition("/")
+            header = HEADERS[found.host_class, run]
+            assert OUTCOMES[found.host_class, run][cell_of(cell)] == "pass", (text, asked, step)
+            if header.run != own.run and header.release == own.release:
+                assert len(differences(own, header)) == 1, (text, asked, step)
+            elif header.run != own.run:
+                assert not differences(own, header) or "with" in step.words, (text, asked, step)
+            promised += 1
+    assert promised > 1_000
 
 
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize(("release", "backend"), ASKED)
 def test_advice_is_what_passed_in_every_cell_there(release, backend, wish):
     found = release_records.load(paths.REPORTS, release, backend)
-    advice = advise(found, Asked(wish=wish, modes=list(MODES[wish])), DATA, causes(KNOWN), None)
+    advice = advise(found, Wanted(wish=wish, modes=list(MODES[wish])), DATA, causes(KNOWN), None)
     assert bool(advice.best) != bool(advice.unobserved)
     for choice in advice.best:
         run = choice.cells[0].partition("/")[0]

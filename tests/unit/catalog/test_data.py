@@ -7,13 +7,13 @@ import re
 import pytest
 
 from matrix.base import paths
-from matrix.catalog import locks, releases
+from matrix.catalog import entries, locks
 from matrix.catalog.approaches import ADDITIONS
 from matrix.catalog.releases import Release
 from matrix.suite import catalog as suite
 from matrix.update import refresh, resolve
 
-RELEASES = releases.load_entries(paths.DATA / "releases.toml", "release", Release, key="version")
+RELEASES = entries.load_entries(paths.DATA / "releases.toml", "release", Release, key="version")
 SDISTS = resolve.load_sdists()
 OPTION = r"--only-binary=:all:|--no-binary=(?P<source>[a-z0-9-]+)"
 PIN = r"(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)==(?P<version>[0-9][0-9a-z.+]*) --hash=sha256:[0-9a-f]{64}"

@@ -4,7 +4,8 @@ import pytest
 
 from matrix.base.errors import BadData
 from matrix.catalog import releases
-from matrix.catalog.releases import Profile, Release, load_entries
+from matrix.catalog.entries import load_entries
+from matrix.catalog.releases import Profile, Release
 
 GOOD = """
 [[release]]

@@ -45,7 +45,7 @@ def test_a_session_says_what_its_verb_says(session):
 
 def test_every_verb_that_makes_something_has_a_session():
     """The verbs that answer questions share the session `ask`."""
-    answering = {*VERBS["questions"], *VERBS["comparison"], *VERBS["bisection"]}
+    answering = {*VERBS["explanation"], *VERBS["questions"], *VERBS["comparison"], *VERBS["bisection"]}
     every = {verb for verbs in VERBS.values() for verb in verbs}
     assert {verb for _, verb in dispatched().values()} == every - answering
     assert "ask" in {session.name for session in sessions()}

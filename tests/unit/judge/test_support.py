@@ -8,7 +8,7 @@ from matrix.judge import support
 from matrix.judge.verdicts import judge
 
 KNOWN = KnownError(
-    id="by-its-type", pattern="^InvalidArgumentError: does not", name="A test", meaning="", links=[], examples=["x"]
+    id="by-its-type", patterns=["InvalidArgumentError: does not"], name="A test", meaning="", links=[], examples=["x"]
 )
 
 

@@ -12,7 +12,8 @@ from packaging.version import Version
 from unit.package_index import serving
 
 from matrix.base.errors import BadData, BadUsage, MachineError
-from matrix.catalog.releases import Release, load_entries
+from matrix.catalog.entries import load_entries
+from matrix.catalog.releases import Release
 from matrix.update import package_index, refresh, resolve
 
 ANSWERS = Path(__file__).parents[1] / "data" / "index"
@@ -248,14 +249,6 @@ def test_update_of_an_unknown_release_writes_nothing(data):
     with pytest.raises(BadUsage, match=r"2\.9\.9"):
         refresh.update(["2.9.9"], data=data, say=print)
     assert (data / "releases.toml").read_text() == EARLIER
-
-
-@pytest.mark.usefixtures("the_index", "_no_resolver")
-def test_a_dry_run_says_what_would_change_and_writes_nothing(data):
-    said = []
-    refresh.update(data=data, say=said.append, dry_run=True)
-    assert said[0].startswith("new releases: 1.0.1, ") and said[-1].startswith("locks to be made: ")
-    assert (data / "releases.toml").read_text() == EARLIER and not (data / "locks").exists()
 
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")

@@ -1,0 +1,73 @@
+"""Patterns that mean the same in Python and in JavaScript, searched for in texts of any size and make.
+
+A pattern may hold literal text, sets of ASCII characters, alternatives, groups with a name or without, and `?` or
+`{m,n}` behind a single character or set, or `?` behind a group. `*`, `+`, repeated groups, \\d, \\w, \\s, \\b and the
+dot are refused: they match different characters in the two languages, or take a hostile text's length squared.
+matrix/site/static/explain.js has the same rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+_CHARACTER = r"[A-Za-z0-9 _,:;'\"<>=%&!@#~`/-]|\\[.()\[\]{}|*+?^$/]|\[\^?[A-Za-z0-9 _.,:;'\"<>=?/-]+\]"
+_TIMES = r"\?|\{[0-9]{1,2},[0-9]{1,2}\}"
+PATTERN = rf"^(?:(?:{_CHARACTER})(?:{_TIMES})?|\(\?:|\(\?<[a-z]+>|\)\??(?![?*+{{])|\|)+$"
+_TOKEN = re.compile(rf"(?P<character>{_CHARACTER})(?P<times>{_TIMES})?|\(\?(?:<[a-z]+>|:)|\)\??|\|")
+# How far a match may reach from its literal, and how much text is searched at once.
+REACH, AT_ONCE = 500, 4_000
+_SPACE = re.compile(r"[\s\x1c-\x1f\x85\ufeff]+")
+_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
+
+
+def searched(text: str) -> str:
+    """`text` on one line and in ASCII, as patterns expect it: line breaks and typographic quotes do not matter."""
+    line = _SPACE.sub(" ", text.translate(_QUOTES)).strip()
+    return line.encode("ascii", "replace").decode("ascii")
+
+
+@cache
+def literal(pattern: str) -> str:
+    """The longest text that every match of `pattern` holds, in small letters; "" where there is none."""
+    runs, depth = [""], 0
+    for token in _TOKEN.finditer(pattern):
+        text = token.group()
+        depth += text.startswith("(") - text.startswith(")")
+        character = token["character"]
+        if text == "|" and not depth:
+            return ""
+        if character and not depth and not token["times"] and not character.startswith("["):
+            runs[-1] += character.removeprefix("\\")
+        else:
+            runs.append("")
+    return max(runs, key=len).lower()
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace("(?<", "(?P<"), re.IGNORECASE | re.ASCII)
+
+
+class Searched:
+    """A text in which many patterns are looked for. Only around a pattern's literal is the pattern itself tried."""
+
+    def __init__(self, text: str) -> None:
+        self.text = searched(text)
+        self.lowered = self.text.lower()
+
+    def find(self, pattern: str) -> re.Match[str] | None:
+        """Return the first match; ASCII letters match in either case."""
+        wanted = literal(pattern)
+        at = self.lowered.find(wanted)
+        while at >= 0:
+            start = max(0, at - REACH)
+            if found := _compiled(pattern).search(self.text, start, at + AT_ONCE + REACH):
+                return found
+            at = self.lowered.find(wanted, at + AT_ONCE)
+        return None
+
+    def first(self, patterns: Iterable[str]) -> re.Match[str] | None:
+        """Return the match of the first pattern that is found."""
+        return next(filter(None, map(self.find, patterns)), None)
