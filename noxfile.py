@@ -4,7 +4,6 @@ They only dispatch: what follows `--` goes to `python -m matrix VERB`, or to pyt
 
     nox -s matrix -- --release 2.15 --plan
     nox -s speed -- --release 2.15 --depth quick
-    nox -s ask -- explain "TEXT"
     nox -s plan -- --shards 20, then on each machine: nox -s matrix -- --shard 3/20
     nox -s verify -- SHA256SUMS --repository OWNER/NAME
 """

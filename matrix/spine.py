@@ -6,28 +6,38 @@ It is cut in two, so that a person can look at what would be done before it is d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
+from matrix.answers.error_answers import error_answers
+from matrix.base.errors import BadRecord, MachineError
 from matrix.base.files import write_whole
 from matrix.base.ids import EngineName
 from matrix.catalog import releases
+from matrix.judge.judged import conclude
 from matrix.plan import shards
 from matrix.plan.due import Estimate, current, estimate, still_true
 from matrix.plan.planned_run import PlannedRun
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
-from matrix.plan.shards import Part
+from matrix.plan.shards import Part, Plan
 from matrix.provision import engines
 from matrix.record import records
 from matrix.record.folder import behind, holding, readme
-from matrix.record.records import Record
+from matrix.record.quarantine import set_aside
+from matrix.record.records import RUNS, Record
 from matrix.report.report import Summary, report
+from matrix.run import merge as merging
+from matrix.run.merge import Merged
 from matrix.run.progress import showing
 from matrix.run.scheduler import execute, slots
+from matrix.speed import speed_merge
+from matrix.speed.speed_merge import Chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,23 +119,73 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
         with closing(execute(sweep.due, sweep.selection, sweep.catalog, progress)) as made:
             for record in made:
                 # Record: a failure that says nothing of TensorFlow takes no record's place.
-                header = record.header
+                header, told = record.header, record
                 says_nothing = header.machine or header.status == "not_built"
                 stands = records.path(folder, header.host.host_class, header.engine, header.run)
                 if not sweep.selection.is_whole or (says_nothing and stands.exists()):
                     unwritten.append(record)
-                elif sweep.shard:
-                    records.write(folder, record)
-                else:
-                    write_whole(behind(folder), b"")
-                    records.write(folder, record)
-                    # Judge and report.
-                    report(folder, readme(folder))
-                    behind(folder).unlink()
-                if header.machine:
-                    prevented.append(record)
-                progress.finished(record)
+                elif why := _write(record, folder, judge=not sweep.shard):
+                    told = replace(record, header=msgspec.structs.replace(header, reason=why, machine=True))
+                    unwritten.append(told)
+                if told.header.machine:
+                    prevented.append(told)
+                progress.finished(told)
     return Done(unwritten=tuple(unwritten), prevented=tuple(prevented))
+
+
+def _write(record: Record, folder: Path, *, judge: bool) -> str | None:
+    """Write the record and judge it. Return why it was not written, for a record that breaks its contract (a machine
+    may have facts that no record can hold) costs its own run. Raise MachineError where the disk refuses.
+    """
+    if judge:
+        write_whole(behind(folder), b"")
+    try:
+        records.write(folder, record)
+    except BadRecord as fault:
+        return f"what it left makes no record: {fault}"[:300]
+    if judge:
+        try:
+            report(folder, readme(folder))
+            behind(folder).unlink()
+        except MachineError:
+            raise
+        except Exception:  # noqa: BLE001, S110 - the sweep goes on; whoever refreshes the report next is told of it
+            pass
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """What `merge` has found and written. `aside`: copies of the files that were left out."""
+
+    records: Merged
+    timed: Chosen
+    faults: tuple[BadRecord, ...]
+    aside: tuple[Path, ...]
+
+
+def merge(folders: Sequence[Path], reports: Path, plan: Plan | None, *, dry_run: bool = False) -> Together:
+    """Put the records of shards together. All are judged before any is written: what cannot be judged is left out."""
+    with holding(reports):
+        timed = speed_merge.choose(folders, reports)
+        merged = merging.choose(folders, reports, plan)
+        new = {Path(*one.place): one for one in merged.better}
+        stand = {Path(*RUNS.place(record)): record for record in records.readable(reports)[0]}
+        beside = [record for place, record in stand.items() if place not in new]
+        judged = conclude([*beside, *(one.content for one in new.values())], [one.content for one in timed.better])
+        error_answers(judged.records, judged.known)
+        refused = [
+            BadRecord(f"{new[fault.file].file}: {fault}", file=new.pop(fault.file).file)
+            for fault in judged.faults
+            if fault.file in new
+        ]
+        merged = replace(merged, better=tuple(new.values()))
+        if not dry_run:
+            merging.write(merged, reports)
+            speed_merge.write(timed, reports)
+    faults = (*merged.faults, *refused, *timed.faults)
+    aside = [] if dry_run else [set_aside(fault.file, str(fault)) for fault in faults if fault.file]
+    return Together(records=merged, timed=timed, faults=faults, aside=tuple(filter(None, aside)))
 
 
 def refresh(reports: Path) -> Summary:

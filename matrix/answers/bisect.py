@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from matrix.answers import release_records
 from matrix.base import paths
@@ -108,8 +108,13 @@ def by_records(question: Question, good: str, bad: str, reports: Path) -> Found:
 
 
 def _between(releases: Iterable[str], good: str, bad: str) -> list[str]:
-    """Return good, bad and the releases between them, from good to bad, whichever is the older."""
-    oldest, newest = sorted((Version(good), Version(bad)))
+    """Return good, bad and the releases between them, from good to bad, whichever is the older. Raise BadUsage where
+    one of the two is no release.
+    """
+    try:
+        oldest, newest = sorted((Version(good), Version(bad)))
+    except InvalidVersion as fault:
+        raise BadUsage(f"{fault}, so no release of TensorFlow", "give two like 2.8.4 and 2.15.1") from None
     inside = (one for one in {*releases, good, bad} if oldest <= Version(one) <= newest)
     return sorted(inside, key=Version, reverse=Version(good) != oldest)
 

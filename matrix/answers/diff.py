@@ -108,7 +108,7 @@ def diff(reports: Path, before: str, after: str, catalog: Catalog, only: Sequenc
     both = [key for key in keyed[0] if key in keyed[1]]
     alone = {run.asked.run for side in keyed for key, run in side.items() if key not in both}
     if not both:
-        raise BadUsage(f"{before} and {after} have no runs in common that are alike", "python -m matrix diff --help")
+        raise BadUsage(f"{before} and {after} have no runs in common that are alike", "tf-groupconv diff --help")
     pairs = [_pair(keyed[0][key], keyed[1][key]) for key in both]
     return Diff(axis=axis, before=before, after=after, notes=notes, pairs=pairs, alone=sorted(alone))
 

@@ -65,7 +65,7 @@ def show(recorded: ReleaseRecords, approach: str, wanted: str, cause: Cause) -> 
             )
             shown.append(one)
     if not any(one.cells for one in shown):
-        raise BadUsage(f"no cell of {approach} is named {wanted} in these records", "python -m matrix show --help")
+        raise BadUsage(f"no cell of {approach} is named {wanted} in these records", "tf-groupconv show --help")
     return Showing(approach=approach, note=recorded.nearest.note, shown=shown)
 
 

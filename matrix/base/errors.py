@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class Terminated(BaseException):
     """This process received SIGTERM."""
@@ -30,9 +32,13 @@ class BadData(MatrixError):
 
 
 class BadRecord(MatrixError):
-    """A record, or a line of a target's stream, breaks its contract."""
+    """A record, or a line of a target's stream, breaks its contract. `file`: where it lies, if it is one."""
 
     exit_code = 4
+
+    def __init__(self, what: str, cure: str = "", file: Path | None = None) -> None:
+        super().__init__(what, cure)
+        self.file = file
 
 
 class MachineError(MatrixError):

@@ -18,7 +18,7 @@ How = Literal["executed", "on_gpu", "planned"]
 
 RELEASE = r"[0-9]{1,3}(?:\.[0-9]{1,9}){1,3}(?:(?:a|b|rc|\.dev|\.post)[0-9]{1,8})?"
 PYTHON = r"3\.[0-9]{1,2}"
-PROFILE = r"[a-z0-9]+(?:[-+][a-z0-9]+)*"
+PROFILE = r"(?=[a-z0-9+-]{1,60}$)[a-z0-9]+(?:[-+][a-z0-9]+)*"
 TARGET_ID = rf"tf(?P<release>{RELEASE})-py(?P<python>3[0-9]{{1,2}})-(?P<backend>{'|'.join(BACKENDS)})"
 RUN_ID = rf"{TARGET_ID}\+(?P<profile>{PROFILE})"
 

@@ -15,6 +15,18 @@ def plain(text: str, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
 
 
+def visible(text: str) -> str:
+    """Return the text as a terminal may print it: its line breaks and its width stay, and nothing that a terminal acts
+    on (escape sequences) or hides (right-to-left overrides).
+    """
+    return "".join(" " if is_hidden(character) else character for character in text)
+
+
+def is_hidden(character: str) -> bool:
+    """Say whether a terminal acts on the character or hides it, other than by ending the line."""
+    return character != "\n" and (unicodedata.category(character)[0] == "C" or character in "\u2028\u2029")
+
+
 def listed_below(head: str, lines: Sequence[str], most: int = 20) -> str:
     """Return `head` and below it the first `most` lines, each made plain and indented."""
     more = [f"and {len(lines) - most} more"] if len(lines) > most else []

@@ -1,1 +1,1 @@
-"""One command line: `python -m matrix VERB`."""
+"""One command line: `tf-groupconv VERB`, or `python -m matrix VERB`."""

@@ -7,15 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 
 from matrix.answers import bisect as bisect_
 from matrix.base.errors import BadUsage
-from matrix.base.text import plain
+from matrix.base.text import plain, visible
 from matrix.catalog import releases
 from matrix.catalog.approaches import APPROACHES
 from matrix.cli.options import published_option
-from matrix.cli.terminal import say
+from matrix.cli.printing import tell, tell_json
 from matrix.judge.verdicts import core_case
 from matrix.plan import selection as plan_
 from matrix.suite import catalog as suite
@@ -44,19 +43,19 @@ def bisect(
     chosen = plan_.select_profiles(releases.load(), [profile])[0]
     question = bisect_.Question(cell=(approach, mode, check, case or core_case(approach)), profile=chosen)
     found = bisect_.by_records(question, good, bad, reports)
-    tell = partial(click.echo, err=True) if as_json else say
+    say = partial(tell, err=as_json)
     for line in bisect_.lines(question, found):
-        tell(plain(line, limit=500))
-    narrowed = None if no_runs else bisect_.by_trying(question, found, tell, agreed=lambda what: yes or _agreed(what))
+        say(plain(line, limit=500))
+    narrowed = None if no_runs else bisect_.by_trying(question, found, say, agreed=lambda what: yes or _agreed(what))
     for line in bisect_.lines(question, narrowed) if narrowed else ():
-        tell(plain(line, limit=500))
+        say(plain(line, limit=500))
     if as_json:
         answer = bisect_.Answer(cell="/".join(question.cell), profile=profile, by_records=found, narrowed=narrowed)
-        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
+        tell_json(answer)
 
 
 def _agreed(what: str) -> bool:
     """Ask on standard error. Raise BadUsage where nobody can answer."""
     if not sys.stdin.isatty():
         raise BadUsage(f"nobody is here to answer: {what}", "say --yes beforehand, or --no-runs")
-    return click.confirm(what, err=True)
+    return click.confirm(visible(what), err=True)

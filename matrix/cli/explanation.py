@@ -14,6 +14,7 @@ from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.cli import index
 from matrix.cli.options import asked_for, give, json_option, published_option
+from matrix.cli.printing import tell
 
 # What is read of a text: its beginning, and its end, which matters most in a log.
 BEGINNING, END = 64 * 1024, 1024 * 1024
@@ -58,7 +59,7 @@ def read(stream: BinaryIO) -> str:
         end = (end + chunk)[-END:]
     left_out = size - len(beginning) - len(end)
     if left_out:
-        click.echo(
+        tell(
             f"of {size:,} bytes the first {len(beginning):,} and the last {len(end):,} were read, "
             f"{left_out:,} between them were not",
             err=True,

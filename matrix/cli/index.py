@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from matrix.answers import published_answers
+from matrix.cli.printing import tell
 
 
 def current(reports: Path) -> published_answers.Index:
@@ -14,5 +13,5 @@ def current(reports: Path) -> published_answers.Index:
     index, is_current = published_answers.load(reports)
     if not is_current:
         told = f"{published_answers.NAME} is not up to date: it is computed now; `nox -s report` writes it anew"
-        click.echo(told, err=True)
+        tell(told, err=True)
     return index

@@ -13,8 +13,9 @@ from types import FrameType
 import click
 
 import matrix
-from matrix.base import files
+from matrix.base import files, paths
 from matrix.base.errors import MachineError, MatrixError, Terminated
+from matrix.cli.printing import tell
 from matrix.record import published, records
 
 FAULTY, INTERRUPTED, TERMINATED = 1, 130, 143
@@ -106,7 +107,7 @@ def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> N
     if asked and not ctx.resilient_parsing:
         newest = max(records.headers(published.folder()), key=lambda header: header.started, default=None)
         data = f"records until {newest.started[:10]}, suite {str(newest.suite_sha256)[:12]}" if newest else "no records"
-        click.echo(f"tf-groupconv {matrix.__version__}; {data}")
+        tell(f"tf-groupconv {matrix.__version__}; {data}")
         ctx.exit()
 
 
@@ -125,16 +126,17 @@ def main() -> int:
     try:
         cli(standalone_mode=False)
     except click.ClickException as fault:
-        fault.show()
+        shown = io.StringIO()
+        fault.show(shown)
+        tell(shown.getvalue().rstrip("\n"), err=True)
         return fault.exit_code
     except (MatrixError, OSError, KeyboardInterrupt, click.Abort, Terminated) as fault:
         what, cure, code = _told(fault)
     except Exception as fault:  # noqa: BLE001 - whatever it is, it is a fault of ours
-        traceback.print_exc()
-        what, cure, code = f"a fault of this program: {type(fault).__name__}", "report it with the lines above", FAULTY
+        what, cure, code = f"a fault of this program: {type(fault).__name__}: {fault}", _traceback(fault), FAULTY
     else:
         return 0
-    click.echo(f"error: {what}" + (f"\n  {cure}" if cure else ""), err=True)
+    tell(f"error: {what}" + (f"\n  {cure}" if cure else ""), err=True)
     return code
 
 
@@ -150,6 +152,16 @@ def _told(fault: BaseException) -> tuple[str, str, int]:
             return "terminated", GOES_ON, TERMINATED
         case _:
             return "interrupted", GOES_ON, INTERRUPTED
+
+
+def _traceback(fault: Exception) -> str:
+    """Write the traceback to a file, and say what to do with it."""
+    file = paths.LOGS / "traceback.log"
+    try:
+        files.write_whole(file, "".join(traceback.format_exception(fault)).encode("utf-8", "backslashreplace"))
+    except MatrixError:
+        return "report it with what you typed"
+    return f"report it with what you typed, and with {file}"
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from matrix.base import paths
 from matrix.base.errors import BadUsage
+from matrix.cli.printing import tell, tell_json
 from matrix.record import published
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def asked_for(name: str | None, cpu_flags: str | None, *, here: bool) -> Process
 
 def give(answer: object, *, as_json: bool, lines: Iterable[str]) -> None:
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(answer)))
-        return
-    for line in lines:
-        click.echo(line)
+        tell_json(answer)
+    else:
+        tell(*lines)

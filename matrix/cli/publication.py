@@ -22,7 +22,7 @@ from matrix.site import build
 def site(reports: Path, output: Path) -> None:
     """Write the pages from the records: static files, for any web server or to be opened from disk."""
     written = build.build(reports, output)
-    click.echo(f"{written.files} files; open {written.folder / 'index.html'}")
+    say(f"{written.files} files; open {written.folder / 'index.html'}")
     refuse_broken(written.left_out)
 
 

@@ -18,6 +18,7 @@ from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import APPROACHES
 from matrix.cli import index
 from matrix.cli.options import asked_for, give, json_option, published_option
+from matrix.cli.printing import tell
 from matrix.judge.notes import causes
 from matrix.record import contribution
 from matrix.record.records import Mode
@@ -72,7 +73,7 @@ def show(
     recorded = release_records.load(reports, release, backend)
     showing = show_.show(recorded, approach, cell, causes(known_errors.load()))
     if as_script:
-        click.echo(script(show_.reproduction(showing, releases.load(), profile)), nl=False)
+        tell(script(show_.reproduction(showing, releases.load(), profile)).rstrip("\n"))
         return
     chosen = [one for one in showing.shown if profile in {None, one.profile}]
     give(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
@@ -112,6 +113,6 @@ def contribute(file: Path, take: bool, reports: Path, as_json: bool) -> None:
     ours = release_records.load(reports, sent.header.release, "cpu")
     compared = contribution_comparison.compare(sent, ours.judged_runs)
     if take:
-        taken = contribution.take(reports, sent, file)
+        taken = contribution.take(reports, sent)
         compared = msgspec.structs.replace(compared, taken=str(taken))
     give(compared, as_json=as_json, lines=contribution_comparison.lines(compared))

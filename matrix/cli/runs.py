@@ -10,19 +10,18 @@ import click
 from matrix import spine
 from matrix.base.errors import BadRecord, Prevented
 from matrix.base.ids import BACKENDS, Backend, EngineName
-from matrix.base.text import plain
+from matrix.base.text import listed_below, plain
 from matrix.catalog import releases as catalog
 from matrix.catalog.approaches import APPROACHES
 from matrix.cli.options import reports_option
+from matrix.cli.printing import tell
 from matrix.cli.terminal import RELEASES, console, say, tell_summary
 from matrix.plan import shards
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.provision import engines
-from matrix.record import folder
-from matrix.run import merge as merge_
+from matrix.record import folder, quarantine
 from matrix.run.progress import by_question, in_words
-from matrix.speed import speed_merge
 from matrix.suite import catalog as suite
 
 LOOK = "Observe only these cells, and show their outcomes; only whole runs are recorded."
@@ -77,7 +76,7 @@ def run(
     for record in done.unwritten:
         say(f"not recorded: {in_words(record)}", *(f"  {line}" for line in by_question(record)))
     if part:
-        say(f"the shard's records: {part.folder}; to put shards together: python -m matrix merge")
+        say(f"the shard's records: {part.folder}; to put shards together: nox -s merge")
     else:
         tell_summary(spine.refresh(reports), reports)
     # after all else is told, so that whoever only looks at the exit status learns of it too
@@ -122,7 +121,7 @@ def plan(
         with github_output.open("ab") as stream:
             stream.write(b"plan=" + shards.encode(made) + b"\n")
     if as_json:
-        click.echo(shards.encode(made))
+        tell(shards.encode(made).decode())
         return
     every = list(made.every())
     for shard in every:
@@ -141,24 +140,25 @@ def plan(
 @click.option("--plan", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="The output of `plan --json`: runs that no shard brought are shown as not run.")  # fmt: skip
 @reports_option
-def merge(folders: tuple[Path, ...], file: Path | None, reports: Path) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+def merge(folders: tuple[Path, ...], file: Path | None, reports: Path, dry_run: bool) -> None:
     """Put the records of shards together, and judge them.
 
     Each DIR is the folder of a shard, or a folder of such folders.
     """
     planned = shards.read(file) if file else None
-    with folder.holding(reports):
-        timed = speed_merge.choose(folders, reports)
-        merged = merge_.merge(folders, reports, planned)
-        speed_merge.write(timed, reports)
-    say(f"{merged.found} records in {merged.folders} folders, {len(merged.written)} of them new or better than before")
+    together = spine.merge(folders, reports, planned, dry_run=dry_run)
+    merged, timed = together.records, together.timed
+    say(f"{merged.found} records in {merged.folders} folders, {len(merged.better)} of them new or better than before")
     say(*(f"  not run: {one.content.header.run}: {one.content.header.reason}" for one in merged.absent))
     for shard in merged.unplaced:
         say(f"  shard {shard.name}: no record of {shard.backend} came; its {len(shard.runs)} runs stay as they are")
     say(f"{timed.found} speed files, {len(timed.better)} of them new or better than before")
-    tell_summary(spine.refresh(reports), reports)
-    if faults := (*merged.faults, *timed.faults):
-        raise BadRecord("\n  ".join(["these are no records, and were left out:", *map(str, faults)]))
+    if not dry_run:
+        tell_summary(spine.refresh(reports), reports)
+    if together.faults:
+        what = listed_below("these were not believed, and were left out:", [str(fault) for fault in together.faults])
+        raise BadRecord(what, f"copies to look at: {quarantine.FOLDER}" if together.aside else "")
 
 
 def _in_order(backends: Iterable[str]) -> tuple[Backend, ...]:

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from matrix.base.errors import BadRecord
-from matrix.base.text import plain
+from matrix.base.text import plain, visible
 from matrix.judge.verdicts import NEEDS
 from matrix.plan.selection import SETS
 from matrix.report.report import Summary
@@ -22,7 +22,7 @@ RELEASES = f"A release: 2.15.1, a minor: 2.15, a range: 2.5..2.9, or {', '.join(
 
 def say(*lines: str) -> None:
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(visible(line), markup=False, highlight=False)
 
 
 def tell_summary(summary: Summary, reports: Path) -> None:

@@ -29,12 +29,13 @@ def doctor(ready: Backend | None) -> None:
 
 @click.command()
 @click.argument("releases", nargs=-1)
-def update(releases: tuple[str, ...]) -> None:
+@click.option("--dry-run", is_flag=True, help="Ask the index, say what would change, and write nothing.")
+def update(releases: tuple[str, ...], dry_run: bool) -> None:
     """Ask the package index for new releases, and lock the packages of every target again.
 
     With RELEASES, only of their targets.
     """
-    update_.update(releases, say=say)
+    update_.update(releases, say=say, dry_run=dry_run)
 
 
 @click.command()
@@ -48,7 +49,9 @@ def bases(releases: tuple[str, ...], backends: tuple[Backend, ...]) -> None:
 
 
 @click.command()
-def clean() -> None:
+@click.option("--dry-run", is_flag=True, help="Say how much would be removed, and remove nothing.")
+def clean(dry_run: bool) -> None:
     """Remove environments, images and working files; records and reports stay."""
-    freed = sum(engine.clean() for engine in engines.ENGINES.values() if engine.trouble() is None)
-    say(f"{freed / 2**30:.1f} GiB removed")
+    usable = [engine for engine in engines.ENGINES.values() if engine.trouble() is None]
+    freed = sum(engine.clean(dry_run=dry_run) for engine in usable)
+    say(f"{freed / 2**30:.1f} GiB {'at most would be ' if dry_run else ''}removed")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from matrix.base.errors import BadRecord
+from matrix.base.errors import BadData, BadRecord
 from matrix.catalog import known_errors, releases
 from matrix.catalog.known_errors import KnownError
 from matrix.catalog.releases import Catalog
@@ -14,7 +15,7 @@ from matrix.judge.statements import Statements
 from matrix.judge.support import Support
 from matrix.judge.verdicts import Judgement
 from matrix.record import records, speed_records
-from matrix.record.records import Record
+from matrix.record.records import RUNS, Record
 from matrix.record.speed_records import SpeedRun
 
 
@@ -34,16 +35,44 @@ class Judged:
 
 def load(reports: Path) -> Judged:
     """Raise BadData where a file of matrix/data/ is faulty. A broken record is left out."""
-    catalog, known = releases.load(), known_errors.load()
     made, faults = records.readable(reports)
     timed, more_faults = speed_records.readable(reports)
+    judged = conclude(made, timed)
+    return replace(judged, faults=(*faults, *more_faults, *judged.faults))
+
+
+def conclude(made: Sequence[Record], timed: Sequence[SpeedRun]) -> Judged:
+    """Judge these records. Leave out, and name in `faults`, a record that no rule can judge, whatever is wrong with it:
+    one record costs no other its verdict.
+    """
+    try:
+        return _conclude(made, timed)
+    except BadData:
+        raise
+    except Exception:
+        sound, faults = [], []
+        for record in made:
+            try:
+                _conclude([record], [])
+            except Exception as fault:  # noqa: BLE001 - whatever it is, it costs this record alone
+                file = Path(*RUNS.place(record))
+                faults.append(BadRecord(f"{file}: cannot be judged: {type(fault).__name__}: {fault}", file=file))
+            else:
+                sound.append(record)
+        if not faults:
+            raise
+        return replace(_conclude(sound, timed), faults=tuple(faults))
+
+
+def _conclude(made: Sequence[Record], timed: Sequence[SpeedRun]) -> Judged:
+    catalog, known = releases.load(), known_errors.load()
     judgements = verdicts.judge(made)
     return Judged(
         catalog=catalog,
         known=known,
         records=tuple(made),
         timed=tuple(timed),
-        faults=(*faults, *more_faults),
+        faults=(),
         judgements=tuple(judgements),
         support=support.build(catalog, made, judgements, known, timed),
         statements=statements.build(catalog, judgements, made),

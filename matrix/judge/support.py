@@ -20,7 +20,7 @@ from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.notes import causes, notes
 from matrix.judge.verdicts import Answer, Judgement, Need, Question, VerdictWord
 from matrix.record import records, speed_records
-from matrix.record.records import Error, Evidence, Record, Status
+from matrix.record.records import Error, Evidence, Record, Release, Status
 from matrix.record.speed_records import Direction, SpeedRun
 from matrix.speed.comparisons import shown
 from matrix.speed.speed_stream import DENSE
@@ -45,7 +45,7 @@ class RunEntry(Strict, frozen=True, kw_only=True):
     """
 
     run: str
-    release: str
+    release: Release
     backend: Backend
     profile: str
     host_class: str
@@ -97,7 +97,7 @@ class Speed(Strict, frozen=True, kw_only=True):
 class Verdict(Strict, frozen=True, kw_only=True):
     """An entry of the table. `deciding`: the observations that it rests on, as `run/approach/mode/check/case`."""
 
-    release: str
+    release: Release
     backend: Backend
     profile: str
     host_class: str

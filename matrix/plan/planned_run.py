@@ -59,10 +59,14 @@ class PlannedRun:
 
     @property
     def cells(self) -> tuple[CellId, ...]:
-        """The suite's cells of the approaches that the profile can affect; on an emulator only the core."""
-        cells = suite.planned_cells() if self.virtual_device else suite.cells()
-        approaches = self.profile.approaches or APPROACHES
-        return tuple(cell for cell in cells if cell.approach in approaches and (not self.emulator or cell in _core()))
+        return cells_of(self.profile, planned=self.virtual_device is not None, emulated=self.emulator is not None)
+
+
+def cells_of(profile: Profile, *, planned: bool, emulated: bool) -> tuple[CellId, ...]:
+    """Return the suite's cells of the approaches that the profile can affect; on an emulator only the core."""
+    cells = suite.planned_cells() if planned else suite.cells()
+    approaches = profile.approaches or APPROACHES
+    return tuple(cell for cell in cells if cell.approach in approaches and (not emulated or cell in _core()))
 
 
 def core_patterns(approaches: Iterable[str]) -> tuple[str, ...]:

@@ -44,7 +44,5 @@ def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tup
                 and not (profile.needs_device and host.facts(backend).gpu is None)
             ]
     if not planned:
-        raise BadUsage(
-            "no release of the catalog has these profiles on these backends", "see: python -m matrix run --help"
-        )
+        raise BadUsage("no release of the catalog has these profiles on these backends", "see: tf-groupconv run --help")
     return tuple(planned)

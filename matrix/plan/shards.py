@@ -31,6 +31,7 @@ from matrix.record import records
 # GitHub's limits: the jobs that one matrix of a workflow starts, and the time of a job on a runner of GitHub's.
 MOST_JOBS = 256
 MOST_SECONDS = 6 * 3600
+ANEW = "make it anew: nox -s plan -- --json"
 MOST_BYTES = 16 * 2**20
 
 Seconds = Callable[[Run], float]
@@ -42,7 +43,7 @@ class Shard(Strict, frozen=True, kw_only=True):
     number: Annotated[int, Meta(ge=1, le=MOST_JOBS)]
     of: Annotated[int, Meta(ge=1, le=MOST_JOBS)]
     backend: Backend
-    seconds: Annotated[int, Meta(ge=0)]
+    seconds: Annotated[int, Meta(ge=0, le=10**9)]
     runs: Annotated[list[records.RunId], Meta(min_length=1)]
 
     @property
@@ -148,9 +149,12 @@ def read(file: Path) -> Plan:
             data = stream.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise BadRecord(f"{file}: is larger than {MOST_BYTES // 2**20} MiB")
-        return msgspec.json.decode(data, type=Plan)
+        plan_ = msgspec.json.decode(data, type=Plan)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        raise BadRecord(f"{file}: {fault}", "make it anew: python -m matrix plan --json") from None
+        raise BadRecord(f"{file}: {fault}", ANEW) from None
+    if lacking := set(get_args(How)) - plan_.suite_sha256.keys():
+        raise BadRecord(f"{file}: names no suite of the runs that are {', '.join(sorted(lacking))}", ANEW)
+    return plan_
 
 
 def _jobs(planned: Sequence[PlannedRun], shards: int, seconds: Seconds) -> list[_Job]:

@@ -49,8 +49,12 @@ def examine() -> Iterator[Finding]:
         ]
         found = interpreters.find(version)
         what = f"CPython {version}: {found or 'not here'} (TensorFlow {', '.join(users)})"
+        if not found and interpreters.can_fetch(version):
+            what += "; uv fetches it for a run, where the network allows"
         debians = "; the engine docker takes Debian's" if version in debian_systems.PYTHONS.values() else ""
-        yield _finding(ok=found is not None, what=what, cure=f"{interpreters.cure(version)}{debians}")
+        yield _finding(
+            ok=bool(found) or interpreters.can_fetch(version), what=what, cure=f"{interpreters.cure(version)}{debians}"
+        )
 
     yield _any_gpu()
     yield _disk()

@@ -191,6 +191,11 @@ def _remove_where(chosen: Callable[[str], bool]) -> None:
             remove(str(image.id))
 
 
+def size_of_all() -> int:
+    """Return the bytes of every image of the project; layers that several share count several times."""
+    return sum(int(image.attrs["Size"]) for image in listed(label=PROJECT))
+
+
 def remove_all() -> int:
     """Remove every image of the project that is not in use, and return how many bytes came free."""
     client = connect()

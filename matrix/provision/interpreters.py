@@ -52,11 +52,15 @@ def get(version: str) -> Path:
     """Find an installed CPython of this minor version, else let uv fetch it. Raise MachineError with the cure."""
     if found := find(version):
         return found
-    if tuple(map(int, version.split("."))) >= UV_DOWNLOADS_FROM and uv("python", "install", version).returncode == 0:
+    if can_fetch(version) and uv("python", "install", version).returncode == 0:
         find.cache_clear()
         if found := find(version):
             return found
     raise MachineError(f"CPython {version} is not on this machine and could not be fetched", cure(version))
+
+
+def can_fetch(version: str) -> bool:
+    return tuple(map(int, version.split("."))) >= UV_DOWNLOADS_FROM
 
 
 def cure(version: str) -> str:

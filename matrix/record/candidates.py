@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from matrix.base.errors import BadRecord
+from matrix.base.errors import BadRecord, BadUsage
 from matrix.base.files import write_whole
 from matrix.base.grouping import grouped
-from matrix.base.text import listed_below
 from matrix.record.file_format import FileFormat, Place
 
 T = TypeVar("T")
@@ -30,10 +29,19 @@ class Candidate(Generic[T]):
 
 
 def shards_in(folder: Path) -> list[Path]:
-    """Return `folder` if it holds runs, else those of its folders that do: GitHub puts each artifact into its own."""
-    if (folder / "runs").is_dir():
-        return [folder]
-    return sorted(child for child in folder.iterdir() if (child / "runs").is_dir())
+    """Return `folder` if it holds runs, else those of its folders that do: GitHub puts each artifact into its own.
+
+    Raise BadUsage where there is none. A link is no folder of a shard.
+    """
+    try:
+        found = [one for one in (folder, *sorted(folder.iterdir())) if (one / "runs").is_dir() and not one.is_symlink()]
+    except OSError as fault:
+        raise BadUsage(f"{folder} cannot be read: {fault.strerror}", "name the folder of a shard") from fault
+    if not found:
+        raise BadUsage(
+            f"{folder} holds no runs, nor does a folder in it", "name the folder that a shard wrote: shards/1-of-2"
+        )
+    return found[:1] if found[0] == folder else found
 
 
 def read(files: Sequence[Path], format_: FileFormat[T]) -> tuple[list[Candidate[T]], tuple[BadRecord, ...]]:
@@ -50,11 +58,12 @@ def choose(
     reports: Path,
     format_: FileFormat[T],
     worth: Callable[[T, Sequence[T]], tuple[Any, ...]],
-) -> list[Candidate[T]]:
-    """Return the candidates that should be published in `reports`: at most one for each place.
+) -> tuple[list[Candidate[T]], list[BadRecord]]:
+    """Return the candidates that should be published in `reports`, at most one for each place, and why others are not.
 
     `worth` rates a candidate among all candidates for its place, and the greatest is chosen; the file that is published
-    there already is a candidate too. Raise BadRecord where two of equal worth differ in content.
+    there already is a candidate too. Where two of equal worth differ in content, what is published stays, and nothing
+    is published where nothing was.
     """
     best, ties = [], []
     for place, found_there in sorted(grouped(found, lambda candidate: candidate.place).items()):
@@ -66,16 +75,13 @@ def choose(
         greatest = max(worths)
         first, *equals = [candidate for candidate, rate in zip(candidates, worths, strict=True) if rate == greatest]
         data = format_.encode(first.content)
-        ties += [
-            f"{place.run}: {first.file} and {other.file}" for other in equals if format_.encode(other.content) != data
-        ]
-        if not published or format_.encode(published[0].content) != data:
+        differing = [other for other in equals if format_.encode(other.content) != data]
+        for other in differing:
+            what = f"{other.file}: which is the newer is open, this or {first.file}"
+            ties.append(BadRecord(what, "keep one of the two, remove the other", file=other.file))
+        if not differing and (not published or format_.encode(published[0].content) != data):
             best.append(first)
-    if ties:
-        raise BadRecord(
-            listed_below("which of these is the newer is open:", ties), "keep one of the two, remove the other"
-        )
-    return best
+    return best, ties
 
 
 def write(candidates: Iterable[Candidate[T]], reports: Path, format_: FileFormat[T]) -> None:

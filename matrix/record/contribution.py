@@ -7,7 +7,6 @@ verdict looks. Like every record it is hostile input: sizes are capped, and ever
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,8 +18,8 @@ from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
-from matrix.record import file_format, records
-from matrix.record.records import Host, Name, Observation, Sha256
+from matrix.record import dates, file_format, host, records
+from matrix.record.records import Host, Name, Observation, Release, Sha256
 
 FOLDER = "contributed"
 MAX_SIZE = 1024 * 1024
@@ -30,7 +29,7 @@ Settings = Annotated[dict[Name, Annotated[str, Meta(max_length=500)]], Meta(max_
 class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="contributed/1"):  # fmt: skip
     """Line 1: the environment, as the probe found it. `environment`: variables that change what TensorFlow does."""
 
-    release: Annotated[str, Meta(pattern=ids.exactly(ids.RELEASE))]
+    release: Release
     python: Name
     platform: Name
     made: Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
@@ -44,9 +43,10 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="contrib
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """A contributed record that passed the checks. `name` follows from its content: it is not taken twice."""
+    """A contributed record, and the bytes that passed the checks. `name` follows from these: it is not taken twice."""
 
     name: str
+    data: bytes
     header: Header
     observations: tuple[Observation, ...]
 
@@ -57,11 +57,10 @@ def read(file: Path) -> Contribution:
         data = file_format.read_at_most(file, MAX_SIZE + 1)
         header, observations = decode(data)
     except BadRecord as fault:
-        raise BadRecord(f"{file}: {fault}", "make it with the probe: nox -s ask -- probe") from None
+        raise BadRecord(f"{file}: {fault}", "make it with the probe: tf-groupconv probe") from None
     digest = hashlib.sha256(data).hexdigest()[:12]
-    return Contribution(
-        name=f"tf{header.release}-{header.host.host_class}-{digest}", header=header, observations=observations
-    )
+    name = f"tf{header.release}-{header.host.host_class}-{digest}"
+    return Contribution(name=name, data=data, header=header, observations=observations)
 
 
 def decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
@@ -72,6 +71,9 @@ def decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
     header = records.decode_line(_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
+    dates.check(header.made)
+    if not host.is_of_its_class(header.host):
+        raise BadRecord(f"line 1: the host class {header.host.host_class} is not that of the flags that it names")
     observations = records.decode_observations(rest)
     if len({one.cell for one in observations}) != len(observations):
         raise BadRecord("a cell is observed twice")
@@ -82,20 +84,22 @@ def decode(data: bytes) -> tuple[Header, tuple[Observation, ...]]:
     return header, observations
 
 
-def take(reports: Path, contribution: Contribution, source: Path) -> Path:
-    """Copy the file to its place below `reports`, byte for byte."""
+def take(reports: Path, contribution: Contribution) -> Path:
+    """Write what was checked to its place below `reports`, byte for byte."""
     target = reports / FOLDER / f"{contribution.name}.jsonl"
-    write_whole(target, source.read_bytes())
+    write_whole(target, contribution.data)
     return target
 
 
-def read_all(reports: Path) -> Iterator[Contribution]:
-    """Yield the contributions that were taken, and leave out those that cannot be read."""
+def read_all(reports: Path) -> tuple[list[Contribution], list[BadRecord]]:
+    """Return the contributions that were taken, and why the others cannot be read."""
+    found, faults = [], []
     for file in sorted((reports / FOLDER).glob("*.jsonl")):
         try:
-            yield read(file)
-        except BadRecord:
-            continue
+            found.append(read(file))
+        except BadRecord as fault:
+            faults.append(fault)
+    return found, faults
 
 
 _decoder = msgspec.json.Decoder(Header)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from matrix.base.errors import BadRecord
+from matrix.base.errors import BadRecord, MachineError
 from matrix.base.files import write_whole
 from matrix.base.ids import EngineName
 
@@ -45,13 +45,21 @@ class FileFormat(Generic[T]):
     def read(self, file: Path) -> T:
         """Raise BadRecord where the file is too large, truncated, of another format, or not in the place it names."""
         try:
-            content = self.decode(read_at_most(file, self.most_bytes + 1))
+            content = self.decode(self.start_of(file, self.most_bytes + 1))
         except BadRecord as fault:
-            raise BadRecord(f"{file}: {fault}") from None
+            raise BadRecord(f"{file}: {fault}", file=file) from None
         host_class, engine, run = self.place(content)
         if file.parts[-3:] != (host_class, engine, f"{run}{self.ending}"):
-            raise BadRecord(f"{file}: says that it belongs at {host_class}/{engine}/{run}{self.ending}")
+            raise BadRecord(f"{file}: says that it belongs at {host_class}/{engine}/{run}{self.ending}", file=file)
         return content
+
+    def start_of(self, file: Path, size: int) -> bytes:
+        """Return the first `size` bytes. Raise BadRecord where the file, or a folder from `runs` down to it, is a link:
+        a link could lead anywhere.
+        """
+        if linked := next((folder for folder in file.parents[:3] if folder.is_symlink()), None):
+            raise BadRecord(f"{linked.name} is a link, which is not followed")
+        return read_at_most(file, size)
 
     def read_valid(self, files: Iterable[Path]) -> tuple[dict[Path, T], tuple[BadRecord, ...]]:
         """Return the content of each file that can be read, and why the other files cannot."""
@@ -76,6 +84,8 @@ class FileFormat(Generic[T]):
         data = self.encode(content)
         self.decode(data)
         target = self.path(reports, *self.place(content))
+        if linked := next((folder for folder in target.parents[:3] if folder.is_symlink()), None):
+            raise MachineError(f"{linked} is a link, through which nothing is written", "put a folder in its place")
         if target.is_symlink() or target.exists():
             try:
                 self.read(target)

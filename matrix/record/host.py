@@ -132,6 +132,18 @@ def rung(isa: str) -> int:
     return ISAS.index(isa) if isa in ISAS else len(ISAS)
 
 
+def is_of_its_class(host: Host) -> bool:
+    """Say whether the flags, the vendor and the GPU that a record names give the host class that it names. Arm's
+    classes, which are emulated only, follow from no flags; older records do not name the vendor.
+    """
+    architecture, _, rest = host.host_class.partition("-")
+    if host.gpu or architecture in {"cuda", "rocm"}:
+        return host.gpu is not None and architecture in {"cuda", "rocm"}
+    vendors = [host.vendor] if host.vendor else [None, *VENDORS]
+    found = {cpu_class(host.cpu_flags, vendor).partition("-")[2] for vendor in vendors}
+    return architecture != "x86" or rest.removesuffix(EMULATED) in found
+
+
 def isa_said(onednn_isa: str) -> str:
     """Return the ISA that oneDNN's own words name. A cap makes it a lower one than the processor's class names."""
     return next((isa for pattern, isa in SAID if re.search(pattern, onednn_isa)), "base")

@@ -7,7 +7,6 @@ against the types below. `matrix/data/schema/run-1.json` is generated from them.
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,9 @@ from matrix.base import ids
 from matrix.base.errors import BadRecord
 from matrix.base.ids import EngineName
 from matrix.base.structs import Strict
-from matrix.record.file_format import FileFormat, Place, read_at_most
+from matrix.record import dates
+from matrix.record.file_format import FileFormat, Place
+from matrix.suite import catalog as suite
 
 T = TypeVar("T")
 CellId = tuple[str, str, str, str]
@@ -52,12 +53,15 @@ Source = Literal[
 Id = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,39}"))]
 # geometry / epilogue / dtype / layout
 CaseId = Annotated[str, Meta(pattern=ids.exactly(r"[a-z0-9][a-z0-9-]{0,59}(?:/[a-z0-9][a-z0-9_]{0,19}){3}"))]
-ProfileName = Annotated[str, Meta(pattern=ids.exactly(ids.PROFILE), max_length=60)]
+ProfileName = Annotated[str, Meta(pattern=ids.exactly(ids.PROFILE))]
+Release = Annotated[str, Meta(pattern=ids.exactly(ids.RELEASE))]
 RunId = Annotated[str, Meta(pattern=ids.exactly(ids.without_names(ids.RUN_ID)))]
 Line = Annotated[str, Meta(max_length=300)]
 Sha256 = Annotated[str, Meta(pattern=ids.exactly("[0-9a-f]{64}"))]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Started = Annotated[str, Meta(pattern=ids.exactly("[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"))]
+# A run is ended long before it has taken a week.
+WallTime = Annotated[float, Meta(ge=0, le=7 * 24 * 3600)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 # operation -> device -> dtypes
 Kernels = Annotated[
@@ -141,7 +145,7 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     reason: Line | None = None
     machine: bool | None = None
     same_as: RunId | None = None
-    seconds: Annotated[float, Meta(ge=0)] | None = None
+    seconds: WallTime | None = None
     packages: Annotated[dict[Name, Name], Meta(max_length=200)] | None = None
     recipe_sha256: Sha256 | None = None
     lock_sha256: Sha256 | None = None
@@ -186,7 +190,7 @@ def headers(reports: Path) -> Iterator[Header]:
     """Line 1 of every record whose line 1 can be read; broken records are passed over."""
     for file in files(reports):
         with contextlib.suppress(BadRecord):
-            yield decode_line(_header_decoder, read_at_most(file, MAX_LINE).partition(b"\n")[0])
+            yield decode_line(_header_decoder, RUNS.start_of(file, MAX_LINE).partition(b"\n")[0])
 
 
 def encode(record: Record) -> bytes:
@@ -203,19 +207,32 @@ def decode(data: bytes) -> Record:
     header = decode_line(_header_decoder, first, 1)
     if len(rest) != header.observations:
         raise BadRecord(f"line 1 promises {header.observations} observations, {len(rest)} follow")
+    try:
+        _check(header)
+    except BadRecord as fault:
+        raise BadRecord(f"line 1: {fault}") from None
+    observations = decode_observations(rest)
+    if strangers := {one.approach for one in observations} - suite.APPROACHES.keys():
+        raise BadRecord(f"names approaches that this suite does not know: {', '.join(sorted(strangers)[:5])}")
+    return Record(header=header, observations=observations)
+
+
+def _check(header: Header) -> None:
+    """Raise BadRecord where the keys of line 1 contradict each other."""
     run = ids.parse_run(header.run)
     named = (header.release, header.backend, header.profile)
     if named != (run.target.release, run.target.backend, run.profile):
-        raise BadRecord(f"line 1: the run {header.run} is not of {' '.join(named)}")
+        raise BadRecord(f"the run {header.run} is not of {' '.join(named)}")
     if header.same_as and ids.parse_run(header.same_as).target != run.target:
-        raise BadRecord(f"line 1: {header.same_as} is not of the same target")
+        raise BadRecord(f"{header.same_as} is not of the same target")
     if header.status != "complete" and not (header.reason or header.same_as):
-        raise BadRecord(f"line 1: status {header.status} has no reason")
-    try:
-        datetime.datetime.fromisoformat(header.started)
-    except ValueError as fault:
-        raise BadRecord(f"line 1: it started at no time: {fault}") from None
-    return Record(header=header, observations=decode_observations(rest))
+        raise BadRecord(f"status {header.status} has no reason")
+    if header.backend == "cpu" and (header.host.gpu or header.planned_for):
+        raise BadRecord("a run on the processor names a GPU")
+    says_something = header.status in {"complete", "partial", "not_imported"} or header.same_as
+    if says_something and not (header.suite_sha256 and header.lock_sha256):
+        raise BadRecord("suite and lock must have their hashes, or nobody knows what was run")
+    dates.check(header.started)
 
 
 def decode_observations(lines: Sequence[bytes]) -> tuple[Observation, ...]:

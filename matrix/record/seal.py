@@ -27,6 +27,8 @@ def seal(reports: Path, readme: Path | None) -> Path:
     """Write the list of the published files and the README beside `reports`; its names are relative to that folder."""
     beside = reports.resolve().parent
     files = [*_published(reports), *([readme.resolve()] if readme else [])]
+    if not files:
+        raise BadRecord(f"{reports} holds nothing that could be published", "make some: nox -s matrix")
     for file in files:
         if file.is_symlink() or not file.is_file():
             raise BadRecord(f"{file} is no plain file, and cannot be published", "remove it")
@@ -36,7 +38,9 @@ def seal(reports: Path, readme: Path | None) -> Path:
 
 
 def check(list_: Path) -> int:
-    """Return how many files the list names. Raise BadRecord where a file differs from it, or is missing from it."""
+    """Return how many files the list names. Raise BadRecord unless the list and these files are all that its folder
+    holds: whoever copies the folder copies hidden files too.
+    """
     with list_.open("rb") as stream:
         data = stream.read(MOST_BYTES + 1)
     text = data.decode("utf-8", "replace")
@@ -45,23 +49,22 @@ def check(list_: Path) -> int:
     if len(data) > MOST_BYTES or not listed or not all_lines_match:
         raise BadRecord(f"{list_} is no list as sha256sum writes it", "make it anew: nox -s seal")
     folder = list_.resolve().parent
-    faults, checked_folders = [], set()
+    faults = []
     for name, sha256 in listed.items():
-        top, *below = name.split("/")
-        if name.startswith("/") or ".." in (top, *below):
+        if name.startswith("/") or ".." in name.split("/"):
             faults.append(f"{name}: leads out of the folder")
             continue
-        if below:
-            checked_folders.add(top)
         file = folder / name
         if file.is_symlink() or not file.is_file():
             faults.append(f"{name}: is not there, or no plain file")
         elif _sha256(file) != sha256:
             faults.append(f"{name}: is another file")
-    there = {str(file.relative_to(folder)) for top in checked_folders for file in _published(folder / top)}
-    faults += [f"{name}: is not on the list" for name in sorted(there - listed.keys())]
+    there = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()}
+    beside = sorted(there - listed.keys() - {list_.name})
+    faults += [f"{name}: is not on the list" for name in beside]
     if faults:
-        raise BadRecord(listed_below(f"{list_} is not of these files:", faults))
+        cure = "verify in a folder that holds nothing else, as it was downloaded" if beside else ""
+        raise BadRecord(listed_below(f"{list_} is not of these files:", faults), cure)
     return len(listed)
 
 

@@ -6,20 +6,21 @@ capped before it is decoded, and all of it is checked against the types below.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from packaging.version import InvalidVersion, Version
 
 from matrix.base import files, ids
 from matrix.base.errors import BadRecord
 from matrix.base.ids import EngineName
 from matrix.base.structs import Strict
+from matrix.record import dates
 from matrix.record.file_format import FileFormat, Place
-from matrix.record.records import Count, Error, Host, Id, Mode, Name, ProfileName, Sha256, Started
+from matrix.record.records import Count, Error, Host, Id, Mode, Name, ProfileName, Sha256, Started, WallTime
 
 MAX_FILE = 8 * 2**20
 ENDING = ".speed.json"
@@ -106,6 +107,10 @@ class Ratio(Strict, frozen=True, kw_only=True):
     word: Word
     before: Interval | None = None
 
+    def __post_init__(self) -> None:
+        # Whatever a file says, the word follows from the interval.
+        msgspec.structs.force_setattr(self, "word", word(self.interval))
+
 
 class Floor(Strict, frozen=True, kw_only=True):
     """The least time that the core could take: its operations divided by the peak, or its bytes divided by the
@@ -165,7 +170,7 @@ class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed
     peer: Id | None = None
     engine: EngineName
     started: Started
-    seconds: Annotated[float, Meta(ge=0)]
+    seconds: WallTime
     packages: Annotated[dict[Name, Name], Meta(max_length=200)]
     recipe_sha256: Sha256
     lock_sha256: Sha256
@@ -194,11 +199,13 @@ def decode(data: bytes) -> SpeedRun:
         raise BadRecord(f"is larger than {MAX_FILE // 2**20} MiB")
     try:
         run = _decoder.decode(data)
-        datetime.datetime.fromisoformat(run.started)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise BadRecord(str(fault)) from None
-    except ValueError as fault:
-        raise BadRecord(f"it started at no time: {fault}") from None
+    dates.check(run.started)
+    try:
+        Version(run.release)
+    except InvalidVersion:
+        raise BadRecord(f"its release {run.release} is no version") from None
     is_peer = run.run.startswith("peer-")
     if (run.peer is not None, run.profile is None) != (is_peer, is_peer):
         raise BadRecord(f"{run.run} is of neither a profile nor a peer, or of both")

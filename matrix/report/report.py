@@ -19,7 +19,7 @@ from matrix.judge.judged import load
 from matrix.judge.support import Support
 from matrix.judge.verdicts import judged_runs
 from matrix.record import contribution
-from matrix.report import claim_table, speed_tables, statement_tables
+from matrix.report import claim_table, short_answer, speed_tables, statement_tables
 from matrix.report.executed_plans import executed_plans
 from matrix.report.markdown import render
 from matrix.report.support_table import WORDS, Short, headline, meanings, sections, shorts
@@ -55,17 +55,20 @@ def report(reports: Path, readme: Path | None) -> Summary:
     short_tables = tuple(shorts(support, judged.judgements, judged.catalog))
     tables, notes = sections(support)
     speed = comparisons.places(judged.timed, judged.catalog)
-    contributions = list(contribution.read_all(reports))
+    contributions, refused = contribution.read_all(reports)
+    faults = (*judged.faults, *refused)
     ours = judged_runs(judged.records) if contributions else []
-    sentences = headline(support, judged.records, broken=len(judged.faults))
-    common = {"headline": sentences, "shorts": short_tables, **speed_tables.FOR_TEMPLATES}
+    sentences = headline(support, judged.records, broken=len(faults))
+    defaults = {run.same_as or run.run for run in support.runs if run.profile == "default"}
     evidence = statement_tables.EVIDENCE
     support_page = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=APPROACHES, support=support,
                           words=WORDS, profiles=judged.catalog.profiles, errors=meanings(support, judged.known),
                           since=statement_tables.since(statements.statements), evidence=evidence,
                           claims=claim_table.rows(answers.claims), executed=list(executed_plans(judged.records)),
                           contributed=[contribution_comparison.compare(one, ours) for one in contributions],
-                          speed=speed, **common)  # fmt: skip
+                          speed=speed, shorts=short_tables,
+                          fastest=[found for place in speed if (found := comparisons.fast(place, defaults))],
+                          programs=short_answer.PROGRAMS, headline=sentences, **speed_tables.FOR_TEMPLATES)  # fmt: skip
     cases = render("CASES.md.jinja", cases=statement_tables.cases(statements.cases), evidence=evidence)
     changes = render("CHANGES.md.jinja", changed=statement_tables.changed(statements.changes), evidence=evidence,
                      what=statement_tables.CHANGES)  # fmt: skip
@@ -78,14 +81,15 @@ def report(reports: Path, readme: Path | None) -> Summary:
         reports / published_answers.NAME: published_answers.encode(answers),
     }
     if readme:
-        defaults = {run.same_as or run.run for run in support.runs if run.profile == "default"}
-        fast = [found for place in speed if (found := comparisons.fast(place, defaults))]
-        files[readme] = _with_block(readme, render("README.md.jinja", speed=fast, **common))
+        advised = short_answer.advise(short_tables, speed, judged.catalog)
+        measured_on = dict.fromkeys(name for row in advised for name in row.measured_on)
+        block = render("README.md.jinja", advised=advised, measured_on=measured_on, headline=sentences)
+        files[readme] = _with_block(readme, block)
     written = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
     for path in written:
         write_whole(path, files[path])
     marks = tuple(landmarks.contradictions(judged.catalog, statements.statements))
-    return Summary(support=support, headline=sentences, shorts=short_tables, faults=judged.faults, marks=marks,
+    return Summary(support=support, headline=sentences, shorts=short_tables, faults=faults, marks=marks,
                    written=tuple(written))  # fmt: skip
 
 

@@ -1,113 +1,160 @@
 """Puts the records of many machines together: the newest valid attempt at each run, `not_run` where there is none.
 
-Records from elsewhere are hostile input. Nothing is written before all of them are known to be comparable. The same
-folders always give the same result.
+Records from elsewhere are hostile input. What contradicts itself or the plan, and what differs from most shards, is
+left out and named; the rest is merged. The same folders always give the same result.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Literal
 
 from matrix.base import ids
-from matrix.base.errors import BadRecord
-from matrix.base.ids import How
+from matrix.base.errors import BadRecord, NotBuilt
+from matrix.base.grouping import grouped
 from matrix.base.text import listed_below
+from matrix.catalog import locks, releases
 from matrix.plan.due import LASTING
 from matrix.plan.shards import Plan, Shard
 from matrix.record import candidates, records
 from matrix.record.candidates import Candidate
 from matrix.record.records import RUNS, Header, Record
+from matrix.run.admission import contradiction, is_of_today
 
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """What merging has found and written.
+    """What merging has found, and what is to be written.
 
-    `written`: records that are new, or worth more than those that stood there. `absent`: runs written as `not_run`,
-    since no shard brought them. `unplaced`: shards that brought nothing, as all shards of their backend did, so that no
-    host class is known to show their runs under. `faults`: why files were left out.
+    `better`: records that are new, or worth more than those that stand there. `absent`: runs to be written as
+    `not_run`, since no shard brought them. `unplaced`: shards that brought nothing, as all shards of their backend did,
+    so that no host class is known to show their runs under. `faults`: why files were left out.
     """
 
     folders: int
     found: int
-    written: tuple[Candidate[Record], ...]
+    better: tuple[Candidate[Record], ...]
     absent: tuple[Candidate[Record], ...]
     unplaced: tuple[Shard, ...]
     faults: tuple[BadRecord, ...]
 
 
-def merge(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
-    """Write to `reports` the records that the shards in these folders made, unless the records there are worth more.
+def choose(folders: Iterable[Path], reports: Path, plan: Plan | None) -> Merged:
+    """Choose the records of the shards in these folders that are worth more than those in `reports`. Write nothing.
 
-    Raise BadRecord, and write nothing, where records are not comparable or where it is open which of two is newer.
+    Raise BadRecord where the shards are at odds, and no majority tells which of them are right.
     """
     shards = [shard for folder in folders for shard in candidates.shards_in(folder)]
     found, faults = candidates.read([file for shard in shards for file in RUNS.files(shard)], RUNS)
-    _check_comparable(found, plan)
-    absent, unplaced = _absent(plan, [candidate.content.header for candidate in found]) if plan else ([], [])
-    written = candidates.choose([*found, *absent], reports, RUNS, _worth)
-    candidates.write(written, reports, RUNS)
+    comparable, refused = _comparable(found, plan)
+    absent, unplaced = _absent(plan, [candidate.content.header for candidate in comparable]) if plan else ([], [])
+    better, ties = candidates.choose([*comparable, *absent], reports, RUNS, _worth)
     lacking = {candidate.place for candidate in absent}
     return Merged(
         folders=len(shards),
         found=len(found),
-        written=tuple(attempt for attempt in written if attempt.place not in lacking),
-        absent=tuple(attempt for attempt in written if attempt.place in lacking),
+        better=tuple(attempt for attempt in better if attempt.place not in lacking),
+        absent=tuple(attempt for attempt in better if attempt.place in lacking),
         unplaced=tuple(unplaced),
-        faults=faults,
+        faults=(*faults, *refused, *ties),
     )
 
 
-def _worth(record: Record, _rivals: Sequence[Record]) -> tuple[int, str, bytes]:
-    """Prefer the record that says more, then the newer one. Among records that say nothing any will do."""
-    header = record.header
-    if header.status in LASTING or header.same_as:
-        return 2, header.started, b""
-    if header.status == "partial":
-        return 1, header.started, b""
-    return 0, header.started, records.encode(record)
+def write(merged: Merged, reports: Path) -> None:
+    candidates.write([*merged.better, *merged.absent], reports, RUNS)
 
 
-def _check_comparable(found: Sequence[Candidate[Record]], plan: Plan | None) -> None:
-    """Raise BadRecord unless all records are of one suite, the records of a target of one lock, and all were planned.
+def _worth(record: Record, rivals: Sequence[Record]) -> tuple[int, bool, int, str, bytes]:
+    """Prefer the record that says more, then the newer one. Among records that say nothing any will do.
 
-    Executed, on-GPU and planned runs have a suite hash each. A target has two locks where only some of the machines
-    have its GPU: without the GPU its libraries are left out.
+    What is complete is known for the present suite alone (`contradiction` has looked): another suite's record takes no
+    place of a record of the present suite, nor of one that observed more. A target that was imported can be imported: a
+    record that says otherwise of the same lock says less.
     """
+    header = record.header
+    if header.status == "not_imported":
+        imported = {rival.header.lock_sha256 for rival in rivals if rival.header.status == "complete"}
+        return 1 if header.lock_sha256 in imported else 2, False, 0, header.started, b""
+    if header.status in LASTING:
+        known = is_of_today(header)
+        return 2, known, 0 if known else header.observations, header.started, b""
+    if header.same_as:
+        return 2, False, 0, header.started, b""
+    if header.status == "partial":
+        return 1, False, 0, header.started, b""
+    return 0, False, 0, header.started, records.encode(record)
+
+
+def _comparable(
+    found: Sequence[Candidate[Record]], plan: Plan | None
+) -> tuple[list[Candidate[Record]], list[BadRecord]]:
+    """Return the records that are believed, of one suite, a target's of one lock; and why each other is left out."""
+    catalog, believed, faults = releases.load(), list[Candidate[Record]](), list[BadRecord]()
+    # A planned target may bring a run that was not asked for: the run that `default` is another name of.
     planned = {run.partition("+")[0] for shard in plan.every() for run in shard.runs} if plan else set()
-    suites: dict[How, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    locks: dict[tuple[str, bool], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    unplanned = []
     for candidate in found:
-        header, target = candidate.content.header, candidate.content.header.run.partition("+")[0]
-        if header.suite_sha256:
-            suites[header.how][header.suite_sha256].append(candidate.file)
-        if header.lock_sha256:
-            locks[target, header.planned_for is None][header.lock_sha256].append(candidate.file)
-        # A planned target may bring a run that was not asked for: the run that `default` is another name of.
-        if plan and target not in planned:
-            unplanned.append(f"not planned: {candidate.file}")
-    differences: list[str] = []
-    for how in get_args(How):
-        wanted = plan.suite_sha256[how] if plan else None
-        if len(suites[how]) > 1 or (wanted and suites[how].keys() - {wanted}):
-            differences += _listed("suite", {suite: files for suite, files in suites[how].items() if suite != wanted})
-    for (target, _), by_lock in locks.items():
-        if len(by_lock) > 1:
-            differences += _listed(f"{target}: lock", by_lock)
-    if differences or unplanned:
-        raise BadRecord(
-            listed_below("these records are not comparable, and none was written:", [*differences, *unplanned]),
-            "make them again from one checkout, or merge those that belong together",
-        )
+        is_planned = not plan or candidate.content.header.run.partition("+")[0] in planned
+        if why := contradiction(candidate.content, catalog) if is_planned else "it was not planned":
+            faults.append(BadRecord(f"{candidate.file}: {why}", file=candidate.file))
+        else:
+            believed.append(candidate)
+    # Executed, on-GPU and planned runs have a suite hash each.
+    for how, those in grouped(believed, lambda one: one.content.header.how).items():
+        faults += _at_odds("suite", those, "suite_sha256", plan.suite_sha256.get(how) if plan else None)
+    believed = _without(believed, faults)
+    # A target has two locks where only some of the machines have its GPU: without the GPU its libraries are left out.
+    targets = grouped(
+        believed, lambda one: (one.content.header.run.partition("+")[0], one.content.header.how == "planned")
+    )
+    for (target, _), those in targets.items():
+        own = _own_lock(target)
+        is_there = own in {one.content.header.lock_sha256 for one in those}
+        faults += _at_odds(f"{target}: lock", those, "lock_sha256", own if is_there else None)
+    return _without(believed, faults), faults
 
 
-def _listed(what: str, by_hash: Mapping[str, Sequence[Path]]) -> list[str]:
-    return [f"{what} {sha256[:12]}: {len(files)} records, such as {files[0]}" for sha256, files in by_hash.items()]
+def _without(found: Sequence[Candidate[Record]], faults: Sequence[BadRecord]) -> list[Candidate[Record]]:
+    left_out = {fault.file for fault in faults}
+    return [candidate for candidate in found if candidate.file not in left_out]
+
+
+def _own_lock(target: str) -> str | None:
+    try:
+        return locks.sha256(ids.parse_target(target))
+    except NotBuilt:
+        return None
+
+
+def _at_odds(
+    what: str, those: Sequence[Candidate[Record]], field: Literal["suite_sha256", "lock_sha256"], wanted: str | None
+) -> list[BadRecord]:
+    """Say which of these have another hash than `wanted`; without that, than those that most shards brought. Raise
+    BadRecord where there is no majority: one machine could outvote others with many records, so that shards count.
+    """
+    by_hash = grouped(those, lambda one: getattr(one.content.header, field) or "")
+    by_hash.pop("", None)
+    shards = Counter({sha256: len({one.file.parents[3] for one in group}) for sha256, group in by_hash.items()})
+    if wanted is None and len(shards) > 1:
+        (first, most), (_, second), *_ = shards.most_common()
+        if most == second:
+            brought = [
+                f"{what} {sha256[:12]}: {len(group)} records, such as {group[0].file}"
+                for sha256, group in by_hash.items()
+            ]
+            raise BadRecord(
+                listed_below("these records are not comparable, and none was written:", brought),
+                "make them again from one checkout, or merge those that belong together",
+            )
+        wanted = first
+    return [
+        BadRecord(f"{one.file}: {what} {sha256[:12]} is another than {wanted[:12]}", file=one.file)
+        for sha256, group in by_hash.items()
+        for one in group
+        if wanted and sha256 != wanted
+    ]
 
 
 def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Candidate[Record]], list[Shard]]:

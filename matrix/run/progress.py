@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from matrix.base.grouping import grouped
-from matrix.base.text import plain
+from matrix.base.text import plain, visible
 from matrix.record.records import Observation, Record
 
 
@@ -48,7 +48,8 @@ class Plain:
         self._line(f"interrupted: {under_way} under way will end, and be recorded; once more stops them at once")
 
     def _line(self, text: str) -> None:
-        self._console.print(f"[{time.monotonic() - self._start:6.1f} s] {text}", markup=False, highlight=False)
+        line = f"[{time.monotonic() - self._start:6.1f} s] {visible(text)}"
+        self._console.print(line, markup=False, highlight=False)
 
 
 class Bars(Plain):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from matrix.base import paths
 from matrix.base.errors import BadRecord, MachineError, MatrixError, NotBuilt
 from matrix.base.files import write_whole
 from matrix.base.ids import Run
+from matrix.base.text import plain
 from matrix.catalog.releases import Catalog
 from matrix.catalog.suite_hash import suite_parts, suite_sha256
 from matrix.plan.planned_run import THREADS, PlannedRun, recipe_sha256
@@ -160,6 +163,18 @@ def not_run(planned: PlannedRun, fault: MachineError) -> Record:
     return _prevented(planned, fault, status="not_run", machine=True)
 
 
+def broken(planned: PlannedRun, fault: Exception) -> Record:
+    """Return the record of a run that a fault of the matrix itself has ended, and log the traceback.
+
+    The fault says nothing about TensorFlow. It ends this run alone, and the next call tries the run again.
+    """
+    log = paths.LOGS / f"{planned.run.id}.traceback.log"
+    with contextlib.suppress(MachineError):  # where even this cannot be written, the reason must do
+        write_whole(log, "".join(traceback.format_exception(fault)).encode("utf-8", "backslashreplace"))
+    what = plain(f"a fault of the matrix itself, {type(fault).__name__}: {fault}", limit=200)
+    return _prevented(planned, MachineError(what, f"see {log.name}"), status="not_run", machine=True)
+
+
 def _prevented(planned: PlannedRun, fault: MatrixError, **fields: Any) -> Record:
     reason = f"{fault}; {fault.cure}" if fault.cure else str(fault)
     return Record(header=_header(planned, None, reason=reason[:300], started=_now(), observations=0, **fields))
@@ -225,10 +240,18 @@ def follow(process: Process, take: Callable[[bytes], None], limits: Limits, name
     if ended.oom:
         return End(reason="it was ended for want of memory", machine=True)
     if ended.status < 0:
-        died_with = signal.Signals(-ended.status)
+        number = -ended.status
         # No process sends itself SIGKILL: the kernel did for want of memory, or a person.
-        return End(reason=f"it died with {died_with.name}", machine=died_with == signal.SIGKILL or None)
+        return End(reason=f"it died with {signal_name(number)}", machine=number == signal.SIGKILL or None)
     return End(reason=f"it ended with exit status {ended.status} before its closing line")
+
+
+def signal_name(number: int) -> str:
+    """`SIGSEGV`, or `SIGRTMIN+n`: Python has no name for most real-time signals."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN{number - signal.SIGRTMIN:+}"
 
 
 def _read(

@@ -119,6 +119,8 @@ class _Crew:
                 self._tried.add(target)
                 return fault
             return [runner.not_built(planned, fault) for planned in group]
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it costs the runs of this target alone
+            return [runner.broken(planned, fault) for planned in group]
 
     def run(self, planned: PlannedRun, environment: Environment) -> list[Record]:
         """Make the run: a second time where the machine prevents it, and record it as not run after that."""
@@ -128,6 +130,8 @@ class _Crew:
             return self._make(planned, environment)
         except MachineError as fault:
             return [runner.not_run(planned, fault)]
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it costs this run alone
+            return [runner.broken(planned, fault)]
         finally:
             with self._gate:
                 self._runs_left[environment.target] -= 1

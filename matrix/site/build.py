@@ -10,6 +10,7 @@ from pathlib import Path
 from matrix.answers import published_answers
 from matrix.base import paths
 from matrix.base.errors import BadUsage
+from matrix.base.files import cannot_write
 from matrix.judge import statements
 from matrix.judge import support as support_json
 from matrix.site import compare_page, downloads, question_form, speed_pages
@@ -31,8 +32,18 @@ class Site:
 
 
 def build(reports: Path, folder: Path) -> Site:
-    """Replace the site in `folder` as a whole. Raise BadUsage where something else lies there."""
+    """Replace the site in `folder` as a whole. Raise BadUsage where something else lies there, MachineError where the
+    disk refuses.
+    """
     content = load(reports)
+    try:
+        count = _replace(content, folder)
+    except OSError as fault:
+        raise cannot_write(folder, fault) from fault
+    return Site(folder=folder, files=count, left_out=tuple(str(fault) for fault in content.faults))
+
+
+def _replace(content: Content, folder: Path) -> int:
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
         raise BadUsage(f"{folder} holds something else than a site", "name another folder: --output FOLDER")
     new = folder.with_name(f".{folder.name}.new")
@@ -49,7 +60,7 @@ def build(reports: Path, folder: Path) -> Site:
     if folder.exists():
         shutil.rmtree(folder)
     new.rename(folder)
-    return Site(folder=folder, files=count, left_out=tuple(str(fault) for fault in content.faults))
+    return count
 
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:

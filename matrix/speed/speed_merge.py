@@ -23,10 +23,11 @@ class Chosen:
 
 
 def choose(folders: Iterable[Path], reports: Path) -> Chosen:
-    """Write nothing. Raise BadRecord where two files of a run began in the same second and say different things."""
+    """Write nothing."""
     shards = [shard for folder in folders for shard in candidates.shards_in(folder)]
     found, faults = candidates.read([file for shard in shards for file in SPEED.files(shard)], SPEED)
-    return Chosen(found=len(found), better=tuple(candidates.choose(found, reports, SPEED, _worth)), faults=faults)
+    better, ties = candidates.choose(found, reports, SPEED, _worth)
+    return Chosen(found=len(found), better=tuple(better), faults=(*faults, *ties))
 
 
 def write(chosen: Chosen, reports: Path) -> None:

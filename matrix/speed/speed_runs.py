@@ -20,7 +20,7 @@ import msgspec
 from rich.console import Console
 
 from matrix.base import paths
-from matrix.base.errors import BadRecord, BadUsage, MachineError, NotBuilt
+from matrix.base.errors import BadRecord, BadUsage, MachineError, MatrixError, NotBuilt
 from matrix.base.files import write_whole
 from matrix.base.ids import Backend, EngineName, Target
 from matrix.base.structs import Strict
@@ -202,9 +202,10 @@ def carry_out(session: Session, reports: Path, console: Console) -> Outcome:
         for subject in session.due:
             try:
                 run = _make(subject, session.asked, progress)
-            except (NotBuilt, MachineError, BadRecord) as fault:
-                failed.append((subject.run, str(fault)))
-                progress.ended(subject.run, f"not measured: {fault}")
+            except Exception as fault:  # noqa: BLE001 - whatever it is, it costs this run alone
+                why = str(fault) if isinstance(fault, MatrixError) else f"a fault of the matrix itself, {fault!r}"
+                failed.append((subject.run, why))
+                progress.ended(subject.run, f"not measured: {why}")
                 continue
             published = _publish(run, reports)
             (made if published else unpublished).append(published or run)

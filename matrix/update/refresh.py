@@ -45,7 +45,7 @@ Offers = Mapping[str, Sequence[Offer]]
 Say = Callable[[str], object]
 
 
-def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> None:
+def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA, dry_run: bool = False) -> None:
     """Rewrite releases.toml and the locks: all locks, or only those that are missing and those of the releases in
     `only` (`2.15.1`, `2.15`, `pre-release`, `nightly`). A lock whose target is gone is removed.
 
@@ -58,18 +58,28 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA) -> 
     names = {release.version: {release.version, _line_of(release)} for release in releases}
     if unknown := set(only).difference(*names.values()):
         raise BadUsage(f"not among the releases: {', '.join(sorted(unknown))}", "those of releases.toml are")
-    write_whole(data / "releases.toml", dump(releases).encode())
     wanted = {
         locks.path(target, data / "locks"): (release, target) for release in releases for target in targets(release)
     }
-    for lock in {*(data / "locks").glob("tf*.txt"), *(data / "locks").glob("*/tf*.txt")} - wanted.keys():
+    due = {
+        lock: of
+        for lock, of in wanted.items()
+        if not (only and lock.exists()) or names[of[0].version].intersection(only)
+    }
+    gone = {*(data / "locks").glob("tf*.txt"), *(data / "locks").glob("*/tf*.txt")} - wanted.keys()
+    if dry_run:
+        before, after = ({release.version for release in these} for these in (known, releases))
+        say(f"new releases: {', '.join(sorted(after - before, key=Version)) or 'none'}")
+        say(f"releases to be dropped: {', '.join(sorted(before - after, key=Version)) or 'none'}")
+        say(f"locks to be made: {len(due)}, to be removed: {len(gone)}")
+        return
+    write_whole(data / "releases.toml", dump(releases).encode())
+    for lock in gone:
         lock.unlink()
     sdists = resolve.load_sdists(data)
     faults: list[BadData] = []
     building: set[str] = set()
-    for lock, (release, target) in wanted.items():
-        if only and lock.exists() and not names[release.version].intersection(only):
-            continue
+    for lock, (release, target) in due.items():
         say(f"locking {lock.relative_to(data / 'locks').with_suffix('')}")
         if any(sdist.holds_for(release.version) for sdist in sdists):
             building.add(target.python)

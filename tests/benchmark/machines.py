@@ -72,7 +72,7 @@ def merging(folder: Path) -> None:
     sources = [folder / str(number) for number in range(MACHINES)]
     results = (folder / f"merged-{number}" for number in itertools.count())
     what = f"merging {RECORDS:,} records of {size:.0f} MiB from {MACHINES} machines"
-    measured(what, 10, lambda: merge.merge(sources, next(results), None))
+    measured(what, 10, lambda: merge.write(merge.choose(sources, folder := next(results), None), folder))
 
 
 def renamed(record: Record, number: int) -> Record:

@@ -140,7 +140,7 @@ def _contribution(data: bytes) -> object:
     place.write_bytes(data)
     sent = contribution.read(place)
     list(contribution_comparison.lines(contribution_comparison.compare(sent, _ours())))
-    taken = contribution.take(SCRATCH, sent, place)
+    taken = contribution.take(SCRATCH, sent)
     _inside(SCRATCH, taken)
     taken.unlink()
     return sent

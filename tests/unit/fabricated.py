@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.verdicts import core_case, is_control
 from matrix.record.records import CellId, Error, Fusion, Header, Host, Observation, Record
 from matrix.suite import catalog as suite
@@ -16,7 +17,8 @@ def header(profile="onednn-off", **changes) -> Header:
         "run": f"tf2.8.4-py310-cpu+{profile}", "release": "2.8.4", "python": "3.10.13", "backend": "cpu",
         "profile": profile, "engine": "venv", "status": "complete", "started": "2026-01-02T03:04:05Z",
         "host": Host(host_class="x86-avx2", cpu="A processor", cpu_flags=["avx2"], cores=2, kernel="6.1"),
-        "observations": 0, "onednn": profile == "onednn-on",
+        "observations": 0, "onednn": profile == "onednn-on", "suite_sha256": suite_sha256(how="executed"),
+        "lock_sha256": "c" * 64,
     }  # fmt: skip
     return Header(**fields | changes)
 

@@ -58,10 +58,10 @@ def test_a_file_that_is_named_is_there(document):
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """Each `nox -s SESSION -- ...` and `python -m matrix VERB ...`, as session or "ask", and what follows."""
+    """Each `nox -s SESSION -- ...` and `tf-groupconv VERB ...`, as session or "ask", and what follows."""
     sessions = r"nox -s (?P<session>[\w-]+)(?: -- (?P<rest>[^\n`#|>&]*))?"
     for document in TEXTS:
-        for match in re.finditer(rf"{sessions}|python -m matrix (?P<verb>\w[^\n`#|>&]*)", written(document)):
+        for match in re.finditer(rf"{sessions}|tf-groupconv (?P<verb>\w[^\n`#|>&]*)", written(document)):
             rest = match["verb"] or match["rest"] or ""
             yield match["session"] or "ask", shlex.split(rest.replace('("', "").rstrip(";,.)"))
 

@@ -150,9 +150,9 @@ def done(environment: Environment) -> None:
             images.remove(image)
 
 
-def clean() -> int:
+def clean(*, dry_run: bool = False) -> int:
     with images.faults():
-        return images.remove_all()
+        return images.size_of_all() if dry_run else images.remove_all()
 
 
 def _recipe(target: Target, base: base_images.Base) -> str:

@@ -106,5 +106,5 @@ class Engine(Protocol):
     def done(self, environment: Environment) -> None:
         """Let the environment go where room is wanted: no run of this process needs it any more. Never fails."""
 
-    def clean(self) -> int:
-        """Remove all that this engine built here, and return how many bytes came free."""
+    def clean(self, *, dry_run: bool = False) -> int:
+        """Remove all that this engine built here, and return how many bytes came free; or would, at most."""

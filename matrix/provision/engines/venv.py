@@ -93,9 +93,10 @@ def done(environment: Environment) -> None:
     """Do nothing: environments share their files by uv's cache, and stay."""
 
 
-def clean() -> int:
+def clean(*, dry_run: bool = False) -> int:
     size = sum(file.lstat().st_blocks * 512 for file in paths.ENVIRONMENTS.rglob("*"))
-    shutil.rmtree(paths.ENVIRONMENTS, ignore_errors=True)
+    if not dry_run:
+        shutil.rmtree(paths.ENVIRONMENTS, ignore_errors=True)
     return size
 
 

@@ -112,3 +112,8 @@ def test_ends_that_do_the_same_or_are_unknown_are_a_clear_error(tmp_path):
         by_records(QUESTION, "2.5.3", "2.8.4", tmp_path)
     with pytest.raises(BadUsage, match=r"was not observed on 2\.9\.3"):
         by_records(QUESTION, "2.5.3", "2.9.3", tmp_path)
+
+
+def test_what_is_no_release_is_a_mistake(tmp_path):
+    with pytest.raises(BadUsage, match="'foo', so no release of TensorFlow"):
+        by_records(QUESTION, "foo", "2.8.4", publish(tmp_path, {"2.8.4": True}))

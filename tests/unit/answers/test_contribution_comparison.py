@@ -18,6 +18,7 @@ def test_a_contribution_is_compared_with_ours_and_overrides_nothing(reports, tmp
     assert compared.run == "tf2.8.4-py310-cpu+onednn-off"
     (other,) = compared.other
     assert (other.cell, other.published, other.there) == (f"nn-conv2d/graph/forward/{CASE}", "error", "pass")
-    target = contribution.take(reports, sent, file)
-    assert [one.name for one in contribution.read_all(reports)] == [sent.name] and target.parent.name == "contributed"
+    target = contribution.take(reports, sent)
+    taken, _ = contribution.read_all(reports)
+    assert [one.name for one in taken] == [sent.name] and target.parent.name == "contributed"
     assert records.readable(reports)[0] == made

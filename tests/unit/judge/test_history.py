@@ -89,6 +89,14 @@ def test_a_broken_table_is_told(tmp_path, data):
         history.table("2026-02", tmp_path)
 
 
+def test_a_table_of_what_is_no_release_is_refused(tmp_path):
+    published(tmp_path, record())
+    file = tmp_path / "support.json"
+    file.write_bytes(file.read_bytes().replace(b'"release":"2.8.4"', b'"release":"no version"'))
+    with pytest.raises(BadRecord, match="release"):
+        history.table(str(tmp_path), tmp_path)
+
+
 def test_a_table_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     month(tmp_path, "2026-03")
     history.keep(tmp_path)

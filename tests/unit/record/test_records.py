@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix.base.errors import BadRecord
+from matrix.base.errors import BadRecord, MachineError
 from matrix.record import records
 from matrix.record.records import Error, Fusion, Header, Host, Observation, Record
 
@@ -17,7 +17,7 @@ def header(**changes) -> Header:
     fields = {
         "run": "tf2.8.4-py310-cpu+onednn-off", "release": "2.8.4", "python": "3.10.13", "backend": "cpu",
         "profile": "onednn-off", "engine": "venv", "status": "complete", "started": "2026-01-01T00:00:00Z",
-        "host": HOST, "observations": 0,
+        "host": HOST, "observations": 0, "suite_sha256": "a" * 64, "lock_sha256": "b" * 64,
     }  # fmt: skip
     return Header(**fields | changes)
 
@@ -65,6 +65,13 @@ def test_lines_have_sorted_keys_and_no_empty_ones():
         (lambda data: data.replace(b"no | groups", b"\xff"), "line 3: "),
         (lambda data: data.replace(b"no | groups", b"x" * 301), "line 3: Expected `str` of length <= 300"),
         (lambda data: data.replace(b'"outcome"', b'"outcame"', 1), "line 2: Object contains unknown field"),
+        (lambda data: data.replace(b"2026-01-01T", b"9999-01-01T"), "clock says .*: one of them is wrong"),
+        (lambda data: data.replace(b"2026-01-01T", b"0001-01-01T"), "before there was a TensorFlow"),
+        (lambda data: data.replace(b"2026-01-01T", b"2026-99-99T"), "line 1: it started at no time"),
+        (lambda data: data.replace(b'"cores":2', b'"cores":2,"gpu":"A GPU"'), "on the processor names a GPU"),
+        (lambda data: data.replace(b'"lock_sha256"', b'"recipe_sha256"'), "must have their hashes"),
+        (lambda data: data.replace(b'"suite_sha256"', b'"recipe_sha256"'), "must have their hashes"),
+        (lambda data: data.replace(b'"observations":3', b'"observations":3,"seconds":1e308'), "<= 604800"),
         (lambda data: data.replace(b"no | groups", b"x" * 70_000), "longer than 64 KiB"),
         (lambda data: data * 10_000, "larger than 4 MiB"),
         (lambda data: b"", "cut off"),
@@ -83,6 +90,20 @@ def test_a_record_in_a_foreign_place_is_refused(tmp_path):
     elsewhere = file.rename(file.with_name("tf2.9.3-py310-cpu+onednn-off.jsonl"))
     with pytest.raises(BadRecord, match=r"says that it belongs at x86-avx2/venv/tf2\.8\.4"):
         records.read(elsewhere)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_no_folder_that_is_a_link_is_followed(tmp_path, depth):
+    """The engine, the host class, or `runs` itself."""
+    file = records.write(tmp_path / "reports", RECORD)
+    folder = file.parents[depth - 1]
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(elsewhere)
+    with pytest.raises(BadRecord, match=f"{folder.name} is a link, which is not followed"):
+        records.read(file)
+    assert list(records.headers(tmp_path / "reports")) == []
+    with pytest.raises(MachineError, match="through which nothing is written"):
+        records.write(tmp_path / "reports", RECORD)
 
 
 def test_a_record_that_breaks_the_contract_is_not_written(tmp_path):

@@ -19,6 +19,7 @@ def published(tmp_path) -> Path:
     (tmp_path / "reports" / ".lock").touch()
     (tmp_path / "README.md").write_text("A table.\n")
     assert seal.seal(tmp_path / "reports", tmp_path / "README.md") == tmp_path / "SHA256SUMS"
+    (tmp_path / "reports" / ".lock").unlink()  # no artifact of GitHub's holds a hidden file
     return tmp_path
 
 
@@ -45,6 +46,9 @@ def test_what_is_sealed_can_be_checked_elsewhere(published, tmp_path_factory):
             "reports/runs/more.jsonl: is not on the list",
         ),
         (lambda folder: (folder / "reports" / "more").symlink_to("/etc/passwd"), "reports/more: is not on the list"),
+        (lambda folder: (folder / "noxfile.py").touch(), "noxfile.py: is not on the list"),
+        (lambda folder: (folder / "reports" / ".hidden").touch(), "reports/.hidden: is not on the list"),
+        (lambda folder: (folder / ".git").symlink_to("/tmp"), ".git: is not on the list"),
     ],
 )
 def test_what_is_not_as_it_was_sealed_is_named(published, harm, told):
@@ -121,3 +125,9 @@ def test_where_it_cannot_be_asked_that_is_said(published, fake_gh, monkeypatch):
     with pytest.raises(MachineError, match="no attestation can be asked for") as caught:
         seal.attested(published / "SHA256SUMS", "a/b")
     assert "install GitHub's command line" in caught.value.cure
+
+
+def test_nothing_is_not_sealed(tmp_path):
+    with pytest.raises(BadRecord, match="holds nothing that could be published"):
+        seal.seal(tmp_path / "none", None)
+    assert not (tmp_path / "SHA256SUMS").exists()

@@ -60,6 +60,8 @@ POINT = DOCUMENT["points"][0]
         (lambda it: it.update(release="2.9.3"), "is not of 2.9.3"),
         (lambda it: it.update(run="../../etc/passwd"), "run"),
         (lambda it: it.update(started="2026-13-01T00:00:00Z"), "no time"),
+        (lambda it: it.update(started="9999-01-01T00:00:00Z"), "one of them is wrong"),
+        (lambda it: it.update(seconds=1e308), "<= 604800"),
         (lambda it: it.pop("profile"), "neither a profile nor a peer"),
         (lambda it: it.update(peer="torch"), "or of both"),
         (lambda it: it.update(run="peer-torch-py311-cpu"), "or of both"),
@@ -77,6 +79,13 @@ POINT = DOCUMENT["points"][0]
 def test_what_is_not_true_to_the_contract_is_refused(change, why):
     with pytest.raises(BadRecord, match=why):
         speed_records.decode(changed(change))
+
+
+def test_a_word_follows_from_its_interval_whatever_the_file_says():
+    def lie(document):
+        document["points"][0]["ratios"][0].update(interval=[0.5, 2.0], word="faster")
+
+    assert speed_records.decode(changed(lie)).points[0].ratios[0].word == "cannot tell"
 
 
 def test_it_must_lie_where_it_says(tmp_path):

@@ -69,8 +69,21 @@ def test_the_readme_says_it_in_words_and_keeps_the_rest(tmp_path):
     text = readme.read_text()
     assert text.startswith(f"# Title\n\n{BEGIN}\n") and text.endswith(f"{END}\n\nThe end.\n")
     assert "what was there before" not in text
+    record = "reports/runs/x86-avx2/venv/tf2.8.4-py310-cpu+onednn-on.jsonl"
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| [")]
+    assert rows[0][:4] == [
+        f"| [2.8 and later]({record})", "any", "`tf.nn.conv2d` with a grouped filter, one kernel with bias and ReLU",
+        "`TF_ENABLE_ONEDNN_OPTS=1`",
+    ]  # fmt: skip
+    assert len(rows) == 2
+
+
+def test_the_short_table_says_each_need_in_words(tmp_path):
+    publish(tmp_path, OFF, ON, DEFAULT)
+    report(tmp_path, None)
+    text = (tmp_path / "SUPPORT.md").read_text()
     rows = [line.split(" | ")[1:-1] for line in text.splitlines() if line.startswith("| `tf.nn.conv2d`")]
-    link = "reports/runs/x86-avx2/venv/tf2.8.4-py310-cpu+onednn"
+    link = "runs/x86-avx2/venv/tf2.8.4-py310-cpu+onednn"
     assert rows == [
         [f"**[2.8.4]({link}-off.jsonl)**", "off", "yes", "refused: conv+bias+relu in a tf.function", "yes", "yes"],
         [f"[2.8.4]({link}-on.jsonl)", "on", "yes", "yes", "yes", "yes"],

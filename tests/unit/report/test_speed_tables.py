@@ -55,9 +55,8 @@ def test_the_tables_say_what_is_fastest_and_lead_to_the_file(tmp_path, readme):
     assert re.search(r"\| nn-conv2d \| 1\.\d+ ms \| 0\.2\d \\\[0\.2\d, 0\.2\d\\\] faster \|", row), row
     assert "Control: of 2 pairs of the same program 0 were called different" in text
     assert (tmp_path / link).is_file()
-    block = readme.read_text()
-    assert f"TensorFlow [2.8.4, onednn-on](reports/{link})" in block
-    assert re.search(r"\| resnext50-56 \(56x56, 128 channels in 32 groups, 3x3\) \| 1 \| nn-conv2d \|", block)
+    assert f"TensorFlow [2.8.4, onednn-on]({link})" in text
+    assert re.search(r"\| resnext50-56 \(56x56, 128 channels in 32 groups, 3x3\) \| 1 \| nn-conv2d \|", text)
 
 
 def test_what_was_measured_in_another_way_is_counted():
@@ -75,7 +74,7 @@ def test_every_table_of_speed_has_as_many_cells_as_heads(tmp_path, readme):
             inside = 0 if token.type == "tr_open" else inside + (token.type in {"th_open", "td_open"})
             rows += [inside] if token.type == "tr_close" else []
         assert rows and 0 not in rows
-    for line in readme.read_text().splitlines():
+    for line in (tmp_path / "SUPPORT.md").read_text().splitlines():
         if line.startswith("| resnext"):
             assert line.count(" |") == 8, line
 
@@ -88,8 +87,7 @@ def test_a_way_that_is_many_times_slower_is_named_with_how_many(tmp_path, readme
     assert re.fullmatch(r"keras-groups, forward in graph: \d\d times as long", told)
     speed_records.write(tmp_path, place.runs[0])
     report(tmp_path, readme)
-    for file in (readme, tmp_path / "SUPPORT.md"):
-        assert told in file.read_text(), file
+    assert told in (tmp_path / "SUPPORT.md").read_text()
 
 
 def test_the_short_table_is_of_the_newest_release_timed_most_deeply():
@@ -131,7 +129,7 @@ def test_a_broken_file_is_left_out_and_told(tmp_path, readme):
 
 
 def test_hostile_texts_stay_text(tmp_path):
-    changes = {"host": msgspec.structs.replace(TIMED.host, cpu=HOSTILE), "release": HOSTILE, "peer": "torch",
+    changes = {"host": msgspec.structs.replace(TIMED.host, cpu=HOSTILE), "release": "2.13.0", "peer": "torch",
                "run": "peer-torch-py311-cpu", "profile": None}  # fmt: skip
     speed_records.write(tmp_path, msgspec.structs.replace(TIMED, **changes))
     speed_records.write(tmp_path, msgspec.structs.replace(TIMED, host=changes["host"]))

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from matrix.base import paths
 from matrix.base.errors import MachineError, NotBuilt
 from matrix.base.ids import Run, Target
 from matrix.catalog import releases
@@ -59,14 +60,14 @@ class Disk:
             self.held[environment.target] = False
 
 
-def sweep(disk: Disk, monkeypatch) -> list[Record]:
+def sweep(disk: Disk, monkeypatch, instead=None) -> list[Record]:
     def observe(job, wanted, observed):
         assert disk.held[job.environment.target], "its image went before its run was done"
         return runner.not_run(job.planned, MachineError("observed"))
 
     monkeypatch.setitem(ENGINES, "docker", disk)
     monkeypatch.setattr(runner, "default_is", lambda job, data: None)
-    monkeypatch.setattr(runner, "observe", observe)
+    monkeypatch.setattr(runner, "observe", instead or observe)
     due = [
         PlannedRun(
             run=Run(target=release.target("cpu"), profile=name), release=release, profile=PROFILE, engine="docker"
@@ -146,3 +147,38 @@ def test_no_more_goes_than_is_wanted(engine, monkeypatch):
         docker.done(of(where))
     images.make_room(docker._needed)
     assert set(engine) == {"newest", "middle"}
+
+
+@pytest.mark.parametrize("where", ["provision", "observe"])
+def test_a_fault_of_the_matrix_itself_costs_its_own_runs_and_no_other(where, monkeypatch, tmp_path):
+    """Such as an error that nobody thought of, when the engine builds, or when the runner reads what a target says."""
+    disk, first = Disk(size=100), RELEASES[0].target("cpu")
+    sound = disk.provision
+
+    def provision(target, say):
+        if where == "provision" and target == first:
+            raise ValueError("nobody thought of this\x1b[31m")
+        return sound(target, say)
+
+    def observe(job, wanted, observed):
+        if where == "observe" and job.environment.target == first:
+            raise ValueError("nobody thought of this\x1b[31m")
+        return runner.not_run(job.planned, MachineError("observed"))
+
+    monkeypatch.setattr(paths, "LOGS", tmp_path)
+    monkeypatch.setattr(disk, "provision", provision)
+    made = sweep(disk, monkeypatch, observe)
+    reasons = {record.header.run: record.header.reason for record in made if record.header.machine}
+    of_first = {run: why for run, why in reasons.items() if run.startswith(first.id)}
+    assert len(reasons) == len(made) and len(of_first) == 2
+    for run, why in of_first.items():
+        assert why == f"a fault of the matrix itself, ValueError: nobody thought of this [31m; see {run}.traceback.log"
+        assert "nobody thought of this" in (tmp_path / f"{run}.traceback.log").read_text()
+    assert {why for run, why in reasons.items() if run not in of_first} == {"observed"}
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(9, "SIGKILL"), (11, "SIGSEGV"), (35, "SIGRTMIN+1"), (63, "SIGRTMIN+29"), (32, "SIGRTMIN-2")]
+)
+def test_every_signal_has_a_name(number, name):
+    assert runner.signal_name(number) == name

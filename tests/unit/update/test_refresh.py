@@ -252,6 +252,14 @@ def test_update_of_an_unknown_release_writes_nothing(data):
 
 
 @pytest.mark.usefixtures("the_index", "_no_resolver")
+def test_a_dry_run_says_what_would_change_and_writes_nothing(data):
+    said = []
+    refresh.update(data=data, say=said.append, dry_run=True)
+    assert said[0].startswith("new releases: 1.0.1, ") and said[-1].startswith("locks to be made: ")
+    assert (data / "releases.toml").read_text() == EARLIER and not (data / "locks").exists()
+
+
+@pytest.mark.usefixtures("the_index", "_no_resolver")
 def test_a_release_that_cannot_be_locked_is_told_after_the_others_are(data, monkeypatch):
     def lock(release, backend, sdists, architecture):
         if (release.version, backend) in {("1.0.1", "cpu"), ("2.22.0rc0", "cpu")}:

@@ -1,0 +1,54 @@
+"""The spine goes on where one record cannot be written or judged."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from rich.console import Console
+from unit.fabricated import record
+
+from matrix import spine
+from matrix.base.errors import MachineError
+from matrix.catalog import releases
+from matrix.plan.due import Estimate
+from matrix.plan.selection import Selection
+from matrix.record import records
+from matrix.record.folder import behind
+from matrix.record.records import Record
+
+SOUND = record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3")
+
+
+def swept(tmp_path, monkeypatch, *made: Record) -> spine.Done:
+    monkeypatch.setattr(spine, "execute", lambda *_: (one for one in made))
+    sweep = spine.Sweep(
+        catalog=releases.load(), selection=Selection(), engine="venv", engine_why="a test", due=(), current=(),
+        estimate=Estimate(environments=0, runs=0, seconds=0), shard=None,
+    )  # fmt: skip
+    return spine.carry_out(sweep, tmp_path, Console(quiet=True))
+
+
+def test_a_record_that_no_file_can_hold_costs_its_own_run(tmp_path, monkeypatch):
+    """Such as that of a machine whose processor has no name."""
+    header = record().header
+    nameless = msgspec.structs.replace(header, host=msgspec.structs.replace(header.host, cpu=""))
+    done = swept(tmp_path, monkeypatch, Record(header=nameless), SOUND)
+    assert list(records.read_all(tmp_path)) == [SOUND]
+    (unwritten,) = done.unwritten
+    assert "makes no record: line 1" in unwritten.header.reason and done.prevented == done.unwritten
+
+
+def test_a_report_that_cannot_be_made_does_not_end_the_sweep_and_a_full_disk_does(tmp_path, monkeypatch):
+    def fails(*_):
+        raise KeyError("nobody thought of this")
+
+    monkeypatch.setattr(spine, "report", fails)
+    assert swept(tmp_path, monkeypatch, record(), SOUND).unwritten == ()
+    assert len(list(records.read_all(tmp_path))) == 2 and behind(tmp_path).exists()
+
+    def is_full(*_):
+        raise MachineError("no space left")
+
+    monkeypatch.setattr(spine, "report", is_full)
+    with pytest.raises(MachineError):
+        swept(tmp_path, monkeypatch, record(), SOUND)
