@@ -12,10 +12,9 @@ from typing import Literal, get_args
 
 import msgspec
 
-from matrix.answers import instructions, speed_ranking
+from matrix.answers import instructions, snippets, speed_ranking
 from matrix.answers.processor import Processor
 from matrix.answers.release_records import Borrowed, ReleaseRecords, borrowed_in_words
-from matrix.answers.snippets import snippet
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
@@ -135,9 +134,16 @@ def advise(
         best=best,
         out=[one for one in choices if one.answer in {"no", "some"}],
         open=[one for one in choices if one.answer == "unknown"],
-        code=snippet(best[0].approach) if best else "",
+        code=_code(best[0], asked, catalog) if best else "",
         unobserved=runs[0].backend if runs and all(run.planned_for for run in runs) else None,
     )
+
+
+def _code(choice: Choice, asked: Asked, catalog: Catalog) -> str:
+    groups = asked.groups or 4
+    layer = snippets.layer(groups=groups, cin=4 * groups, cout=8 * groups, dtype=asked.dtype)
+    profile = None if choice.nothing_to_set else catalog.profile(choice.profile)
+    return snippets.program(choice.approach, layer, choice.release, profile)
 
 
 def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, *, default: str | None) -> Choice:
@@ -234,10 +240,7 @@ def lines(advice: Advice, catalog: Catalog) -> Iterator[str]:
         yield from _choice_lines(number, choice, advice, catalog)
     if advice.code:
         yield "\nThe first, to paste:\n"
-        first = advice.best[0]
-        if first.setting and not first.nothing_to_set:
-            yield f"    # before TensorFlow is imported, or before the first function: {first.setting}"
-        yield from (f"    {line}" for line in advice.code.splitlines())
+        yield from advice.code.splitlines()
     advised = {choice.approach for choice in advice.best}
     out = [one for one in advice.out if one.nothing_to_set or one.approach not in advised]
     undecided = [one for one in advice.open if one.nothing_to_set]

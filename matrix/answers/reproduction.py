@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from matrix.answers.snippets import conv2d
+from matrix.answers.snippets import DTYPES, arguments, definitions, extents, filters, layers
 from matrix.base.errors import BadUsage
 from matrix.base.text import plain
 from matrix.catalog.approaches import APPROACHES, Approach
@@ -26,12 +25,11 @@ from matrix.suite import catalog as suite
 if TYPE_CHECKING:
     from jinja2 import Template
 
-DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
 EPSILON = {"f64": 2.0**-52, "f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
 TENSORFLOW_1 = ("eager", "graph")
 # The steps of an epilogue in TensorFlow, and the same in NumPy.
 STEPS = {
-    "bias": "tf.nn.bias_add(y, tf.constant(bias, y.dtype), data_format=DATA_FORMAT)",
+    "bias": "tf.nn.bias_add(y, tf.constant(bias, y.dtype))",
     "add": "y + tf.constant(added, y.dtype)",
     "relu": "tf.nn.relu(y)",
     "relu6": "tf.nn.relu6(y)",
@@ -67,7 +65,8 @@ def script(wanted: Reproduction) -> str:
     version = Version(wanted.release)
     v1 = version < Version("2")
     possible = (
-        (approach.function or (approach.layers and not v1))
+        (bool(approach.function) != bool(approach.layers and not v1))
+        and approach.form in {"grouped", "depthwise", "separable"}
         and mode in (TENSORFLOW_1 if v1 else (*TENSORFLOW_1, "jit", "keras"))
         and check != "fusion"
         and case.layout == "nhwc"
@@ -84,11 +83,6 @@ def script(wanted: Reproduction) -> str:
         )
 
     profile = wanted.profile
-    options = f', padding="{case.padding.lower()}", dtype=DTYPE'
-    options += f", strides={case.stride}" if case.stride > 1 else ""
-    options += f", dilation_rate={case.dilation}" if case.dilation > 1 else ""
-    dilations = ", dilations=[1, DILATION, DILATION, 1]" if case.dilation > 1 else ""
-    kernel = _extents(approach.rank, *case.kernel)
     jit = ", jit_compile=True" if version >= Version("2.5") else ", experimental_compile=True"
     epsilon, products = EPSILON[case.dtype], case.kernel[0] * case.kernel[1] * case.cin // case.groups
     return _template().render(
@@ -103,8 +97,9 @@ def script(wanted: Reproduction) -> str:
         settings=profile.environment if profile else {},
         optimizer=profile.setting if profile and profile.optimizer else "",
         dtype=DTYPES[case.dtype],
-        layers=approach.layers.format(cout=case.cout, kernel=kernel, bias="bias" in case.steps, options=options),
-        function=conv2d(approach, dilations) + dedent(approach.function).strip(),
+        layers=layers(approach, case, bias="bias" in case.steps) if approach.layers else [],
+        function=definitions(approach, case, wanted.release),
+        arguments=arguments(approach, case),
         steps=STEPS,
         reference_steps=REFERENCE_STEPS,
         jit=jit if mode == "jit" else "",
@@ -115,27 +110,17 @@ def script(wanted: Reproduction) -> str:
 
 def _shapes(case: Any, approach: Approach) -> dict[str, object]:
     """The shapes of the script's tensors; `signature` is the input's, with None for what is not known beforehand."""
-    spatial, kernel = _extents(approach.rank, case.h, case.w), _extents(approach.rank, *case.kernel)
-    filters: dict[str, list[tuple[int, ...]]] = {
-        "grouped": [(*kernel, case.cin // case.groups, case.cout)],
-        "depthwise": [(*kernel, case.cin, case.cout // case.cin)],
-        "separable": [(*kernel, case.cin, 1), (1, 1, case.cin, case.cout)],
-    }
+    spatial, kernel = extents(approach.rank, case.h, case.w), extents(approach.rank, *case.kernel)
     reach = [0 if case.padding == "SAME" else (size - 1) * case.dilation for size in kernel]
     outputs = [-(-(size - r) // case.stride) for size, r in zip(spatial, reach, strict=True)]
     known = [None] * len(spatial) if case.dynamic_hw else spatial
     return {
         "input": (case.n, *spatial, case.cin),
         "signature": (None if case.dynamic_batch else case.n, *known, case.cin),
-        "filters": filters[approach.form],
+        "filters": filters(approach, case)[1],
         "vector": (case.cout,),
         "output": (case.n, *outputs, case.cout),
     }
-
-
-def _extents(rank: int, height: int, width: int) -> tuple[int, ...]:
-    """The spatial extents of an approach of that rank: a sequence has the width, a volume the height twice."""
-    return (height,) * (rank - 2) + (height, width)[-min(rank, 2) :]
 
 
 @cache

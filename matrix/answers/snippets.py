@@ -1,41 +1,268 @@
-"""The approaches as TensorFlow code for people to paste."""
+"""An approach as a whole program, to be pasted and run: the setting, the code, and a call on a layer of a person's own.
+
+An approach in `matrix/catalog/approaches.py` gives one of two things, or has no program.
+
+`function` is the source of `convolution(x, w, groups, ...)`. It is called with the keywords `strides` and `padding`,
+and where they are not the default `dilations` and `data_format`, all as `tf.nn.conv2d` takes them: strides and
+dilations over all four dimensions. `**options` hands on what it does not name. In the source stand, for both layouts:
+
+- `AXIS`, the axis of the channels of `x`;
+- `SPATIAL`, the slice of the image in strides or dilations;
+- `x[..., ` before a slice of the channels.
+
+`w` has the shape that `filters` gives for the approach's form, which must stand in `CHANNELS`; all filters come before
+`groups`. An approach with a `place`, and one of the form `depthwise`, takes the grouped filter, so that its code also
+stands in a Keras layer in place of `Conv2D(groups=...)`.
+
+`layers` are calls of Keras layers, separated by semicolons, as a format of `cout`, `kernel`, `groups`, `moves`
+(padding, strides, dilation), `kind` (dtype, layout) and `bias`. A `function` beside them holds what they need defined.
+
+tests/integration/test_snippets.py runs every program as it is printed, and compares with float64.
+"""
 
 from __future__ import annotations
 
-from textwrap import dedent
+import json
+import textwrap
+from collections.abc import Callable
 
+from packaging.version import Version
+
+from matrix.base.errors import BadUsage
 from matrix.catalog.approaches import APPROACHES, Approach
+from matrix.catalog.releases import Profile
+from matrix.record.records import Mode
+from matrix.suite.catalog import Case
 
-CONV2D = """
-def conv2d(x, w):
-    return tf.nn.conv2d(x, w, strides=STRIDES, padding=PADDING, data_format=DATA_FORMAT{dilations})
-"""
-CONSTANTS = {
-    "GROUPS": "4",
-    "STRIDES": "[1, 1, 1, 1]",
-    "DILATION": "1",
-    "PADDING": '"SAME"',
-    "DATA_FORMAT": '"NHWC"',
-    "CHANNELS": "3",
+WIDTH = 80
+DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
+# The first release in which Keras' layers take groups: before it there is no layer to take the place of.
+KERAS_GROUPS = Version("2.3")
+# The spatial dimensions of a filter by rank, and its channels by the form of the approach that takes it.
+SPACE = {1: "k", 2: "kh, kw", 3: "kd, kh, kw"}
+CHANNELS: dict[str, tuple[str, Callable[[Case], tuple[int, int]]]] = {
+    "grouped": ("in / groups, out", lambda case: (case.cin // case.groups, case.cout)),
+    "depthwise": ("in / groups, out", lambda case: (1, case.cout)),
+    "separable": ("in, 1", lambda case: (case.cin, 1)),
+    "transpose": ("out / groups, in", lambda case: (case.cout // case.groups, case.cin)),
 }
+# What 1.x calls by another name, or does not have.
+TENSORFLOW_1 = {
+    "tf.image.extract_patches": "tf.extract_image_patches",
+    '    options["dilations"] = dilations[SPATIAL]\n': "",
+}
+LAYER = """\
+class GroupedConv2D(tf.keras.layers.Conv2D):
+    \"""Takes the place of Conv2D(groups=...): the same arguments and weights.\"""
+
+    def call(self, x):
+        y = convolution(
+            x, tf.convert_to_tensor(self.kernel), groups=self.groups,
+            strides={strides}, padding=self.padding.upper(),
+            dilations={dilations}{layout},
+        )
+        if self.use_bias:
+            y = tf.nn.bias_add(y, self.bias{layout})
+        return self.activation(y) if self.activation else y
+
+def mend(model):
+    \"""Return the model with its grouped layers replaced, and its weights.\"""
+    def clone(layer):
+        made = type(layer)
+        if made is tf.keras.layers.Conv2D and layer.groups > 1:
+            made = GroupedConv2D
+        return made.from_config(layer.get_config())
+
+    mended = tf.keras.models.clone_model(model, clone_function=clone)
+    mended.set_weights(model.get_weights())
+    return mended"""
 
 
-def snippet(name: str) -> str:
-    """The approach as code to paste, f32 and channels last. Raise KeyError where there is none."""
+def layer(  # noqa: PLR0913 - the numbers of a layer
+    *, groups: int, cin: int, cout: int | None = None, kernel: int = 3, size: int = 56, batch: int = 1,
+    dtype: str = "f32", layout: str = "nhwc",
+) -> Case:  # fmt: skip
+    """Return a person's layer, without an epilogue, as a case of the suite. Raise BadUsage where it is none."""
+    cout = cout or cin
+    if cin % groups or cout % groups:
+        raise BadUsage(
+            f"{groups} groups cannot share {cin} channels in and {cout} out",
+            "give numbers of channels that are multiples of the groups",
+        )
+    return Case(
+        geometry="",
+        epilogue="none",
+        dtype=dtype,
+        layout=layout,
+        groups=groups,
+        kernel=(kernel, kernel),
+        cin=cin,
+        cout=cout,
+        n=batch,
+        h=size,
+        w=size,
+    )
+
+
+def takes_place(name: str, release: str) -> bool:
+    """Tell whether the approach can stand in a Keras layer in place of Conv2D(groups=...)."""
     approach = APPROACHES[name]
-    if approach.layers:
-        layer = approach.layers.format(cout="filters", kernel=3, bias=True, options=', padding="same"').strip("[]")
-        return f"import tensorflow as tf\n\nGROUPS = 4\ny = {layer}(x)"
-    if not approach.function:
-        raise KeyError(name)
-    code = f"{conv2d(approach)}{dedent(approach.function).strip()}"
-    imports = ["import numpy as np"] * ("np." in code) + ["import tensorflow as tf", ""]
-    constants = [f"{constant} = {value}" for constant, value in CONSTANTS.items() if constant in code]
-    return "\n".join([*imports, *constants, "", "", code])
+    same = bool(approach.place) or approach.computes == "depthwise-2d"
+    return same and not approach.layers and Version(release) >= KERAS_GROUPS
 
 
-def conv2d(approach: Approach, dilations: str = "") -> str:
-    """The definition of `conv2d` that an approach's function calls; empty where it calls none."""
-    if any(f"{before}conv2d(" in approach.function for before in (" ", "[", "(")):
-        return f"{CONV2D.format(dilations=dilations).strip()}\n\n\n"
-    return ""
+def program(name: str, case: Case, release: str, profile: Profile | None = None, mode: Mode = "eager") -> str:
+    """Return a program that computes `y` by the approach, in a release under a profile; for the mode `keras` as a layer
+    in a model. The epilogue is left out. Raise BadUsage where the approach has none for that.
+    """
+    approach, v1 = APPROACHES[name], Version(release) < Version("2")
+    if fault := _fault(name, case, release, mode):
+        raise BadUsage(fault, "python -m matrix advise --help says how to ask what there is")
+    space = extents(approach.rank, case.h, case.w)
+    legend, shapes = filters(approach, case)
+    code = [definitions(approach, case, release)] if approach.function else []
+    before = decorator(mode, release)
+
+    drawn = "tf.random_normal" if v1 else "tf.random.normal"
+    dtype = "" if case.dtype == "f32" else f", dtype=tf.{DTYPES[case.dtype]}"
+    shape = [case.n, *space, case.cin] if case.layout == "nhwc" else [case.n, case.cin, *space]
+    call = [
+        f"# The filter is {legend}: {' and '.join(str(list(one)) for one in shapes)}.",
+        f"x = {drawn}({shape}{dtype})",
+    ]
+    if approach.layers or mode == "keras":
+        made = layers(approach, case)
+        code += [] if approach.layers else [_layer_class(case)]
+        code.append(f"layer = {made[0]}" if len(made) == 1 else f"layer = tf.keras.Sequential([{', '.join(made)}])")
+        if mode == "keras":
+            call.append("y = tf.keras.Sequential([layer]).predict(x)")
+        else:
+            code += [f"{before}def call(x):\n    return layer(x)"] if before else []
+            call.append("y = call(x)" if before else "y = layer(x)")
+    else:
+        names = ["w", "pointwise"][: len(shapes)]
+        call += [f"{one} = {drawn}({list(size)}{dtype})" for one, size in zip(names, shapes, strict=True)]
+        call.append(f"y = convolution(x, {', '.join(names)}, {arguments(approach, case)})")
+        code[0] = before + code[0]
+
+    written = "\n\n".join([*code, "\n".join([*call, "print(y.shape)"])])
+    imports = ["import numpy as np"] * ("np." in written) + ["import tensorflow as tf"]
+    optimizer = [profile.setting] if profile and profile.optimizer else []
+    parts = ["\n".join(environment(profile)), "\n".join(imports), *optimizer, written]
+    return "\n".join(_wrapped(line) for line in "\n\n".join(filter(None, parts)).splitlines()) + "\n"
+
+
+def _fault(name: str, case: Case, release: str, mode: Mode) -> str:
+    """Say why there is no such program, or nothing."""
+    approach, version = APPROACHES[name], Version(release)
+    v1 = version < Version("2")
+    faults = {
+        f"{name} has no short program": not (approach.function or approach.layers) or approach.form not in CHANNELS,
+        f"{name} exists from TensorFlow {approach.since} on, not in {release}": version < Version(approach.since),
+        f"there is no short program of {name} for that in TensorFlow {release}": v1
+        and (mode in {"jit", "keras"} or bool(approach.layers) or case.dilation > 1),
+        f"{name} does not take the place of Conv2D(groups=...) in TensorFlow {release}": mode == "keras"
+        and not (approach.layers or takes_place(name, release)),
+        f"{name} needs as many groups as channels, not {case.groups} of {case.cin}": case.groups != case.cin
+        and approach.form in {"depthwise", "separable"},
+        f"{name} needs the channels last": approach.channels_last and case.layout != "nhwc",
+    }
+    return next((fault for fault, holds in faults.items() if holds), "")
+
+
+def environment(profile: Profile | None) -> list[str]:
+    """Return the lines that set a profile's variables."""
+    if not profile or not profile.environment:
+        return []
+    lines = [f"os.environ[{json.dumps(name)}] = {json.dumps(value)}" for name, value in profile.environment.items()]
+    return ["import os", "", "# Set before TensorFlow is imported: later it has no effect.", *lines]
+
+
+def decorator(mode: Mode, release: str) -> str:
+    """Return the line before a function that is to run in a mode; "" where it needs none."""
+    if Version(release) < Version("2") or mode not in {"graph", "jit"}:
+        return ""
+    option = "jit_compile" if Version(release) >= Version("2.5") else "experimental_compile"
+    return f"@tf.function({option}=True)\n" if mode == "jit" else "@tf.function\n"
+
+
+def definitions(approach: Approach, case: Case, release: str) -> str:
+    """Return the approach's `function` as it stands in a program."""
+    nchw = case.layout == "nchw"
+    words = {"AXIS": "1" if nchw else "-1", "SPATIAL": "2:4" if nchw else "1:3"}
+    words |= {"x[..., ": "x[:, "} if nchw else {}
+    words = (TENSORFLOW_1 if Version(release) < Version("2") else {}) | words
+    text = textwrap.dedent(approach.function).strip()
+    for word, meant in words.items():
+        text = text.replace(word, meant)
+    return text
+
+
+def arguments(approach: Approach, case: Case) -> str:
+    """Return the arguments of `convolution` that follow the filters."""
+    nchw, rank = case.layout == "nchw", approach.rank
+
+    def over_all(value: int) -> list[int]:
+        return [1, 1, *[value] * rank] if nchw else [1, *[value] * rank, 1]
+
+    told = f'groups={case.groups}, strides={over_all(case.stride)}, padding="{case.padding}"'
+    told += f", dilations={over_all(case.dilation)}" if case.dilation > 1 else ""
+    return told + (f', data_format="NC{"DHW"[-rank:]}"' if nchw else "")
+
+
+def filters(approach: Approach, case: Case) -> tuple[str, list[tuple[int, ...]]]:
+    """Return what the dimensions of the approach's filters are, and their sizes."""
+    kernel = extents(approach.rank, *case.kernel)
+    legend, channels = CHANNELS[approach.form]
+    if approach.form == "depthwise" and approach.layers:  # a layer keeps its filter as it likes
+        legend, channels = "in, out / in", lambda case: (case.cin, case.cout // case.cin)
+    told, sizes = f"[{SPACE[approach.rank]}, {legend}]", [(*kernel, *channels(case))]
+    if approach.form == "separable":
+        ones = (1,) * approach.rank
+        told, sizes = f"{told} and {[*ones, 'in', 'out']}".replace("'", ""), [*sizes, (*ones, case.cin, case.cout)]
+    return told, sizes
+
+
+def layers(approach: Approach, case: Case, *, bias: bool = True) -> list[str]:
+    """Return the approach's Keras layers, each as the call that makes it."""
+    moves = f', padding="{case.padding.lower()}"'
+    moves += f", strides={case.stride}" if case.stride > 1 else ""
+    moves += f", dilation_rate={case.dilation}" if case.dilation > 1 else ""
+    kind = "" if case.dtype == "f32" else f', dtype="{DTYPES[case.dtype]}"'
+    kind += ', data_format="channels_first"' if case.layout == "nchw" else ""
+    kernel = extents(approach.rank, *case.kernel)
+    calls = approach.layers or "GroupedConv2D({cout}, {kernel}, groups={groups}{moves}{kind}{bias})"
+    return [
+        call.format(
+            cout=case.cout,
+            kernel=kernel[0] if len(set(kernel)) == 1 else kernel,
+            groups=case.groups,
+            moves=moves,
+            kind=kind,
+            bias="" if bias else ", use_bias=False",
+        )
+        for call in calls.split("; ")
+    ]
+
+
+def extents(rank: int, height: int, width: int) -> tuple[int, ...]:
+    """Return the spatial extents of that rank: a sequence has the width, a volume the height twice."""
+    return (height,) * (rank - 2) + (height, width)[-min(rank, 2) :]
+
+
+def _layer_class(case: Case) -> str:
+    nchw = case.layout == "nchw"
+    return LAYER.format(
+        strides="[1, 1, *self.strides]" if nchw else "[1, *self.strides, 1]",
+        dilations="[1, 1, *self.dilation_rate]" if nchw else "[1, *self.dilation_rate, 1]",
+        layout=', data_format="NCHW"' if nchw else "",
+    )
+
+
+def _wrapped(line: str) -> str:
+    """Break a line of code inside its parentheses; a variable's value stays whole."""
+    code = line.lstrip()
+    if len(line) <= WIDTH or code.startswith(("os.environ", "tf.config")):
+        return line
+    indent = " " * (len(line) - len(code)) + ("# " if code.startswith("#") else " " * 8)
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

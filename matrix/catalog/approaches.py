@@ -20,9 +20,8 @@ class Approach:
     `common`: one of the few that most programs use; short tables show only these.
     `wasteful`: needs more arithmetic or memory than the convolution itself.
     `program`: whether somebody can write it; a question put to TensorFlow alone is no program.
-    `function`: TensorFlow code of `convolution(x, w)`.
-    `layers`: a list of Keras layers instead, as a format of `cout`, `kernel`, `bias` and `options`. An approach without
-    `function` and `layers` has no snippet and no script.
+    `function`, `layers`: the code that people are given; `matrix.answers.snippets` says what it must hold. An approach
+    without them has no program. `channels_last`: it knows no other layout.
     """
 
     summary: str
@@ -40,6 +39,7 @@ class Approach:
     program: bool = True
     function: str = ""
     layers: str = ""
+    channels_last: bool = False
 
     @property
     def computes(self) -> str:
@@ -53,81 +53,88 @@ ADDITIONS: dict[str, dict[str, Any]] = {
         "place": 2,
         "common": True,
         "function": """
-            def convolution(x, w):
-                return conv2d(x, w)
+            def convolution(x, w, groups, **options):
+                # TensorFlow takes the groups from the shapes: channels of x / w.shape[2].
+                return tf.nn.conv2d(x, w, **options)
             """,
     },
     "keras-groups": {
         "place": 1,
         "common": True,
-        "layers": "[tf.keras.layers.Conv2D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
+        "layers": "tf.keras.layers.Conv2D({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
     },
     "keras-groups-1d": {
-        "layers": "[tf.keras.layers.Conv1D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
+        "layers": "tf.keras.layers.Conv1D({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
     },
     "keras-groups-3d": {
-        "layers": "[tf.keras.layers.Conv3D({cout}, {kernel}, groups=GROUPS, use_bias={bias}{options})]",
+        "layers": "tf.keras.layers.Conv3D({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
     },
     "depthwise": {
         "common": True,
         "function": """
-            def convolution(x, w):
-                return tf.nn.depthwise_conv2d(x, w, STRIDES, PADDING, data_format=DATA_FORMAT)
+            def convolution(x, w, groups, strides, padding, dilations=(1, 1, 1, 1), **options):
+                w = tf.reshape(w, [int(n) for n in w.shape[:2]] + [groups, -1])
+                options["dilations"] = dilations[SPATIAL]
+                return tf.nn.depthwise_conv2d(x, w, strides, padding, **options)
             """,
     },
     "depthwise-pointwise": {
-        "layers": "[tf.keras.layers.DepthwiseConv2D({kernel}, use_bias=False{options}),\n"
-        "          tf.keras.layers.Conv2D({cout}, 1, use_bias={bias})]",
+        "layers": "tf.keras.layers.DepthwiseConv2D({kernel}{moves}{kind}, use_bias=False); "
+        "tf.keras.layers.Conv2D({cout}, 1{kind}{bias})",
     },
     "separable": {
         "function": """
-            def convolution(x, w, pointwise):
-                return tf.nn.separable_conv2d(x, w, pointwise, STRIDES, PADDING)
+            def convolution(x, w, pointwise, groups, strides, padding, dilations=(1, 1, 1, 1), **options):
+                options["dilations"] = dilations[SPATIAL]
+                return tf.nn.separable_conv2d(x, w, pointwise, strides, padding, **options)
             """,
     },
     "slice-loop": {
         "place": 4,
         "function": """
-            def convolution(x, w):
-                size, outputs = int(x.shape[CHANNELS]) // GROUPS, int(w.shape[3]) // GROUPS
+            def convolution(x, w, groups, **options):
+                size, outputs = int(x.shape[AXIS]) // groups, int(w.shape[3]) // groups
                 parts = []
-                for group in range(GROUPS):
+                for group in range(groups):
                     part = x[..., group * size : (group + 1) * size]
-                    parts.append(conv2d(part, w[..., group * outputs : (group + 1) * outputs]))
-                return tf.concat(parts, axis=CHANNELS)
+                    part_filter = w[..., group * outputs : (group + 1) * outputs]
+                    parts.append(tf.nn.conv2d(part, part_filter, **options))
+                return tf.concat(parts, axis=AXIS)
             """,
     },
     "split-concat": {
         "place": 3,
         "common": True,
         "function": """
-            def convolution(x, w):
-                inputs, filters = tf.split(x, GROUPS, axis=CHANNELS), tf.split(w, GROUPS, axis=3)
-                return tf.concat([conv2d(one, f) for one, f in zip(inputs, filters)], axis=CHANNELS)
+            def convolution(x, w, groups, **options):
+                inputs, filters = tf.split(x, groups, axis=AXIS), tf.split(w, groups, axis=3)
+                parts = [tf.nn.conv2d(a, b, **options) for a, b in zip(inputs, filters)]
+                return tf.concat(parts, axis=AXIS)
             """,
     },
     "masked-dense": {
         "place": 5,
         "wasteful": True,
         "function": """
-            def convolution(x, w):
-                size, outputs = int(w.shape[2]), int(w.shape[3]) // GROUPS
-                mask = np.kron(np.eye(GROUPS), np.ones((size, outputs)))
-                return conv2d(x, tf.tile(w, [1, 1, GROUPS, 1]) * tf.cast(tf.constant(mask), w.dtype))
+            def convolution(x, w, groups, **options):
+                block = np.ones((int(w.shape[2]), int(w.shape[3]) // groups))
+                mask = tf.cast(np.kron(np.eye(groups), block), w.dtype)
+                return tf.nn.conv2d(x, tf.tile(w, [1, 1, groups, 1]) * mask, **options)
             """,
     },
     "patches-einsum": {
         "place": 6,
         "wasteful": True,
+        "channels_last": True,
         "function": """
-            def convolution(x, w):
-                height, width, size, outputs = [int(n) for n in w.shape]
-                extract = tf.image.extract_patches if hasattr(tf.image, "extract_patches") else tf.extract_image_patches
-                patches = extract(x, [1, height, width, 1], STRIDES, [1, DILATION, DILATION, 1], PADDING)
-                n, h, wide = tf.shape(patches)[0], tf.shape(patches)[1], tf.shape(patches)[2]
-                patches = tf.reshape(patches, [n, h, wide, height * width, GROUPS, size])
-                w = tf.reshape(w, [height * width, size, GROUPS, outputs // GROUPS])
-                return tf.reshape(tf.einsum("nhwkgi,kigo->nhwgo", patches, w), [n, h, wide, outputs])
+            def convolution(x, w, groups, strides, padding, dilations=(1, 1, 1, 1)):
+                kh, kw, size, outputs = [int(n) for n in w.shape]
+                patches = tf.image.extract_patches(x, [1, kh, kw, 1], strides, dilations, padding)
+                space = [tf.shape(patches)[axis] for axis in range(3)]
+                patches = tf.reshape(patches, space + [kh * kw, groups, size])
+                w = tf.reshape(w, [kh * kw, size, groups, outputs // groups])
+                y = tf.einsum("nhwkgi,kigo->nhwgo", patches, w)
+                return tf.reshape(y, space + [outputs])
             """,
     },
     "fused-kernel": {

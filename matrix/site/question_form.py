@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from packaging.version import Version
 
-from matrix.answers import speed_ranking
+from matrix.answers import snippets, speed_ranking
 from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Wish, answer
 from matrix.answers.processor import SWITCHES_ITSELF
-from matrix.answers.snippets import snippet
 from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, Approach
 from matrix.judge.support import RunEntry, question_of
@@ -85,7 +84,7 @@ def script(content: Content) -> bytes:
         "options": {profile.name: sorted(profile.options) for profile in content.catalog.profiles},
         "profiles": _settings(content),
         "releases": _releases(content),
-        "code": {name: snippet(name) for name, about in APPROACHES.items() if about.function or about.layers},
+        "code": {name: _program(name, content) for name, about in APPROACHES.items() if about.function or about.layers},
         "approaches": [
             {"id": name, "summary": about.summary, "form": about.computes, "wasteful": about.wasteful}
             for name, about in _offered().items()
@@ -94,6 +93,12 @@ def script(content: Content) -> bytes:
         "runs": [_run(content, run, reached) for run in content.support.runs],
     }
     return b"const MATRIX = " + msgspec.json.encode(data) + b";\n"
+
+
+def _program(name: str, content: Content) -> str:
+    """Return an approach's program for the core's layer, in the newest release."""
+    case = suite.parse_case(f"{APPROACHES[name].base}/none/f32/nhwc")
+    return snippets.program(name, case, content.catalog.releases[-1].version)
 
 
 def _offered() -> dict[str, Approach]:

@@ -8,10 +8,8 @@ import contextlib
 import pytest
 
 from matrix.answers.reproduction import Reproduction, script
-from matrix.answers.snippets import snippet
 from matrix.base.errors import BadUsage
 from matrix.catalog import releases
-from matrix.catalog.approaches import INTERCHANGEABLE
 from matrix.suite import catalog as suite
 
 DATA = releases.load()
@@ -49,8 +47,3 @@ def test_a_script_sets_what_the_profile_sets_before_tensorflow_is_imported():
     )
     before, _, _ = script(wanted).partition("import tensorflow")
     assert 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"' in before
-
-
-@pytest.mark.parametrize("approach", INTERCHANGEABLE)
-def test_a_snippet_is_code(approach):
-    ast.parse(snippet(approach))

@@ -1,0 +1,81 @@
+"""Every program that the answers print, executed as it is printed in a real TensorFlow of the release it is for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from itertools import product
+from pathlib import Path
+
+import pytest
+from mini import cannot
+
+from matrix.answers import snippets
+from matrix.base import paths
+from matrix.base.errors import BadUsage
+from matrix.catalog.approaches import APPROACHES
+from matrix.provision import interpreters
+from matrix.provision.engines import venv
+from matrix.suite import catalog as suite
+
+# Before oneDNN's switch, before and after it is on by default, the last with Keras 2, and one with Keras 3.
+PLACES = {
+    "2.4.4": "default",
+    "2.8.4": "onednn-off",
+    "2.9.3": "onednn-on",
+    "2.15.1": "onednn-off",
+    "2.21.0": "onednn-on",
+}
+MODES = ("eager", "graph", "jit", "keras")
+IN_TARGET = Path(__file__).with_name("snippets_in_target.py")
+# TensorFlow's own refusals. Where it refuses, the program is not advised; a fault of the program reads otherwise.
+REFUSALS = (
+    "support grouped convolutions", "NHWC", "must match last dimension of input", "equal length strides",
+)  # fmt: skip
+
+
+def layers(name: str) -> list[suite.Case]:
+    """The approach's layer in the core, the same under a stride, and a person's own: 32 groups, or one channel each."""
+    base = suite.parse_case(f"{APPROACHES[name].base}/none/f32/nhwc")
+    channels = 64 if base.groups != base.cin else 32
+    own = snippets.layer(groups=32, cin=channels, kernel=3, size=7, batch=1)
+    return [base, base._replace(stride=2), own, own._replace(dilation=2), base._replace(layout="nchw", dtype="f16")]
+
+
+@pytest.mark.parametrize(("release", "profile"), PLACES.items())
+def test_every_program_computes_the_convolution(data, release, profile):
+    target, chosen = data.release(release).target("cpu"), data.profile(profile)
+    if not interpreters.find(target.python):
+        cannot(f"no CPython {target.python} is on this machine; see: nox -s doctor")
+    python = Path(venv.provision(target, print).where) / "bin" / "python"
+
+    programs = []
+    for name, about in APPROACHES.items():
+        for mode, case in product(MODES, layers(name) if about.function or about.layers else ()):
+            try:
+                text = snippets.program(name, case, release, chosen, mode)
+            except BadUsage:
+                continue
+            told = f"{name}/{mode}/{case}"
+            form = "grouped" if about.form == "depthwise" else about.form
+            programs.append([told, text, form, about.rank, case._asdict()])
+    ended = subprocess.run(
+        [python, IN_TARGET],
+        input=json.dumps(programs),
+        env={"PATH": os.defpath, "HOME": tempfile.gettempdir(), "PYTHONPATH": str(paths.SUITE.parent),
+             "TF_CPP_MIN_LOG_LEVEL": "3", **chosen.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    outcomes = dict(json.loads(line) for line in ended.stdout.splitlines())
+    assert len(outcomes) == len(programs), ended.stderr[-2000:]
+    refused = {told for told, one in outcomes.items() if isinstance(one, str) and any(t in one for t in REFUSALS)}
+    passed = {told for told, one in outcomes.items() if isinstance(one, float) and one <= 1}
+    assert outcomes.keys() == passed | refused, {told: outcomes[told] for told in outcomes.keys() - passed - refused}
+    for name, about in APPROACHES.items():
+        if (about.place and profile == "onednn-on") or name in {"split-concat", "depthwise"}:
+            own = [told for told in passed if told.startswith(f"{name}/keras/")]
+            assert len(own) >= 4, "it takes the place of Conv2D(groups=...) in a model"
