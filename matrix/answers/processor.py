@@ -12,10 +12,9 @@ from pathlib import Path
 from archspec.cpu import TARGETS
 
 from matrix.base import paths
-from matrix.base.errors import BadUsage
+from matrix.base.errors import BadUsage, unknown
 from matrix.base.structs import Strict
 from matrix.catalog import entries
-from matrix.plan.selection import unknown
 from matrix.record import host
 
 # TensorFlow 2.9 is the first that switches oneDNN on by itself (tensorflow/core/util/util.cc)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -72,3 +74,9 @@ class Prevented(MatrixError):
     """A sweep came to its end, but the machine prevented some of its runs. All other runs are recorded."""
 
     exit_code = 8
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> BadUsage:
+    """The error for a name that is not known, with the nearest names that are."""
+    near = difflib.get_close_matches(name, known, n=4, cutoff=0.4) or list(known)
+    return BadUsage(f"no {what} is named {name!r}", f"nearest: {', '.join(near)}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from matrix.base.errors import BadUsage
+from matrix.base.errors import BadUsage, unknown
 from matrix.base.ids import EngineName, Run
 from matrix.catalog import locks
 from matrix.catalog.releases import Catalog
 from matrix.plan.planned_run import PlannedRun
-from matrix.plan.selection import Selection, select_profiles, select_releases, unknown
+from matrix.plan.selection import Selection, select_profiles, select_releases
 from matrix.provision import emulators, foreign_environments
 from matrix.record import host
 

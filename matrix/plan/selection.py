@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
 
-from matrix.base.errors import BadUsage
+from matrix.base.errors import unknown
 from matrix.base.ids import Backend
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog, Profile, Release
@@ -92,12 +91,6 @@ def select_profiles(catalog: Catalog, names: Collection[str]) -> list[Profile]:
         if name not in known:
             raise unknown("profile", name, known)
     return [profile for profile in catalog.profiles if profile.name in names or not (names or profile.by_name)]
-
-
-def unknown(what: str, name: str, known: Sequence[str]) -> BadUsage:
-    """The error for a name that is not known, with the nearest names that are."""
-    near = difflib.get_close_matches(name, known, n=4, cutoff=0.4) or list(known)
-    return BadUsage(f"no {what} is named {name!r}", f"nearest: {', '.join(near)}")
 
 
 def _is_within(version: str, first: str, last: str) -> bool:
