@@ -76,7 +76,7 @@ def test_the_commands_of_a_document_run_one_after_the_other(document, clone, env
     cache = subprocess.run([find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
     own |= {"HOME": str(clone.parent), "PATH": f"{tools}:/usr/local/bin:/usr/bin:/bin", "UV_CACHE_DIR": cache}
     own |= {"UV_PYTHON_INSTALL_DIR": str(clone.parent / "pythons"), "PYENV_ROOT": os.environ.get("PYENV_ROOT", "")}
-    (clone / "shards").mkdir()
+    (clone / "shards" / "1-of-5" / "runs").mkdir(parents=True)
     first = "" if document.name in {"README.md", "CONTRIBUTING.md"} else FIRST
     script = "\n".join(["set -eux", first, *(f"( {one} )" if one.startswith("cd ") else one for one in
                                              map(made_short, RUN[document]))])  # fmt: skip
