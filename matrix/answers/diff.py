@@ -1,5 +1,5 @@
-"""What two releases, profiles, engines or folders of records do differently, cell by cell; and what the tables of two
-months say differently, verdict by verdict, since nothing else of a month is kept.
+"""What two releases, profiles, engines, host classes or folders of records do differently, cell by cell; and what the
+tables of two months say differently, verdict by verdict, since nothing else of a month is kept.
 
 Only like is compared with like: two runs that agree in all but what is compared (release, backend, profile, host class,
 engine, and whether they were executed or planned). A run that has no counterpart is named and not compared.
@@ -24,11 +24,12 @@ from matrix.base.markdown import escape
 from matrix.base.structs import Strict
 from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
+from matrix.judge.settings import setting
 from matrix.judge.verdicts import FAILED
 from matrix.record import records
 from matrix.record.records import Header, Observation, Record
 
-Axis = Literal["release", "profile", "engine", "folder", "table"]
+Axis = Literal["release", "profile", "engine", "host class", "folder", "table"]
 What = Literal["appeared", "disappeared", "changed", "one side only"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 # The release has no such thing, or nothing looked for it.
@@ -82,7 +83,7 @@ def diff(reports: Path, before: str, after: str, catalog: Catalog, only: Sequenc
 
     Raise BadUsage where the two are not of a kind, or have no runs that are alike.
     """
-    axis = _axis(before, after, catalog)
+    axis = _axis(before, after, catalog, reports)
     if axis == "table":
         changes = table_diff.changed(reports, before, after, only)
         return Diff(axis=axis, before=before, after=after, notes=[], pairs=[], alone=[], changes=changes)
@@ -97,14 +98,15 @@ def diff(reports: Path, before: str, after: str, catalog: Catalog, only: Sequenc
                 run = ids.parse_run(file.stem)
             except ValueError as fault:
                 raise BadRecord(f"{file}: {fault}") from None
-            name = {"release": run.target.release, "profile": run.profile, "engine": file.parent.name}[axis]
-            by_name[name].append(file)
+            host_class, engine = file.parts[-3:-1]
+            of = {"release": run.target.release, "profile": run.profile, "engine": engine, "host class": host_class}
+            by_name[of[axis]].append(file)
         if axis == "release":
             found = [nearest(side, by_name) for side in names]
             notes = [one.note for one in found if one.note]
             names = [one.releases[-1] for one in found]
         sides = [_runs(by_name[name], only) for name in names]
-    keyed = [{_key(run.asked, axis): run for run in side} for side in sides]
+    keyed = [{_key(run, axis): run for run in side} for side in sides]
     both = [key for key in keyed[0] if key in keyed[1]]
     alone = {run.asked.run for side in keyed for key, run in side.items() if key not in both}
     if not both:
@@ -113,13 +115,15 @@ def diff(reports: Path, before: str, after: str, catalog: Catalog, only: Sequenc
     return Diff(axis=axis, before=before, after=after, notes=notes, pairs=pairs, alone=sorted(alone))
 
 
-def _axis(before: str, after: str, catalog: Catalog) -> Axis:
+def _axis(before: str, after: str, catalog: Catalog, reports: Path) -> Axis:
     kinds: list[Axis] = []
     for side in (before, after):
         if side in ENGINES:
             kinds.append("engine")
         elif side in {profile.name for profile in catalog.profiles}:
             kinds.append("profile")
+        elif side in {folder.name for folder in (reports / "runs").glob("*")}:
+            kinds.append("host class")
         elif table_diff.is_table(side):
             kinds.append("table")
         else:
@@ -129,33 +133,36 @@ def _axis(before: str, after: str, catalog: Catalog) -> Axis:
     if kinds[0] != kinds[1]:
         raise BadUsage(
             f"{before} is a {kinds[0]} and {after} a {kinds[1]}: only like can be compared with like",
-            "give two releases, two profiles, two engines, two folders or two months",
+            "give two releases, two profiles, two engines, two host classes, two folders or two months",
         )
     return kinds[0]
 
 
 def _runs(files: Iterable[Path], only: Sequence[str]) -> list[_Run]:
     """Return the runs with observations, their own or those of the run named by `same_as`; skip broken records."""
-    made: dict[tuple[str, str], Record] = {}
+    made: dict[tuple[str, str, str], Record] = {}
     for file in files:
         with contextlib.suppress(BadRecord):
             record = records.read(file)
-            made[record.header.run, record.header.engine] = record
+            made[record.header.run, record.header.engine, record.header.host.host_class] = record
     runs = []
     for record in made.values():
         asked = record.header
-        answers = made.get((asked.same_as or asked.run, asked.engine))
+        answers = made.get((asked.same_as or asked.run, asked.engine, asked.host.host_class))
         kept = set(only) <= {asked.release, asked.backend, asked.profile, asked.host.host_class, asked.engine}
         if kept and answers and answers.observations:
             runs.append(_Run(asked=asked, answers=answers))
     return runs
 
 
-def _key(header: Header, axis: Axis) -> tuple[object, ...]:
-    """Everything in which two runs must agree to be compared on this axis."""
+def _key(run: _Run, axis: Axis) -> tuple[object, ...]:
+    """Everything in which two runs must agree to be compared on this axis. What is the default differs between host
+    classes, so that there it is the setting and not the profile's name.
+    """
+    header = run.asked
     of = {
         "release": header.release,
-        "profile": header.profile,
+        "profile": setting(run.answers.header) if axis == "host class" else header.profile,
         "engine": header.engine,
         "backend": header.backend,
         "host class": header.host.host_class,
@@ -179,7 +186,7 @@ def _pair(before: _Run, after: _Run) -> Pair:
     return Pair(
         before=names[0],
         after=names[1],
-        host_class=before.asked.host.host_class,
+        host_class=" -> ".join(dict.fromkeys(run.asked.host.host_class for run in (before, after))),
         same_suite=before.answers.header.suite_sha256 == after.answers.header.suite_sha256,
         unchanged=len(cells) - len(differences),
         differences=differences,

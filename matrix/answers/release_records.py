@@ -16,7 +16,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.releases import Catalog
 from matrix.judge import processors
 from matrix.judge.processors import Agreement
-from matrix.judge.settings import setting
+from matrix.judge.settings import differences, setting
 from matrix.judge.verdicts import JudgedRun, judged_runs
 from matrix.record import host, records, speed_records
 from matrix.record.records import Header, Record
@@ -52,6 +52,16 @@ class ReleaseRecords:
     def runs(self, release: str) -> list[JudgedRun]:
         """Return the runs with observations of their own; a run that is the same as another is left out."""
         return [one for one in self.judged_runs if one.header.release == release and not one.header.same_as]
+
+    def alike(self, run: JudgedRun) -> list[JudgedRun]:
+        """Return the runs of the same release and setting on other host classes."""
+        return [
+            one
+            for one in self.elsewhere
+            if one.judged_by.observations
+            and (one.header.release, one.header.profile) == (run.header.release, run.header.profile)
+            and not differences(one.judged_by, run.judged_by)
+        ]
 
     def default_profile(self, release: str) -> str | None:
         """Return the profile that TensorFlow comes to with nothing set; None where that was not recorded."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from matrix.answers.release_records import ReleaseRecords
 from matrix.answers.reproduction import Reproduction
@@ -12,13 +12,25 @@ from matrix.base.structs import Strict
 from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause, notes
-from matrix.judge.verdicts import FAILED, Answer, Need, VerdictWord, core_case, weigh
-from matrix.record.records import Observation
+from matrix.judge.verdicts import FAILED, Answer, JudgedRun, Need, VerdictWord, core_case, weigh
+from matrix.record.letters import WORDS, letter
+from matrix.record.records import Header, Observation
+
+
+class Elsewhere(Strict, frozen=True, kw_only=True):
+    """The same run on another host class: of the `compared` cells that both observed, `differing` came out otherwise
+    there, each with its outcome.
+    """
+
+    host_class: str
+    record: str
+    compared: int
+    differing: dict[str, str]
 
 
 class Shown(Strict, frozen=True, kw_only=True):
     """An approach under one profile. `default`: TensorFlow comes to this profile with nothing set. `cells` are the
-    cells that were asked for.
+    cells that were asked for; `elsewhere` says how they came out on the other host classes.
     """
 
     run: str
@@ -31,6 +43,7 @@ class Shown(Strict, frozen=True, kw_only=True):
     needs: dict[Need, Answer]
     notes: list[str]
     cells: list[Observation]
+    elsewhere: list[Elsewhere] = []
 
 
 class Showing(Strict, frozen=True, kw_only=True):
@@ -51,22 +64,44 @@ def show(recorded: ReleaseRecords, approach: str, wanted: str, cause: Cause) -> 
         for judgement in (weigh(run, approach) for run in runs):
             header = judgement.run.judged_by
             cells = judgement.cells.values()
+            seen = [cell for cell in cells if fnmatch.fnmatchcase("/".join(cell.cell[1:]), wanted)]
             one = Shown(
                 run=header.run,
                 release=header.release,
                 profile=header.profile,
                 host_class=header.host.host_class,
-                record=f"runs/{header.host.host_class}/{header.engine}/{header.run}.jsonl",
+                record=_record(header),
                 default=header.profile == default,
                 verdict=judgement.word,
                 needs=judgement.needs,
                 notes=list(notes(judgement, beside, cause)),
-                cells=[cell for cell in cells if fnmatch.fnmatchcase("/".join(cell.cell[1:]), wanted)],
+                cells=seen,
+                elsewhere=[_elsewhere(other, seen) for other in recorded.alike(judgement.run) if seen],
             )
             shown.append(one)
     if not any(one.cells for one in shown):
         raise BadUsage(f"no cell of {approach} is named {wanted} in these records", "tf-groupconv show --help")
     return Showing(approach=approach, note=recorded.nearest.note, shown=shown)
+
+
+def _elsewhere(run: JudgedRun, seen: Sequence[Observation]) -> Elsewhere:
+    there = run.cells.get(seen[0].approach, {})
+    both = [(one, there[one.cell]) for one in seen if one.cell in there]
+    differing = {
+        "/".join(other.cell[1:]): failure_text(other) if other.outcome in FAILED else WORDS[letter(other)]
+        for one, other in both
+        if letter(one) != letter(other)
+    }
+    return Elsewhere(
+        host_class=run.header.host.host_class,
+        record=_record(run.judged_by),
+        compared=len(both),
+        differing=differing,
+    )
+
+
+def _record(header: Header) -> str:
+    return f"runs/{header.host.host_class}/{header.engine}/{header.run}.jsonl"
 
 
 def reproduction(showing: Showing, catalog: Catalog, profile: str | None) -> Reproduction:
@@ -113,4 +148,7 @@ def lines(showing: Showing, limit: int = 12) -> Iterator[str]:
             yield f"    {cell.outcome:8} {'/'.join(cell.cell[1:])}{told}{ops}"
         if len(failed) > limit:
             yield f"    and {len(failed) - limit} more; --json has all, --cell chooses"
+        for other in one.elsewhere:
+            first = next((f", first {cell}: {outcome}" for cell, outcome in other.differing.items()), "")
+            yield f"  on {other.host_class} {len(other.differing)} of {other.compared} cells differ{first}"
         yield f"  record: {one.record}\n"

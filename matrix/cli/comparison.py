@@ -19,7 +19,7 @@ from matrix.cli.options import give, json_option, published_option
 @json_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="The differences alone, as a list in Markdown.")
 def diff(before: str, after: str, only: tuple[str, ...], reports: Path, as_json: bool, as_markdown: bool) -> None:
-    """Compare two releases, profiles, engines or folders of records; only like is compared with like.
+    """Compare two releases, profiles, engines, host classes or folders of records; only like is compared with like.
 
     The tables of two kept months, of a month and a folder, or of two support.json: `diff 2026-10 reports`.
     """

@@ -44,6 +44,29 @@ def test_releases_are_compared_cell_by_cell(tmp_path):
     assert any(CELL.split("/", 3)[3] in line and "error" in line for line in lines(found))
 
 
+def on(host_class, change=lambda cell: {}, **fields) -> Record:
+    host = msgspec.structs.replace(header().host, host_class=host_class)
+    return record(change, **{"host": host, "profile": "onednn-on", "run": "tf2.8.4-py310-cpu+onednn-on"} | fields)
+
+
+def test_host_classes_are_compared_by_the_setting_and_not_by_what_is_their_default(tmp_path):
+    default = {"profile": "default", "run": "tf2.8.4-py310-cpu+default", "status": "not_run"}
+    publish(tmp_path, on("x86-amx", onednn=True), on("x86-avx2-amd", REFUSED, onednn=True))
+    for host_class, same in (("x86-amx", "onednn-on"), ("x86-avx2-amd", "onednn-off")):
+        publish(tmp_path, on(host_class, lambda cell: None, **default, same_as=f"tf2.8.4-py310-cpu+{same}"))
+    found = diff(tmp_path, "x86-amx", "x86-avx2-amd", DATA)
+    (pair,) = found.pairs
+    assert (found.axis, pair.host_class) == ("host class", "x86-amx -> x86-avx2-amd")
+    assert CELL in {one.cell for one in pair.differences}
+
+
+def test_every_host_class_is_compared_with_itself(tmp_path):
+    classes = ("x86-amx", "x86-avx2-amd")
+    publish(tmp_path, *(on(one) for one in classes), *(newer(host=on(one).header.host, profile="onednn-on",
+            run="tf2.9.3-py310-cpu+onednn-on") for one in classes))  # fmt: skip
+    assert [pair.host_class for pair in diff(tmp_path, "2.8.4", "2.9.3", DATA).pairs] == list(classes)
+
+
 def test_what_is_absent_has_not_appeared_yet(tmp_path):
     absent = where(mode="keras", outcome="absent", reason="no tf.keras", evidence="executed")
     (pair,) = diff(publish(tmp_path, record(absent), newer()), "2.8.4", "2.9.3", DATA).pairs
