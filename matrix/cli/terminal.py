@@ -31,16 +31,18 @@ def tell_summary(summary: Summary, reports: Path) -> None:
     The short tables fit a terminal of 80 columns: they leave to the notes what fails only in part.
     """
     for short in summary.shorts:
-        say(f"\n{short.backend}, host class {short.host_class}; * is what the release does there when nothing is set")
+        say(f"\n{short.backend}, {', '.join(short.host_classes)}; * is what the first does when nothing is set")
         heads = [Column("approach", no_wrap=True), Column("oneDNN", no_wrap=True), Column("TensorFlow", min_width=11)]
         table = Table(*heads, *(need.removeprefix("infer-") for need in NEEDS), box=SIMPLE, padding=(0, 1, 0, 0))
-        for row in short.rows:
+        for row in (one for main in short.rows for one in (main, *main.otherwise)):
             spans = []
             for first, *more in row.spans:
                 both = f"{first.release} to {more[-1].release}" if more else first.release
                 spans.append(both + "*" * first.by_default)
             answers = (f"some {said.partition(':')[0]}" if ":" in said else said for said in row.answers.values())
-            table.add_row(*map(Text, (row.approach, row.onednn, ", ".join(spans), *answers)))
+            classes = "\n".join(f" {name.partition('-')[2]}" for name in row.host_classes)
+            name = row.approach if row in short.rows else classes
+            table.add_row(*map(Text, (name, row.onednn, ", ".join(spans), *answers)))
         console.print(table)
         if short.unobserved:
             say(f"tried and not observed there: {', '.join(short.unobserved)}")

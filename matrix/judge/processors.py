@@ -93,7 +93,7 @@ def in_words(statement: ProcessorStatement) -> str:
     """Say in a sentence what the processor changes."""
     onednn = f"On {statement.architecture} with oneDNN {'on' if statement.onednn else 'off'}"
     classes = f"{len(statement.host_classes)} host classes on {len(statement.releases)} releases"
-    says = "changes" if statement.differing else "changes nothing"
+    says = "matters" if statement.differing else "does not matter"
     return f"{onednn} the processor {says}: of {classes}, {_differ(statement.compared, statement.differing)}."
 
 

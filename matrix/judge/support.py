@@ -20,12 +20,13 @@ from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.notes import causes, notes
 from matrix.judge.verdicts import Answer, Judgement, Need, Question, VerdictWord
 from matrix.record import records, speed_records
+from matrix.record.host import is_emulated
 from matrix.record.records import Error, Evidence, Record, Release, Status
 from matrix.record.speed_records import Direction, SpeedRun
 from matrix.speed.comparisons import shown
 from matrix.speed.speed_stream import DENSE
 
-NEVER_MADE = "never made on this host class"
+NEVER_MADE = "never made on any host class"
 
 
 class HostEntry(Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
@@ -38,7 +39,8 @@ class HostEntry(Strict, frozen=True, kw_only=True, rename={"host_class": "class"
 
 
 class RunEntry(Strict, frozen=True, kw_only=True):
-    """A run that the catalog plans on a host class, or that has a record there. Without an `engine` it was never made.
+    """A run that has a record, or that the catalog plans and that was never made: then it has no `engine`, and its host
+    class is the one on which most was run.
 
     `date`: the day (UTC) it started; `record`: its path below reports/; `older_suite`: whether the record was made by
     another suite than the present one; `doubtful`: the cells of the control (one group) that fail.
@@ -213,8 +215,8 @@ def _verdict(judgement: Judgement, said: Sequence[str], timed: Mapping[tuple[str
 
 
 def _runs(catalog: Catalog, judgements: Iterable[Judgement]) -> list[RunEntry]:
-    """Return the runs that have a record. On the host classes of these, add the runs that the catalog plans under the
-    same profiles and that were never made.
+    """Return the runs that have a record, and those that the catalog plans on their backends and that no host class has
+    made. Emulated processors make no plan, and no run for another; a profile to be asked for by name is not planned.
     """
     made = []
     for judgement in {id(one.run): one for one in judgements}.values():
@@ -238,26 +240,29 @@ def _runs(catalog: Catalog, judgements: Iterable[Judgement]) -> list[RunEntry]:
                 doubtful=["/".join(observation.cell) for observation in judgement.doubtful],
             )
         )
-    exist = {question_of(entry) for entry in made}
-    profiles = {profile.name: profile for profile in catalog.profiles}
-    never_made = [
-        RunEntry(
-            run=Run(target=release.target(backend), profile=profile.name).id,
-            release=release.version,
-            backend=backend,
-            profile=profile.name,
-            host_class=host_class,
-            status="not_run",
-            observations=0,
-            reason=NEVER_MADE,
-        )
-        for backend, name, host_class in dict.fromkeys((run.backend, run.profile, run.host_class) for run in made)
-        for release in catalog.releases
-        if (profile := profiles.get(name))
-        and backend in release.wheels
-        and profile.holds_for(release.version, backend)
-        and (release.version, backend, name, host_class) not in exist
-    ]
+    real = [run for run in made if not is_emulated(run.host_class)]
+    exist = {(run.release, run.backend, run.profile) for run in real}
+    never_made = []
+    for backend, runs in grouped(real, lambda run: run.backend).items():
+        ((most, _),) = Counter(run.host_class for run in runs).most_common(1)
+        never_made += [
+            RunEntry(
+                run=Run(target=release.target(backend), profile=profile.name).id,
+                release=release.version,
+                backend=backend,
+                profile=profile.name,
+                host_class=most,
+                status="not_run",
+                observations=0,
+                reason=NEVER_MADE,
+            )
+            for profile in catalog.profiles
+            for release in catalog.releases
+            if not profile.by_name
+            and backend in release.wheels
+            and profile.holds_for(release.version, backend)
+            and (release.version, backend, profile.name) not in exist
+        ]
     return made + never_made
 
 

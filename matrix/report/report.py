@@ -16,10 +16,11 @@ from matrix.judge import landmarks
 from matrix.judge import statements as statements_json
 from matrix.judge import support as support_json
 from matrix.judge.judged import load
+from matrix.judge.processors import in_words
 from matrix.judge.support import Support
 from matrix.judge.verdicts import judged_runs
 from matrix.record import contribution
-from matrix.report import claim_table, short_answer, speed_tables, statement_tables
+from matrix.report import claim_table, processor_tables, short_answer, speed_tables, statement_tables
 from matrix.report.executed_plans import executed_plans
 from matrix.report.markdown import render
 from matrix.report.support_table import WORDS, Short, headline, meanings, sections, shorts
@@ -58,7 +59,8 @@ def report(reports: Path, readme: Path | None) -> Summary:
     contributions, refused = contribution.read_all(reports)
     faults = (*judged.faults, *refused)
     ours = judged_runs(judged.records) if contributions else []
-    sentences = headline(support, judged.records, broken=len(faults))
+    processors = [statement for statement in statements.processors if statement.compared]
+    sentences = (*headline(support, judged.records, broken=len(faults)), *map(in_words, processors))
     defaults = {run.same_as or run.run for run in support.runs if run.profile == "default"}
     evidence = statement_tables.EVIDENCE
     support_page = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=APPROACHES, support=support,
@@ -67,6 +69,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
                           claims=claim_table.rows(answers.claims), executed=list(executed_plans(judged.records)),
                           contributed=[contribution_comparison.compare(one, ours) for one in contributions],
                           speed=speed, shorts=short_tables,
+                          processors=statements.processors, **processor_tables.FOR_TEMPLATES,
                           fastest=[found for place in speed if (found := comparisons.fast(place, defaults))],
                           programs=short_answer.PROGRAMS, headline=sentences, **speed_tables.FOR_TEMPLATES)  # fmt: skip
     cases = render("CASES.md.jinja", cases=statement_tables.cases(statements.cases), evidence=evidence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError
 from matrix.catalog.releases import Catalog
 from matrix.judge.landmarks import COMPARED
-from matrix.judge.support import RunEntry, Support, question_of
+from matrix.judge.processors import nearest
+from matrix.judge.support import RunEntry, Support, Verdict, question_of
 from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, VerdictWord, core_cells
 from matrix.record.host import is_emulated
 from matrix.record.records import Outcome, Record, Status
@@ -40,8 +42,10 @@ UNKNOWN: dict[Status, str] = {
     "partial": "the run ended before its end",
     "not_built": "could not be built",
     "not_imported": "could not be imported",
-    "not_run": "never run on that host class",
+    "not_run": "never run",
 }
+# How far a planned run has come.
+STATES = ("complete", "made in part", "due", "cannot be had")
 BADLY: dict[Outcome, str] = {
     "wrong": "wrong result",
     "crash": "crashes",
@@ -49,24 +53,34 @@ BADLY: dict[Outcome, str] = {
     "oom": "takes all memory",
     "error": "refused",
 }
+# How a note ends that tells of a failure: see matrix/judge/notes.py.
+WORKAROUND = re.compile(r" (Workaround, measured here: .*|No workaround was measured here)\.$")
+# What is said of each of NEEDS.
+Answers = tuple[str, ...]
 IN_WORDS = {"eager": "run eagerly", "graph": "in a tf.function", "keras": "in predict or fit", "jit": "under XLA"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A run that has a record; `entries`: by approach the verdict's word, and the number of its note if it has one."""
+    """Runs of a release that have records and came out alike, each on a host class of its own.
 
-    run: RunEntry
+    `entries`: by approach the verdict's word, and the number of its note if it has one.
+    """
+
+    runs: tuple[RunEntry, ...]
     entries: tuple[tuple[VerdictWord, int | None], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """The rows of one backend, host class and profile; `never` are the releases without a record."""
+    """The rows of one backend and profile, on real or on emulated host classes; `never` are the releases without any
+    record.
+    """
 
     backend: str
-    host_class: str
+    emulated: bool
     profile: str
+    host_classes: tuple[str, ...]
     rows: tuple[Row, ...]
     never: tuple[str, ...]
 
@@ -85,19 +99,22 @@ class ShortRow:
     """Releases in which an approach does the same; `answers` are in words, by need.
 
     `spans`: the releases in their order; neighbours, among all releases that were observed, stand together.
+    `host_classes`: those that do so; they all do, but for those in a row of `otherwise`.
     """
 
     approach: str
     onednn: str
     answers: dict[Need, str]
     spans: tuple[tuple[Seen, ...], ...]
+    host_classes: tuple[str, ...] = ()
+    otherwise: tuple[ShortRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Short:
-    """The short table of a backend, for the host class on which most was observed.
-
-    `unobserved`: releases that were tried there without any observation, each with the reason.
+    """The short table of a backend, over all host classes on which it was executed; emulated ones are left out where
+    there are others. `host_class`: the one on which most was observed, whose default is shown. `cpus`: the processors
+    or GPUs of all. `unobserved`: releases that were tried without any observation, each with the reason.
     """
 
     backend: str
@@ -105,20 +122,37 @@ class Short:
     cpus: tuple[str, ...]
     rows: tuple[ShortRow, ...]
     unobserved: tuple[str, ...]
+    host_classes: tuple[str, ...] = ()
 
 
 def headline(support: Support, made: Sequence[Record], broken: int) -> tuple[str, ...]:
-    """Say how much of the table is observed, a sentence for each fact; faults that did not happen are not mentioned."""
-    runs = {question_of(run): run for run in support.runs}
+    """Say how much of the plan is done and what it rests on, a sentence for each fact; faults that did not happen are
+    not mentioned. A run is done where any host class has made it; emulated ones make no run for others.
+    """
     known = [verdict for verdict in support.verdicts if verdict.verdict != "unknown"]
-    unknown = Counter(why_unknown(runs[question_of(one)]) for one in support.verdicts if one.verdict == "unknown")
-    unknown[UNKNOWN["not_run"]] += sum(run.engine is None for run in support.runs) * len(APPROACHES)
-    reasons = ", ".join(f"{why} ({count:,})" for why, count in sorted(unknown.items()) if count)
+    seen = {question_of(verdict)[:3] for verdict in known}
+    states, reasons = Counter[str](), Counter[str]()
+    real = [run for run in support.runs if not is_emulated(run.host_class)]
+    for place, runs in grouped(real, lambda run: (run.release, run.backend, run.profile)).items():
+        if place in seen:
+            states["complete" if any(run.same_as or run.status == "complete" for run in runs) else "made in part"] += 1
+        elif any(run.engine for run in runs):
+            states["cannot be had"] += 1
+            reasons[why_unknown(runs[0])] += 1
+        else:
+            states["due"] += 1
+    why = ", ".join(f"{what}: {count}" for what, count in sorted(reasons.items()))
+    done = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
     observations = sum(record.header.observations for record in made)
+    classes = dict.fromkeys(run.host_class for run in support.runs if run.engine)
+    emulated = sum(map(is_emulated, classes))
     sentences = [
-        f"The whole table has {_count(len(known) + unknown.total(), 'entry', 'entries')}: {len(known):,} are observed"
-        + (f", {unknown.total():,} unknown: {reasons}." if reasons else "."),
-        f"They rest on {_count(observations, 'observation')} in {_count(len(made), 'record')}.",
+        f"Planned {_count(states.total(), 'run')} (a release, backend and profile)"
+        + (f": {done}" if done else "")
+        + (f" ({why})." if why else "."),
+        f"The table has {_count(len(known), 'entry', 'entries')}, from {_count(observations, 'observation')} in "
+        f"{_count(len(made), 'record')} on {_count(len(classes), 'host class', 'host classes')}"
+        + (f", {emulated} of them emulated." if emulated else "."),
     ]
     if planned := sum(verdict.evidence != "executed" for verdict in known):
         sentences.append(f"{_count(planned, 'entry', 'entries')} tell what is planned for a device that was not there.")
@@ -144,26 +178,50 @@ def why_unknown(run: RunEntry) -> str:
 def sections(support: Support) -> tuple[list[Section], list[str]]:
     """Return the tables of SUPPORT.md and the notes below them; a row's number counts the notes from 1.
 
-    Real host classes come before emulated ones. Verdicts that have the same notes share a number.
+    Emulated host classes come last. Verdicts that have the same notes share a number, and runs of a release that have
+    the same entries share a row; the class that has most records comes first.
     """
     numbers: dict[str, int] = {}
     verdicts = grouped(support.verdicts, question_of)
-    runs = grouped(support.runs, lambda run: (run.backend, run.host_class, run.profile))
+    most = Counter(run.host_class for run in support.runs if run.engine)
+    runs = grouped(support.runs, lambda run: (run.backend, is_emulated(run.host_class), run.profile))
     found = []
-    for key in sorted(runs, key=lambda key: (BACKENDS.index(key[0]), is_emulated(key[1]), key[1])):
+    for backend, emulated, profile in sorted(runs, key=lambda key: (BACKENDS.index(key[0]), key[1])):
+        group = runs[backend, emulated, profile]
+        made = sorted((run for run in group if run.engine), key=lambda run: (-most[run.host_class], run.host_class))
         rows = []
-        for run in filter(lambda run: run.engine, runs[key]):
-            entries: list[tuple[VerdictWord, int | None]] = []
-            for verdict in verdicts.get(question_of(run), ()):
-                # the row itself says which run it is the same as
-                notes = [note for note in verdict.notes if not (run.same_as and note.startswith("The same as"))]
-                number = numbers.setdefault(" ".join(notes), len(numbers) + 1) if notes else None
-                entries.append((verdict.verdict, number))
-            rows.append(Row(run=run, entries=tuple(entries)))
-        backend, host_class, profile = key
-        never = tuple(run.release for run in runs[key] if not run.engine)
-        found.append(Section(backend=backend, host_class=host_class, profile=profile, rows=tuple(rows), never=never))
+        for of_release in grouped(sorted(made, key=lambda run: Version(run.release)), lambda run: run.release).values():
+            for alike in grouped(of_release, lambda run: _observed(run, verdicts.get(question_of(run), ()))).values():
+                entries: list[tuple[VerdictWord, int | None]] = []
+                for verdict in verdicts.get(question_of(alike[0]), ()):
+                    note = " ".join(_notes(verdict))
+                    number = numbers.setdefault(note, len(numbers) + 1) if note else None
+                    entries.append((verdict.verdict, number))
+                rows.append(Row(runs=tuple(alike), entries=tuple(entries)))
+        found.append(
+            Section(
+                backend=backend,
+                emulated=emulated,
+                profile=profile,
+                host_classes=tuple(dict.fromkeys(run.host_class for run in made)),
+                rows=tuple(rows),
+                never=tuple(run.release for run in group if not run.engine),
+            )
+        )
     return found, list(numbers)
+
+
+def _notes(verdict: Verdict) -> list[str]:
+    """Leave out what the row itself says: which run it is the same as, and where its records are."""
+    return [note for note in verdict.notes if not note.startswith(("The same as ", "By the record of "))]
+
+
+def _observed(run: RunEntry, verdicts: Sequence[Verdict]) -> tuple[object, ...]:
+    """Return what two runs must have in common to share a row: all but the workarounds, which depend on what else was
+    run on the host class.
+    """
+    said = [(one.verdict, one.counts, [WORKAROUND.sub("", note) for note in _notes(one)]) for one in verdicts]
+    return (run.same_as, run.older_suite, repr(said))
 
 
 def shorts(support: Support, judgements: Sequence[Judgement], catalog: Catalog) -> Iterator[Short]:
@@ -172,58 +230,98 @@ def shorts(support: Support, judgements: Sequence[Judgement], catalog: Catalog) 
     plain = {profile.name for profile in catalog.profiles if not profile.variables or profile.onednn is not None}
     for backend in BACKENDS:
         classes = sorted(host_class for of, host_class in executed if of == backend)
+        classes = [name for name in classes if not is_emulated(name)] or classes
         if not classes:
             continue
-        host_class = max(classes, key=lambda name: executed[backend, name])
-        chosen, unobserved = [], []
+        most = max(classes, key=lambda name: executed[backend, name])
+        order = nearest(most, classes)
+        chosen, tried = [], {}
         for judgement in judgements:
             asked, answers = judgement.run.header, judgement.run.judged_by
-            here = (asked.backend, asked.host.host_class) == (backend, host_class)
+            here = asked.backend == backend and asked.host.host_class in classes
             if here and asked.profile in plain and not asked.same_as and judgement.approach in COMPARED:
                 if judgement.cells:
                     chosen.append(judgement)
                 else:
-                    unobserved.append(f"{answers.release} ({UNKNOWN[answers.status]})")
+                    tried[answers.release] = f"{answers.release} ({UNKNOWN[answers.status]})"
+        seen = {judgement.run.judged_by.release for judgement in chosen}
+        hosts = sorted(support.hosts, key=lambda one: one.host_class != most)
         yield Short(
             backend=backend,
-            host_class=host_class,
-            cpus=tuple(host.gpu or host.cpu for host in support.hosts if host.host_class == host_class),
-            rows=tuple(_short_rows(chosen, support, catalog)),
-            unobserved=tuple(dict.fromkeys(unobserved)),
+            host_class=most,
+            host_classes=tuple(order),
+            cpus=tuple(dict.fromkeys(one.gpu or one.cpu for one in hosts if one.host_class in classes)),
+            rows=tuple(_short_rows(chosen, support, catalog, order)),
+            unobserved=tuple(reason for release, reason in tried.items() if release not in seen),
         )
 
 
-def _short_rows(judgements: Iterable[Judgement], support: Support, catalog: Catalog) -> Iterator[ShortRow]:
+def _short_rows(
+    judgements: Sequence[Judgement], support: Support, catalog: Catalog, order: Sequence[str]
+) -> Iterator[ShortRow]:
     """By approach, then oneDNN off before on, then the oldest release.
 
-    Where TensorFlow does not report whether oneDNN is on, the profile's choice is shown.
+    Of a release the first host class of the `order` that observed it is shown; others stand under it where they differ.
     """
     by_profile = {profile.name: profile.onednn for profile in catalog.profiles}
     records = {(run.host_class, run.run): run.record for run in support.runs}
     defaults = {(run.host_class, run.same_as or run.run) for run in support.runs if run.profile == "default"}
-    alike: dict[tuple[str, str, tuple[str, ...]], list[Seen]] = defaultdict(list)
-    for judgement in judgements:
+    versions = sorted({one.run.judged_by.release for one in judgements}, key=Version)
+
+    def state(judgement: Judgement) -> str:
+        """Where TensorFlow does not report whether oneDNN is on, the profile's choice is shown."""
         header = judgement.run.judged_by
         is_on = by_profile.get(header.profile) if header.onednn is None else header.onednn
-        onednn = {True: "on", False: "off", None: "unknown"}[is_on]
-        key = (header.host.host_class, header.run)
-        seen = Seen(release=header.release, record=records[key] or "", by_default=key in defaults)
-        alike[judgement.approach, onednn, tuple(_answer(judgement, need) for need in NEEDS)].append(seen)
-    versions = sorted({seen.release for group in alike.values() for seen in group}, key=Version)
-    for group in alike.values():
-        group.sort(key=lambda seen: Version(seen.release))
-    order = sorted(alike, key=lambda key: (list(APPROACHES).index(key[0]), key[1], Version(alike[key][0].release)))
-    for approach, onednn, words in order:
+        return {True: "on", False: "off", None: "unknown"}[is_on]
+
+    def row(answers: Answers, host_classes: Iterable[str], alike: Iterable[Judgement], *under: ShortRow) -> ShortRow:
         spans: list[list[Seen]] = []
-        for seen in alike[approach, onednn, words]:
+        for judgement in alike:
+            header = judgement.run.judged_by
+            key = (header.host.host_class, header.run)
+            seen = Seen(release=header.release, record=records[key] or "", by_default=key in defaults)
             last = spans[-1][-1] if spans else None
             adjacent = last and versions.index(seen.release) == versions.index(last.release) + 1
             if last and adjacent and last.by_default == seen.by_default:
                 spans[-1].append(seen)
             else:
                 spans.append([seen])
-        answers = dict(zip(NEEDS, words, strict=True))
-        yield ShortRow(approach=approach, onednn=onednn, answers=answers, spans=tuple(map(tuple, spans)))
+        return ShortRow(
+            approach=judgement.approach,
+            onednn=state(judgement),
+            answers=dict(zip(NEEDS, answers, strict=True)),
+            spans=tuple(map(tuple, spans)),
+            host_classes=tuple(sorted(host_classes, key=order.index)),
+            otherwise=under,
+        )
+
+    by_place = grouped(judgements, lambda one: (list(APPROACHES).index(one.approach), state(one)))
+    for place in sorted(by_place):
+        shown = defaultdict[Answers, list[Judgement]](list)
+        agree = defaultdict[Answers, set[str]](set)
+        differ = defaultdict[Answers, dict[tuple[Answers, tuple[str, ...]], list[Judgement]]](dict)
+        by_release = grouped(by_place[place], lambda one: one.run.judged_by.release)
+        for release in sorted(by_release, key=Version):
+            seen = sorted(by_release[release], key=lambda one: order.index(_class(one)))
+            answers = _answers(seen[0])
+            shown[answers].append(seen[0])
+            for there, alike in grouped(seen, _answers).items():
+                classes = tuple(dict.fromkeys(map(_class, alike)))
+                if all("unknown" in pair or len(set(pair)) == 1 for pair in zip(answers, there, strict=True)):
+                    agree[answers] |= set(classes)
+                else:
+                    differ[answers].setdefault((there, classes), []).append(alike[0])
+        for answers, alike in shown.items():
+            under = [row(there, classes, ones) for (there, classes), ones in differ[answers].items()]
+            yield row(answers, agree[answers], alike, *under)
+
+
+def _class(judgement: Judgement) -> str:
+    return judgement.run.header.host.host_class
+
+
+def _answers(judgement: Judgement) -> Answers:
+    return tuple(_answer(judgement, need) for need in NEEDS)
 
 
 def _answer(judgement: Judgement, need: Need) -> str:

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,8 +59,9 @@ def test_what_is_published_is_what_the_records_say(tmp_path):
     made = [run for run in summary.support.runs if run.engine]
     assert {run.profile: run.same_as for run in made}["default"] == "tf2.8.4-py310-cpu+onednn-off"
     assert all((tmp_path / run.record).is_file() for run in made)
-    never = 13 * (len(summary.support.runs) - 3)
-    assert summary.headline[0].endswith(f" {never:,} unknown: never run on that host class ({never:,}).")
+    planned = [run for run in summary.support.runs if not run.engine]
+    assert planned and {run.profile for run in planned} == {"default", "onednn-on", "onednn-off"}
+    assert summary.headline[0].endswith(f": 3 complete, {len(planned)} due.")
     assert [(error.known, error.count) for error in summary.support.errors] == [("fused-conv-groups", 1)]
 
 
@@ -88,6 +90,43 @@ def test_the_short_table_says_each_need_in_words(tmp_path):
         [f"**[2.8.4]({link}-off.jsonl)**", "off", "yes", "refused: conv+bias+relu in a tf.function", "yes", "yes"],
         [f"[2.8.4]({link}-on.jsonl)", "on", "yes", "yes", "yes", "yes"],
     ]
+
+
+def elsewhere(made: Record, host_class: str) -> Record:
+    host = msgspec.structs.replace(made.header.host, host_class=host_class)
+    return Record(header=msgspec.structs.replace(made.header, host=host), observations=made.observations)
+
+
+def test_host_classes_that_do_the_same_share_a_row_and_one_that_differs_stands_under_it(tmp_path):
+    wrong = record(where("gradient", outcome="wrong"), profile="onednn-on", onednn=True)
+    publish(tmp_path, OFF, elsewhere(OFF, "x86-amx"), ON, elsewhere(ON, "x86-amx"), elsewhere(wrong, "x86-avx2-amd"))
+    summary = report(tmp_path, None)
+    (short,) = summary.shorts
+    assert set(short.host_classes) == {"x86-avx2", "x86-amx", "x86-avx2-amd"}
+    off, on = (row for row in short.rows if row.approach == "nn-conv2d")
+    assert (set(off.host_classes), off.otherwise) == ({"x86-avx2", "x86-amx"}, ())
+    (under,) = on.otherwise
+    assert (under.host_classes, on.answers["train"], under.answers["train"]) == (
+        ("x86-avx2-amd",),
+        "yes",
+        "wrong result",
+    )
+    rows = [line for line in (tmp_path / "SUPPORT.md").read_text().splitlines() if line.startswith("| 2.8.4 on")]
+    assert [re.findall(r"\[(x86-[^]]+)\]", row) for row in rows] == [
+        ["x86-amx", "x86-avx2"],
+        ["x86-avx2-amd"],
+        ["x86-amx", "x86-avx2"],
+    ]
+    assert any("does not matter: of 2 host classes" in sentence for sentence in summary.headline)
+
+
+def test_an_emulated_processor_comes_last_and_plans_nothing(tmp_path):
+    publish(tmp_path, OFF, elsewhere(ON, "x86-avx2-emulated"))
+    found = report(tmp_path, None)
+    assert {run.host_class for run in found.support.runs if not run.engine} == {"x86-avx2"}
+    titles = [line for line in (tmp_path / "SUPPORT.md").read_text().splitlines() if line.startswith("## CPU")]
+    assert titles[-1] == "## CPU, onednn-on, emulated"
+    assert "1 complete" in found.headline[0]
 
 
 def test_no_news_touches_no_file(tmp_path):
@@ -132,7 +171,7 @@ def test_where_there_is_no_record_the_table_is_empty(tmp_path):
     readme = publish(tmp_path)
     summary = report(tmp_path, readme)
     assert summary.support.verdicts == summary.support.runs == []
-    assert "The whole table has 0 entries: 0 are observed." in readme.read_text()
+    assert "The table has 0 entries, from 0 observations in 0 records on 0 host classes." in readme.read_text()
 
 
 def test_hostile_texts_stay_text(tmp_path):
