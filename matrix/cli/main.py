@@ -25,6 +25,7 @@ GOES_ON = "what was recorded stays; the same command goes on where this one stop
 VERBS = {
     "explanation": ("explain",),
     "questions": ("advise", "show", "claims", "probe", "contribute"),
+    "models": ("check",),
     "comparison": ("diff",),
     "bisection": ("bisect",),
     "runs": ("run", "plan", "merge"),

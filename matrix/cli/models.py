@@ -1,0 +1,49 @@
+"""The verb that reads a model file: `check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from matrix.answers import model_check, release_records
+from matrix.answers.advise import WISHES, Wish
+from matrix.answers.processor import Processor
+from matrix.base.ids import BACKENDS, Backend
+from matrix.catalog import releases
+from matrix.cli.options import give, json_option, published_option
+from matrix.record.records import Mode
+from matrix.suite import catalog as suite
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.option("--release", required=True, help="A release of TensorFlow: 2.8 or 2.8.4.")
+@click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
+@click.option("--need", "wish", type=click.Choice(WISHES), default="infer", show_default=True)
+@click.option("--mode", type=click.Choice(list(suite.MODES)), help="How it will run; by default as such a file does.")
+@click.option("--setting", "profile", help="A profile, such as onednn-off; by default nothing is set.")
+@click.option("--this-machine", "here", is_flag=True, help="Answer for this machine's processor.")
+@click.option("--cpu-flags", help="Answer for a processor with these flags of /proc/cpuinfo: avx2,fma,avx512f.")
+@click.option("--all", "everything", is_flag=True, help="List every layer.")
+@published_option
+@json_option
+def check(
+    model: str, release: str, backend: Backend, wish: Wish, mode: Mode | None, profile: str | None, here: bool,
+    cpu_flags: str | None, everything: bool, reports: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Say whether a model's convolutions will run, train and be fused on a release.
+
+    MODEL is a .keras, .h5, .pb or .tflite file, or the folder of a SavedModel. It is read without TensorFlow, and
+    nothing in it is executed.
+
+    \b
+    check resnext.keras --release 2.8
+    check saved_model/ --release 2.15 --need train --setting onednn-off
+    """
+    reading = model_check.read(model)
+    processor = Processor.here() if here else Processor.with_flags(cpu_flags.split(",")) if cpu_flags else None
+    asked = model_check.Asked(file=model, wish=wish, mode=mode, profile=profile, processor=processor)
+    recorded = release_records.load(reports, release, backend, processor)
+    answer = model_check.check(reading, recorded, asked, releases.load(), reports)
+    give(answer, as_json=as_json, lines=model_check.lines(answer, everything=everything))
