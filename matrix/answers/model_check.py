@@ -16,18 +16,19 @@ from matrix.answers.model import prediction, reader
 from matrix.answers.model.layers import Layer, Reading, Unreadable
 from matrix.answers.model.prediction import Prediction, Run, Vocabulary
 from matrix.answers.processor import Processor
-from matrix.answers.release_records import ReleaseRecords
+from matrix.answers.release_records import Borrowed, ReleaseRecords, borrowed_in_words
 from matrix.base.errors import BadUsage
 from matrix.base.structs import Strict
 from matrix.catalog import known_errors
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.releases import Catalog
+from matrix.judge import processors
 from matrix.judge.notes import Cause, causes
 from matrix.judge.settings import differences
 from matrix.judge.verdicts import IS_FUSED, Answer, JudgedRun
 from matrix.record import speed_records
 from matrix.record.records import Check, Mode
-from matrix.record.speed_records import ENDING, SpeedRun, Word
+from matrix.record.speed_records import SpeedRun, Word
 from matrix.suite import catalog as suite
 from matrix.suite.speed import layers as timed_layers
 
@@ -43,11 +44,8 @@ CALLED: dict[tuple[str, Wish], str] = {
     ("eager", "infer"): "an eager call", ("eager", "train"): "training eagerly",
     ("jit", "infer"): "a call compiled by XLA", ("jit", "train"): "training compiled by XLA",
     ("graph", "infer"): "a call in a graph", ("graph", "train"): "training in a graph",
-    ("savedmodel", "infer"): "a call of the loaded model",
 }  # fmt: skip
-
-
-LOADED = "a call of the loaded model"
+LOADED: dict[Wish, str] = {"infer": "a call of the loaded model", "train": "training of the loaded model"}
 # What a person with a Keras model can do instead of calling predict or fit.
 OTHER_CALLS: dict[Mode, str] = {
     "jit": "compile the model with XLA: model.compile(..., jit_compile=True)",
@@ -114,7 +112,8 @@ class Remedy(Strict, frozen=True, kw_only=True):
 
 class ModelAnswer(Strict, frozen=True, kw_only=True):
     """`others`: the number of convolutions without groups; `unread`: what of the file is unknown. `setting` is empty
-    where nothing is set. `machine`, `inferred` and `note` are as in `advise`.
+    where nothing is set. `machine`: the host class of the processor that was asked about; `borrowed`: whose records
+    answer for it.
     """
 
     file: str
@@ -126,7 +125,7 @@ class ModelAnswer(Strict, frozen=True, kw_only=True):
     note: str
     host_class: str
     machine: str | None
-    inferred: bool
+    borrowed: list[Borrowed]
     profile: str
     setting: str
     onednn: bool | None
@@ -172,7 +171,7 @@ def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Cat
     # What passes with two settings changed says nothing of either.
     near = {name: run for name, run in runs.items() if len(differences(run.judged_by, usual.judged_by)) == 1}
     others = {name: _Judge(run, cause, asked) for name, run in near.items()}
-    timed = _timed(reports, recorded.host_class, usual)
+    timed = _timed(reports, machine.host_class if machine else recorded.host_class, usual)
     answers = [judge.answer(layer, timed) for layer in reading.layers]
     settings = []
     for name, one in {profile: judge, **others}.items():
@@ -181,7 +180,6 @@ def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Cat
         settings.append(
             SettingAnswer(profile=name, setting=setting, passed=found["yes"], failed=found["no"], open=found["open"])
         )
-    modes = {answer.mode for answer in answers}
     failing = [layer for layer, answer in zip(reading.layers, answers, strict=True) if answer.answer == "no"]
     return ModelAnswer(
         file=asked.file,
@@ -189,11 +187,11 @@ def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Cat
         release=release,
         backend=usual.header.backend,
         wish=asked.wish,
-        called=CALLED.get((modes.pop(), asked.wish), LOADED) if len(modes) == 1 else LOADED,
+        called=_called(reading, asked),
         note=recorded.nearest.note,
-        host_class=recorded.host_class,
+        host_class=usual.judged_by.host.host_class,
         machine=machine.host_class if machine else None,
-        inferred=machine is not None and machine.host_class != recorded.host_class,
+        borrowed=[one for one in recorded.borrowed if one.run == usual.judged_by.run],
         profile=profile,
         setting=settings[0].setting,
         onednn=usual.judged_by.onednn,
@@ -203,6 +201,12 @@ def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Cat
         settings=settings,
         remedies=_remedies(failing, judge, others, catalog) if failing else [],
     )
+
+
+def _called(reading: Reading, asked: Asked) -> str:
+    """Name what is asked about; in a graph from a file, some layers may be compiled and others not."""
+    modes = {asked.mode} if asked.mode else {prediction.mode(one) for one in reading.layers if one.written != "graph"}
+    return CALLED.get((modes.pop(), asked.wish), LOADED[asked.wish]) if modes else LOADED[asked.wish]
 
 
 class _Judge:
@@ -248,9 +252,9 @@ class _Judge:
             mode=found.mode,
             answer=_verdict(found),
             why=why,
-            fused=self._fused(found) if found.answer != "no" else "no",
+            fused=self._fused(found) if found.answer == "yes" else "unknown",
             cells=["/".join((self.run.judged_by.run, *cell)) for cell in found.cells],
-            speed=_slower(layer, found, self.asked.wish, timed) if timed and found.answer != "no" else None,
+            speed=_slower(layer, found, self.asked.wish, timed) if timed and found.answer == "yes" else None,
         )
 
     def _fused(self, found: Prediction) -> Answer:
@@ -290,11 +294,12 @@ def _remedies(failing: Sequence[Layer], here: _Judge, others: Mapping[str, _Judg
 
 
 def _timed(reports: Path, host_class: str, run: JudgedRun) -> SpeedRun | None:
-    """Return the times of the run's release and profile: on its own host class, or on another where there are none."""
+    """Return the times of the run's release and profile, on the host class or else on the one nearest to it."""
     header = run.judged_by
-    files = (reports / "runs").glob(f"*/*/tf{header.release}-py*-{header.backend}+{header.profile}{ENDING}")
-    timed, _ = speed_records.SPEED.read_valid(sorted(files))
-    return min(timed.values(), key=lambda one: one.host.host_class != host_class, default=None)
+    pattern = f"*/*/tf{header.release}-py*-{header.backend}+{header.profile}{speed_records.ENDING}"
+    timed, _ = speed_records.SPEED.read_valid(sorted((reports / "runs").glob(pattern)))
+    by_class = {one.host.host_class: one for one in timed.values()}
+    return next((by_class[name] for name in processors.nearest(host_class, by_class)), None)
 
 
 def _slower(layer: Layer, found: Prediction, wish: Wish, timed: SpeedRun) -> Slower | None:
@@ -448,12 +453,13 @@ def _tail(answer: ModelAnswer, *, everything: bool) -> Iterator[str]:
             f" {timed.layer}, {timed.batch} image{'s' * (timed.batch != 1)}, on {timed.host_class}.",
             "  ",
         )
-    basis = f"By records of {answer.host_class}"
-    if answer.inferred:
-        basis += f"; your host class, {answer.machine}, has none: this is inferred"
-    elif not answer.machine and answer.backend == "cpu":
-        basis += "; your processor may differ: --this-machine"
-    yield from _wrapped(f"{basis}.", "  ")
+    if answer.borrowed:
+        yield from _wrapped(
+            f"Your host class is {answer.machine}; by {'; '.join(borrowed_in_words(answer.borrowed))}.", "  "
+        )
+    else:
+        other = "" if answer.machine or answer.backend != "cpu" else "; your processor may differ: --this-machine"
+        yield from _wrapped(f"By records of {answer.host_class}{other}.", "  ")
     if answer.layers and not everything:
         yield "--all lists every layer; --json has the cells that each answer rests on."
 

@@ -8,10 +8,9 @@ import click
 
 from matrix.answers import model_check, release_records
 from matrix.answers.advise import WISHES, Wish
-from matrix.answers.processor import Processor
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import releases
-from matrix.cli.options import give, json_option, published_option
+from matrix.cli.options import asked_for, give, json_option, published_option
 from matrix.record.records import Mode
 from matrix.suite import catalog as suite
 
@@ -24,13 +23,14 @@ from matrix.suite import catalog as suite
 @click.option("--mode", type=click.Choice(list(suite.MODES)), help="How it will run; by default as such a file does.")
 @click.option("--setting", "profile", help="A profile, such as onednn-off; by default nothing is set.")
 @click.option("--this-machine", "here", is_flag=True, help="Answer for this machine's processor.")
-@click.option("--cpu-flags", help="Answer for a processor with these flags of /proc/cpuinfo: avx2,fma,avx512f.")
+@click.option("--processor", "name", help="Answer for this processor: zen3, icelake-server, graviton3, m7a.")
+@click.option("--cpu-flags", help="Answer for what /proc/cpuinfo says, or its flags alone: avx2,fma,avx512f.")
 @click.option("--all", "everything", is_flag=True, help="List every layer.")
 @published_option
 @json_option
 def check(
     model: str, release: str, backend: Backend, wish: Wish, mode: Mode | None, profile: str | None, here: bool,
-    cpu_flags: str | None, everything: bool, reports: Path, as_json: bool,
+    name: str | None, cpu_flags: str | None, everything: bool, reports: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Say whether a model's convolutions will run, train and be fused on a release.
 
@@ -42,7 +42,7 @@ def check(
     check saved_model/ --release 2.15 --need train --setting onednn-off
     """
     reading = model_check.read(model)
-    processor = Processor.here() if here else Processor.with_flags(cpu_flags.split(",")) if cpu_flags else None
+    processor = asked_for(name, cpu_flags, here=here)
     asked = model_check.Asked(file=model, wish=wish, mode=mode, profile=profile, processor=processor)
     recorded = release_records.load(reports, release, backend, processor)
     answer = model_check.check(reading, recorded, asked, releases.load(), reports)

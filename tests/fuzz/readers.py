@@ -10,6 +10,7 @@ import io
 import json
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,9 @@ from unit import timings
 from matrix.answers import contribution_comparison, explain
 from matrix.answers.answer_data import Answers
 from matrix.answers.error_answers import error_answers
+from matrix.answers.model import graph, keras, tflite
+from matrix.answers.model import reader as model_reader
+from matrix.answers.model.layers import Unreadable
 from matrix.answers.situation import Asked
 from matrix.base import ids, paths
 from matrix.base.errors import BadData, BadRecord, BadUsage, MatrixError
@@ -43,6 +47,7 @@ from matrix.speed import comparisons, estimates
 from matrix.speed.speed_stream import Stream as SpeedStream
 from matrix.update import resolve
 
+MODELS = Path(__file__).parents[1] / "unit" / "data" / "models"
 SCRATCH = Path(tempfile.mkdtemp(prefix="matrix-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
@@ -154,6 +159,15 @@ def _error_text(data: bytes) -> object:
     "\n".join(explain.lines(explanation)).encode("utf-8", "surrogateescape")
     plain(text).encode("utf-8", "surrogateescape")
     return found
+
+
+def _model(data: bytes) -> object:
+    """A file of any format, or a Keras model's description alone."""
+    if data.startswith(b"{"):
+        return keras.read(keras.parse(data.decode("utf-8", "replace")), {}, "Keras archive")
+    place = SCRATCH / "saved_model.pb" if data.startswith(_models()[-1][:4]) else SCRATCH / "model"
+    place.write_bytes(data)
+    return model_reader.read(str(place))
 
 
 def _lock(data: bytes) -> object:
@@ -336,6 +350,15 @@ def _locks() -> list[bytes]:
 
 
 @cache
+def _models() -> list[bytes]:
+    """Real ones. HDF5 is not among them: a C library reads it, in a process of its own."""
+    with zipfile.ZipFile(MODELS / "unet.keras") as archive:
+        description = archive.read("config.json")
+    files = ("unet.keras", "unet.pb", "unet.tflite", "seq.saved/saved_model.pb")
+    return [description, *((MODELS / name).read_bytes() for name in files)]
+
+
+@cache
 def _ids() -> list[bytes]:
     planned = plan_runs(_catalog(), Selection(releases=("all",), backends=ids.BACKENDS), "venv")
     return [name.encode() for one in planned for name in (one.run.id, one.run.target.id)]
@@ -399,6 +422,10 @@ def _is_text(data: bytes) -> bool:
         return False
 
 
+def _begins_as_a_model(data: bytes) -> bool:
+    return any(data[:4] == one[:4] for one in _models())
+
+
 _opens_a_record, _opens_a_stream = _first_line(records._header_decoder), _first_line(msgspec.json.Decoder(dict))
 _opens_a_contribution = _first_line(contribution._decoder)
 
@@ -450,6 +477,10 @@ READERS: dict[str, Reader] = {
     "error text": Reader(
         read=_error_text, refuses=(), seeds=_texts, past_the_first=_is_text,
         code=(known_errors.recognise, plain), share=20,
+    ),
+    "model": Reader(
+        read=_model, refuses=(Unreadable,), seeds=_models, past_the_first=_begins_as_a_model,
+        code=(model_reader.read, keras.read, graph.read_frozen, graph.read_saved, tflite.read), share=4,
     ),
     "lock": Reader(
         read=_lock, refuses=(MatrixError,), seeds=_locks, past_the_first=_is_text,

@@ -89,9 +89,12 @@ class Run:
 
 
 def approaches(layer: Layer) -> Tuple[str, ...]:
-    """Return what the layer is written as, the most exact first."""
+    """Return what the layer is written as, the most exact first. In a graph, XLA compiles Keras' layers alone."""
     in_keras, in_graph = WRITTEN.get((layer.operation, layer.rank), ((), ()))
-    return {"keras": in_keras, "graph": in_graph}.get(layer.written, in_graph + in_keras)
+    if layer.written == "keras":
+        return in_keras
+    more = tuple(one for one in in_keras if one not in in_graph) if layer.compiled or layer.written == "tflite" else ()
+    return in_graph + more
 
 
 def mode(layer: Layer) -> str:
