@@ -39,6 +39,7 @@ VERBS = {
 EXAMPLES = {
     "explain": 'explain --release 2.8 "Fused conv implementation does not support grouped convolutions"',
     "advise": "advise --release 2.15 --need train --this-machine",
+    "check": "check resnext.keras --release 2.8 --need train",
     "show": "show --release 2.8 --approach nn-conv2d --cell 'graph/*'",
     "claims": "claims --json",
     "probe": "probe --output probe.pyz",

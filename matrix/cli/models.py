@@ -36,10 +36,6 @@ def check(
 
     MODEL is a .keras, .h5, .pb or .tflite file, or the folder of a SavedModel. It is read without TensorFlow, and
     nothing in it is executed.
-
-    \b
-    check resnext.keras --release 2.8
-    check saved_model/ --release 2.15 --need train --setting onednn-off
     """
     reading = model_check.read(model)
     processor = asked_for(name, cpu_flags, here=here)
