@@ -17,6 +17,7 @@ from matrix.record.records import Check, Epilogue, Mode, Status
 from matrix.record.speed_records import Direction
 
 Kind = Literal["profile", "mode", "approach", "release"]
+Word = Literal["confirmed", "refuted", "depends", "undecided"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -161,6 +162,22 @@ class Answers(Strict, frozen=True, kw_only=True):
     settings: list[Settings] = []
     clues: list[Clue] = []
     questions: list[Question] = []
+
+
+class Decided(Strict, frozen=True, kw_only=True):
+    """What the records say of a claim. `by_place` counts [for, against] by backend and profile; `pro` and `contra` name
+    deciding cells, `run/approach/mode/check/case`.
+    """
+
+    id: str
+    says: str
+    word: Word
+    pro_count: int
+    contra_count: int
+    by_place: dict[str, tuple[int, int]]
+    pro: list[str]
+    contra: list[str]
+    why: str | None = None
 
 
 def on(run: str, host_class: str) -> str:

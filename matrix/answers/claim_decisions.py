@@ -9,35 +9,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations, pairwise, product
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from packaging.version import Version
 
+from matrix.answers.answer_data import Decided, Word
 from matrix.base.grouping import grouped
-from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.claims import Claim, Query, Shows
 from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, JudgedRun, core_case, is_control, judged_runs, weigh
 from matrix.record.records import CellId, Record
 from matrix.suite import catalog as suite
-
-Word = Literal["confirmed", "refuted", "depends", "undecided"]
-
-
-class Decided(Strict, frozen=True, kw_only=True):
-    """What the records say of a claim. `by_place` counts [for, against] by backend and profile; `pro` and `contra` name
-    deciding cells, `run/approach/mode/check/case`.
-    """
-
-    id: str
-    says: str
-    word: Word
-    pro_count: int
-    contra_count: int
-    by_place: dict[str, tuple[int, int]]
-    pro: list[str]
-    contra: list[str]
-    why: str | None = None
 
 
 class _Vote(NamedTuple):

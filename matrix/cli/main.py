@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import io
 import signal
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -65,6 +67,16 @@ EXAMPLES = {
 class _Verbs(click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return [verb for verbs in VERBS.values() for verb in verbs]
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs by the first sentences of their docstrings, read without importing what they need."""
+        rows = []
+        for module, verbs in VERBS.items():
+            tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
+            docs = {node.name: ast.get_docstring(node) or "" for node in tree.body if isinstance(node, ast.FunctionDef)}
+            rows += [(verb, " ".join(docs[verb].split()).partition(". ")[0].rstrip(".")) for verb in verbs]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

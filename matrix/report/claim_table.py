@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from matrix.answers.claim_decisions import Decided
+from matrix.answers.answer_data import Decided
 
 WORDS = {"confirmed": "confirmed", "refuted": "refuted", "depends": "it depends", "undecided": "not decided"}
 

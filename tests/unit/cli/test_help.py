@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
+import subprocess
+import sys
 
 import click
 import pytest
+from click.testing import CliRunner
+from unit.fabricated import record
 
+from matrix.answers import published_answers
 from matrix.base import paths
-from matrix.cli.main import VERBS, cli
+from matrix.cli.main import EXAMPLES, VERBS, cli
+from matrix.record import records
 
 
 def first_sentence(text: str) -> str:
@@ -61,3 +68,45 @@ def test_help_says_what_the_verb_and_each_option_does(verb):
     assert [
         one.opts for one in options if not one.help and not {name.lstrip("-") for name in one.opts} & unexplained
     ] == []
+
+
+def test_help_lists_every_verb_by_its_first_sentence():
+    shown = " ".join(CliRunner().invoke(cli, ["--help"]).output.split())
+    for verb in (verb for verbs in VERBS.values() for verb in verbs):
+        assert f"{verb} {first_sentence(command(verb).help).rstrip('.')}" in shown
+
+
+HEAVY = {"scipy", "docker", "jinja2", "rich", "numpy", "archspec", "packaging.specifiers"}
+PROGRAM = """
+import sys
+from click.testing import CliRunner
+from matrix.cli.main import cli
+CliRunner().invoke(cli, sys.argv[1:])
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("asked", ["--help", "explan", "explain --help", "explain conv? --release=2.8 --reports={}"])
+def test_an_answer_waits_for_nothing_that_measures_or_publishes(asked, tmp_path):
+    """Nor for what only judging needs: the answers are published."""
+    records.write(tmp_path, record())
+    made, _ = records.readable(tmp_path)
+    (tmp_path / published_answers.NAME).write_bytes(published_answers.encode(published_answers.build(tmp_path, made)))
+    command = [sys.executable, "-c", PROGRAM, *asked.format(tmp_path).split()]
+    loaded = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    assert not HEAVY & set(loaded)
+
+
+@pytest.mark.parametrize(("typed", "near"), [("explan", "explain"), ("advice", "advise"), ("dif", "diff")])
+def test_a_verb_that_is_mistyped_is_told_with_the_one_that_was_meant(typed, near):
+    told = CliRunner().invoke(cli, [typed])
+    assert told.exit_code == 2 and f"Did you mean {near}" in told.output
+
+
+@pytest.mark.parametrize("verb", [verb for verbs in VERBS.values() for verb in verbs])
+def test_the_example_of_a_verb_can_be_typed(verb):
+    shown = command(verb)
+    typed, *arguments = shlex.split(EXAMPLES[verb])
+    parser = shown.make_parser(click.Context(shown))
+    assert typed == verb and parser.parse_args(arguments)
+    assert f"tf-groupconv {EXAMPLES[verb]}" in CliRunner().invoke(cli, [verb, "--help"]).output.replace("\n  ", " ")
