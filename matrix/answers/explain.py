@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from matrix.answers import question_answers, text_facts
+from matrix.answers import question_answers, snippets, text_facts
 from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Settings, Where, Workaround, on
 from matrix.answers.situation import (
     BACKEND_NAMES,
@@ -24,8 +24,8 @@ from matrix.answers.situation import (
     setting_words,
     situation,
 )
-from matrix.answers.snippets import snippet
 from matrix.answers.text_facts import Facts, filled, holds, minor
+from matrix.base.errors import BadUsage
 from matrix.base.structs import Strict
 from matrix.base.text import plain
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
@@ -290,7 +290,7 @@ def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mappi
             Step(
                 words=f"{way_words(way, place.release, names, mode)}{only}{TRAINS.get(way.trains or '', '')}.",
                 basis="measured",
-                code=_code(way, names, facts),
+                code=_code(way, names, facts, place.release),
                 cell=f"{run}/{way.cell}",
             )
         )
@@ -350,7 +350,7 @@ def mode_words(mode: str, release: str) -> str:
     return f"Compile it with XLA: tf.function({'jit_compile' if version >= (2, 5) else 'experimental_compile'}=True)"
 
 
-def _code(way: Workaround, names: Mapping[str, Settings], facts: Facts) -> str:
+def _code(way: Workaround, names: Mapping[str, Settings], facts: Facts, release: str) -> str:
     if way.kind == "profile" and way.name in names:
         setting = names[way.name]
         if setting.optimizer:
@@ -358,7 +358,11 @@ def _code(way: Workaround, names: Mapping[str, Settings], facts: Facts) -> str:
         lines = [f'os.environ["{name}"] = "{value}"' for name, value in setting.environment.items()]
         return "\n".join(["import os", "", *lines, "import tensorflow as tf"])
     if way.kind == "approach" and (APPROACHES[way.name].function or APPROACHES[way.name].layers):
-        return snippet(way.name).replace("GROUPS = 4", f"GROUPS = {facts.get('groups', '4')}")
+        groups = int(facts.get("groups", "4"))
+        try:
+            return snippets.program(way.name, snippets.layer(groups=groups, cin=8 * groups), release).rstrip()
+        except BadUsage:
+            return ""
     return ""
 
 
@@ -409,7 +413,7 @@ def _in_most(
             words=f"{way_words(ways[key], '', names)}{TRAINS.get(ways[key].trains or '', '')} "
             f"(measured in {in_ranges(held[key], recorded)}).",
             basis="measured",
-            code=_code(ways[key], names, facts),
+            code=_code(ways[key], names, facts, held[key][-1]),
         )
         for key in order
         if ways[key].kind != "approach" or ways[key] is plainest
