@@ -31,6 +31,7 @@ from matrix.base.text import plain
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
 from matrix.catalog.known_errors import Reading
 from matrix.catalog.patterns import Searched, searched
+from matrix.record.records import Mode
 
 # A text that was cut short holds this many characters of an example.
 CUT = 20
@@ -351,16 +352,23 @@ def mode_words(mode: str, release: str) -> str:
 
 
 def _code(way: Workaround, names: Mapping[str, Settings], facts: Facts, release: str) -> str:
+    """Return a program that does it, with the person's own numbers; "" where it is one line, or there is none."""
     if way.kind == "profile" and way.name in names:
         setting = names[way.name]
         if setting.optimizer:
             return f"import tensorflow as tf\n\n{setting.setting}"
         lines = [f'os.environ["{name}"] = "{value}"' for name, value in setting.environment.items()]
         return "\n".join(["import os", "", *lines, "import tensorflow as tf"])
-    if way.kind == "approach" and (APPROACHES[way.name].function or APPROACHES[way.name].layers):
-        groups = int(facts.get("groups", "4"))
+    if way.kind == "approach":
+        groups = int(facts.get("groups", 4)) or 4
+        cin = int(facts["input"]) if "grouped" in facts else 32 * groups
+        cout = int(facts.get("output", cin))
+        mode: Mode = "graph"
+        if facts.get("mode") == "keras" and snippets.takes_place(way.name, release):
+            mode = "keras"
         try:
-            return snippets.program(way.name, snippets.layer(groups=groups, cin=8 * groups), release).rstrip()
+            layer = snippets.layer(groups=groups, cin=cin, cout=cout, size=28)
+            return snippets.program(way.name, layer, release, mode=mode).rstrip()
         except BadUsage:
             return ""
     return ""
@@ -449,6 +457,8 @@ def lines(explanation: Explanation, *, everything: bool = False) -> Iterator[str
         do += _wrapped(f"{LABELS[step.basis]}{step.words}", f"{number}. ", "   ")
         if everything and step.cell:
             do.append(f"   as in {step.cell}")
+        if everything and step.code:
+            do += ["", *step.code.splitlines(), ""]
     code = next((step.code for step in steps if step.code), "")
     why = _titled("Why: ", explanation.why[:1]) + _titled("", explanation.why[1:])
     blocks = [
@@ -462,7 +472,6 @@ def lines(explanation: Explanation, *, everything: bool = False) -> Iterator[str
     if everything:
         blocks = [
             explanation.shown,
-            *(step.code.splitlines() for step in steps if step.code),
             *(_titled("Why: ", [one]) for one in explanation.why),
             *(_titled("Or: ", [one]) for one in explanation.otherwise),
             *(_titled("", [one]) for one in explanation.where),

@@ -25,14 +25,17 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from matrix.base.errors import BadUsage
 from matrix.catalog.approaches import APPROACHES, Approach
-from matrix.catalog.releases import Profile
 from matrix.record.records import Mode
 from matrix.suite.catalog import Case
+
+if TYPE_CHECKING:
+    from matrix.catalog.releases import Profile
 
 WIDTH = 80
 DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
