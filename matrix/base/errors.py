@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+MOST_NAMES = 12
+
 
 class Terminated(BaseException):
     """This process received SIGTERM."""
@@ -78,5 +80,6 @@ class Prevented(MatrixError):
 
 def unknown(what: str, name: str, known: Sequence[str]) -> BadUsage:
     """The error for a name that is not known, with the nearest names that are."""
-    near = difflib.get_close_matches(name, known, n=4, cutoff=0.4) or list(known)
-    return BadUsage(f"no {what} is named {name!r}", f"nearest: {', '.join(near)}")
+    near = difflib.get_close_matches(name, known, n=4, cutoff=0.4)
+    shown = f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(known[:MOST_NAMES])}"
+    return BadUsage(f"no {what} is named {name!r}", shown + (", ..." if not near and len(known) > MOST_NAMES else ""))

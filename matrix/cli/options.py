@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 # For verbs that answer, and for verbs that write: an installed package keeps what it brings apart from what it writes.
 published_option = click.option(
-    "--reports", type=click.Path(path_type=Path), default=published.folder, help="Where the records are kept."
-)
+    "--reports", type=click.Path(path_type=Path, exists=True, file_okay=False), default=published.folder,
+    help="Where the records are kept.",
+)  # fmt: skip
 reports_option = click.option(
     "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
 )

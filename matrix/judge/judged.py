@@ -66,7 +66,10 @@ def conclude(made: Sequence[Record], timed: Sequence[SpeedRun]) -> Judged:
 
 def _conclude(made: Sequence[Record], timed: Sequence[SpeedRun]) -> Judged:
     catalog, known = releases.load(), known_errors.load()
-    judgements = verdicts.judge(made)
+    # A host class on which the machine prevented everything has no rows: it would only add to what is unknown.
+    heard = {record.header.host.host_class for record in made if record.observations or not record.header.machine}
+    told = [record for record in made if record.header.host.host_class in heard]
+    judgements = verdicts.judge(told)
     return Judged(
         catalog=catalog,
         known=known,
@@ -74,6 +77,6 @@ def _conclude(made: Sequence[Record], timed: Sequence[SpeedRun]) -> Judged:
         timed=tuple(timed),
         faults=(),
         judgements=tuple(judgements),
-        support=support.build(catalog, made, judgements, known, timed),
+        support=support.build(catalog, told, judgements, known, timed),
         statements=statements.build(catalog, judgements, made),
     )

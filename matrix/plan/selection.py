@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from matrix.base.errors import unknown
+from matrix.base.errors import BadUsage, unknown
 from matrix.base.ids import Backend
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog, Profile, Release
@@ -78,6 +78,8 @@ def select_releases(catalog: Catalog, selectors: Iterable[str]) -> list[Release]
             first, dots, last = selector.partition("..")
             last = last if dots else first
             found = [release for release in catalog.releases if _is_within(release.version, first, last)]
+            if not found and _is_reversed(first, last):
+                raise BadUsage(f"{selector} begins after its end", f"turn it round: {last}..{first}")
             if not found:
                 raise unknown("release", selector, [*SETS, *(release.version for release in catalog.releases)])
         chosen |= {release.version for release in found}
@@ -91,6 +93,13 @@ def select_profiles(catalog: Catalog, names: Collection[str]) -> list[Profile]:
         if name not in known:
             raise unknown("profile", name, known)
     return [profile for profile in catalog.profiles if profile.name in names or not (names or profile.by_name)]
+
+
+def _is_reversed(first: str, last: str) -> bool:
+    try:
+        return Version(first) > Version(last)
+    except ValueError:
+        return False
 
 
 def _is_within(version: str, first: str, last: str) -> bool:

@@ -26,9 +26,10 @@ def folder() -> Path:
             with tempfile.TemporaryDirectory(dir=paths.WORK) as part, tarfile.open(archive) as files:
                 files.extraction_filter = getattr(tarfile, "data_filter", None)  # Debian 12's Python has none
                 files.extractall(part)  # noqa: S202 - the archive is the package's own
-                if not unpacked.is_dir():  # another process may have been quicker
-                    (Path(part) / "reports").rename(unpacked)
+                (Path(part) / "reports").rename(unpacked)
         except OSError as fault:
+            if unpacked.is_dir():  # another process was quicker
+                return unpacked
             cure = "set MATRIX_WORK to a folder that you can write to, with 100 MB free"
             raise MachineError(f"cannot unpack the records into {paths.WORK}: {fault.strerror}", cure) from fault
     return unpacked

@@ -156,7 +156,7 @@ def _advised(
         for places, names in grouped(last.fails, where).items()
     ]
     told += [
-        f"{PROGRAMS.get(name, name)} takes up to {times:.0f} times as long to train"
+        f"{PROGRAMS.get(name, name)} trains up to {times:.0f} times slower"
         for name, times in slowly.items()
         if name in COMPARED and name not in last.fails
     ]

@@ -31,6 +31,16 @@ def release(version: str, landmark: str | None = None) -> Release:
     return Release(version=version, date=datetime.date(2022, 1, 1), wheels={"cpu": wheel}, landmark=landmark)
 
 
+@pytest.mark.parametrize(
+    ("selector", "cure"),
+    [("2.9..2.8", "turn it round: 2.8..2.9"), ("2.9.9", "nearest: "), ("", "there are: landmarks, recent, ")],
+)
+def test_a_release_that_is_none_is_told_with_what_there_is(selector, cure):
+    with pytest.raises(BadUsage) as told:
+        select_releases(releases.load(), [selector])
+    assert told.value.cure.startswith(cure) and len(told.value.cure) < 200
+
+
 def a_run(backend: str = "cpu") -> PlannedRun:
     target = Target(release="2.8.4", python="3.10", backend=backend)
     return PlannedRun(

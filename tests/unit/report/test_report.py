@@ -220,3 +220,15 @@ def test_plain_texts_have_no_control_characters_and_one_line(text):
 def test_the_committed_schemas_are_current():
     for name, schema in schemas.schemas().items():
         assert (paths.SCHEMAS / name).read_bytes() == schema, "renew them with: python -m matrix.report.schemas"
+
+
+def test_a_host_class_on_which_the_machine_prevented_everything_moves_no_number_but_its_own(tmp_path):
+    publish(tmp_path, OFF, ON)
+    before = report(tmp_path, None).headline
+    host = msgspec.structs.replace(OFF.header.host, host_class="x86-avx512")
+    prevented = header("onednn-off", status="not_built", reason="no network", machine=True, host=host)
+    records.write(tmp_path, Record(header=prevented))
+    after = report(tmp_path, None).headline
+    assert after[0] == before[0]
+    assert [line for line in after if line.startswith("1 record of a run that the machine prevented")]
+    assert not [line for line in before if "the machine prevented" in line]
