@@ -130,7 +130,7 @@ def headline(support: Support, made: Sequence[Record], broken: int) -> tuple[str
     not mentioned. A run is done where any host class has made it; emulated ones make no run for others.
     """
     known = [verdict for verdict in support.verdicts if verdict.verdict != "unknown"]
-    seen = {question_of(verdict)[:3] for verdict in known}
+    seen = {question_of(verdict)[:3] for verdict in known if not is_emulated(verdict.host_class)}
     states, reasons = Counter[str](), Counter[str]()
     real = [run for run in support.runs if not is_emulated(run.host_class)]
     for place, runs in grouped(real, lambda run: (run.release, run.backend, run.profile)).items():
