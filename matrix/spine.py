@@ -21,9 +21,9 @@ from matrix.base.ids import EngineName
 from matrix.catalog import releases
 from matrix.judge.judged import conclude
 from matrix.plan import shards
-from matrix.plan.due import Estimate, current, estimate, still_true
+from matrix.plan.due import Estimate, current, estimate, lacks_python, still_true
 from matrix.plan.planned_run import PlannedRun
-from matrix.plan.run_list import plan_runs
+from matrix.plan.run_list import plan_runs, with_the_pythons_here
 from matrix.plan.selection import Selection
 from matrix.plan.shards import Part, Plan
 from matrix.provision import engines
@@ -60,10 +60,12 @@ class Done:
 
     `unwritten`: records of selected cells only, and failures that took no record's place. `prevented`: runs that this
     machine prevented, whether their records were written or not; the next call tries these runs again.
+    `without_python`: those that only want a CPython which this machine lacks; they are no failure of the sweep.
     """
 
     unwritten: tuple[Record, ...]
     prevented: tuple[Record, ...]
+    without_python: tuple[Record, ...] = ()
 
 
 def prepare(
@@ -76,8 +78,7 @@ def prepare(
     # Plan: the runs that the selection names, or this shard's part of these.
     engine_name, engine_why = engines.choose(engine)
     planned = plan_runs(catalog, selection, engine_name)
-    if shard:
-        planned = shards.take(planned, shard, shards.seconds_of(reports))
+    planned = shards.take(planned, shard, shards.seconds_of(reports)) if shard else with_the_pythons_here(planned)
 
     # Plan: which of the runs are due. A current record spares the run; an outdated one may spare some of its cells.
     due, up_to_date = [], []
@@ -108,7 +109,7 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
     A shard writes to its own folder and to nothing else. There it leaves the records of all its runs, the current ones
     included, and no report.
     """
-    unwritten, prevented = [], []
+    unwritten, prevented, without_python = list[Record](), list[Record](), list[Record]()
     folder = sweep.shard.folder if sweep.shard else reports
     with holding(folder), showing(console, len(sweep.due)) as progress:
         if sweep.shard:
@@ -128,9 +129,9 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
                     told = replace(record, header=msgspec.structs.replace(header, reason=why, machine=True))
                     unwritten.append(told)
                 if told.header.machine:
-                    prevented.append(told)
+                    (without_python if lacks_python(told.header) else prevented).append(told)
                 progress.finished(told)
-    return Done(unwritten=tuple(unwritten), prevented=tuple(prevented))
+    return Done(unwritten=tuple(unwritten), prevented=tuple(prevented), without_python=tuple(without_python))
 
 
 def _write(record: Record, folder: Path, *, judge: bool) -> str | None:

@@ -24,11 +24,17 @@ CLAUSE = rf"(?:(?:[<>=!]=|[<>]){NUMBERS}(?:(?:a|b|rc)[0-9]{{1,8}})?|[=!]={NUMBER
 Releases = Annotated[str, Meta(pattern=ids.exactly(rf"(?:{CLAUSE}(?:,{CLAUSE})*)?"))]
 
 
+Python = Annotated[str, Meta(pattern=ids.exactly(ids.PYTHON))]
+
+
 class Wheel(Strict, frozen=True, kw_only=True):
-    """What to ask pip for, and the newest CPython that has a wheel, by the wheels' tags."""
+    """What to ask pip for, and the newest CPython that has a wheel, by the wheels' tags. `common`: where that is newer
+    than those of stable distributions, the newest of theirs that has one too.
+    """
 
     requirement: Annotated[str, Meta(pattern=ids.exactly(rf"[a-z-]+(\[[a-z-]+\])?=={ids.RELEASE}"))]
-    python: Annotated[str, Meta(pattern=ids.exactly(ids.PYTHON))]
+    python: Python
+    common: Python | None = None
 
 
 class Release(Strict, frozen=True, kw_only=True):
@@ -40,7 +46,13 @@ class Release(Strict, frozen=True, kw_only=True):
     landmark: Text | None = None
 
     def target(self, backend: ids.Backend) -> ids.Target:
-        return ids.Target(release=self.version, python=self.wheels[backend].python, backend=backend)
+        return self.targets(backend)[0]
+
+    def targets(self, backend: ids.Backend) -> list[ids.Target]:
+        """Return the target of the newest CPython, and of the common one where that is another."""
+        wheel = self.wheels[backend]
+        pythons = [python for python in (wheel.python, wheel.common) if python]
+        return [ids.Target(release=self.version, python=python, backend=backend) for python in pythons]
 
 
 class Profile(Strict, frozen=True, kw_only=True):

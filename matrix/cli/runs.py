@@ -79,6 +79,9 @@ def run(
         say(f"the shard's records: {part.folder}; to put shards together: nox -s merge")
     else:
         tell_summary(spine.refresh(reports), reports)
+    if done.without_python:
+        reasons = dict.fromkeys(plain(record.header.reason or "") for record in done.without_python)
+        say(f"{len(done.without_python)} runs were not made for want of a Python:", *(f"  {one}" for one in reasons))
     # after all else is told, so that whoever only looks at the exit status learns of it too
     if done.prevented:
         headers = [record.header for record in done.prevented]

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matrix.base import ids
 from matrix.base.errors import BadRecord, NotBuilt
 from matrix.catalog.suite_hash import suite_parts, suite_sha256
 from matrix.plan.planned_run import PlannedRun, recipe_sha256
 from matrix.provision import emulators, interpreters
 from matrix.provision.engines import ENGINES
 from matrix.record import records
-from matrix.record.records import Record
+from matrix.record.records import Header, Record
 
 # Measured on two cores; used only until there are records to learn from.
 SECONDS_A_RUN = 60
@@ -42,10 +43,16 @@ def current(planned: PlannedRun, reports: Path) -> Record | None:
         return None
     header = record.header
     if header.status == "not_built" and planned.engine == "venv":
-        return None if interpreters.find(planned.run.target.python) else record
+        return record if lacks_python(header) else None
     same_inputs = header.suite_sha256 == suite_sha256(how=planned.how) and header.recipe_sha256 == _recipe(planned)
     stays = not header.machine and (header.status in LASTING or header.same_as)
     return record if same_inputs and stays else None
+
+
+def lacks_python(header: Header) -> bool:
+    """Tell whether the run was not made because this machine lacks the CPython of its target."""
+    unbuilt = header.status == "not_built" and header.engine == "venv"
+    return unbuilt and interpreters.find(ids.parse_run(header.run).target.python) is None
 
 
 def still_true(planned: PlannedRun, reports: Path) -> Record | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from matrix.base.errors import BadUsage, unknown
-from matrix.base.ids import EngineName, Run
+from matrix.base.ids import EngineName, Run, Target
 from matrix.catalog import locks
 from matrix.catalog.releases import Catalog
 from matrix.plan.planned_run import PlannedRun
 from matrix.plan.selection import Selection, select_profiles, select_releases
-from matrix.provision import emulators, foreign_environments
+from matrix.provision import emulators, foreign_environments, interpreters
 from matrix.record import host
 
 
@@ -46,3 +49,19 @@ def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tup
     if not planned:
         raise BadUsage("no release of the catalog has these profiles on these backends", "see: tf-groupconv run --help")
     return tuple(planned)
+
+
+def with_the_pythons_here(planned: Iterable[PlannedRun]) -> tuple[PlannedRun, ...]:
+    """Take the target of the common CPython where this machine has that and not the newest. Machines that share shards
+    must not do so: they divide the same list.
+    """
+    return tuple(
+        replace(one, run=replace(one.run, target=_had(one))) if one.engine == "venv" and not one.emulator else one
+        for one in planned
+    )
+
+
+def _had(planned: PlannedRun) -> Target:
+    newest, *common = planned.release.targets(planned.run.target.backend)
+    here = (target for target in common if interpreters.find(target.python) and not interpreters.find(newest.python))
+    return next(here, newest)

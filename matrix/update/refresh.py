@@ -34,6 +34,8 @@ GPU_BY_DEFAULT = Version("2.1")
 CUDA_AS_EXTRA = Version("2.15")
 # From here on a backend's targets are locked: GPU builds before 1.15 can fuse nothing.
 LOCKED: Mapping[Backend, Version] = {"cpu": OLDEST, "cuda": Version("1.15"), "rocm": Version("1.15")}
+# The newest CPython that the stable distributions have: Debian 13 and Fedora have it, Ubuntu 24.04 has 3.12.
+COMMON = (3, 13)
 # From here on `tensorflow` for Arm is a build of its own, and not another name of tensorflow-cpu-aws.
 ARM_SINCE = Version("2.16")
 HEAD = """\
@@ -84,7 +86,7 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA, dry
         if any(sdist.holds_for(release.version) for sdist in sdists):
             building.add(target.python)
         try:
-            write_whole(lock, resolve.lock(release, target.backend, sdists, target.architecture).encode())
+            write_whole(lock, resolve.lock(release, target, sdists).encode())
         except BadData as fault:
             faults.append(fault)
     for python in sorted(building):
@@ -97,7 +99,8 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA, dry
 def targets(release: Release) -> list[Target]:
     """The targets of a release that are locked."""
     version = Version(release.version)
-    own = [release.target(backend) for backend in release.wheels if LOCKED[backend] <= version]
+    backends = [backend for backend in release.wheels if LOCKED[backend] <= version]
+    own = [target for backend in backends for target in release.targets(backend)]
     on_arm = version >= ARM_SINCE and not version.is_prerelease
     return [*own, foreign_environments.target(release, "cpu", "aarch64")] if on_arm else own
 
@@ -151,8 +154,12 @@ def release_of(version: Version, offers: Offers) -> Release:
         ]
         if matching:
             newest = max(matching, key=lambda offer: (offer.version, offer.python, offer.date))
-            python = ".".join(map(str, newest.python))
-            wheels[backend] = Wheel(requirement=f"{name}=={newest.version}", python=python)
+            common = [one.python for one in matching if one.version == newest.version and one.python <= COMMON]
+            wheels[backend] = Wheel(
+                requirement=f"{name}=={newest.version}",
+                python=_dotted(newest.python),
+                common=_dotted(max(common)) if common and newest.python > COMMON else None,
+            )
             dates[backend] = newest.date
     return Release(version=str(version), date=dates["cpu"], wheels=wheels)
 
@@ -163,12 +170,17 @@ def dump(releases: Iterable[Release]) -> str:
     for release in releases:
         lines = ["[[release]]", f"version = {_quote(release.version)}", f"date = {release.date}"]
         for backend, wheel in release.wheels.items():
-            requirement, python = _quote(wheel.requirement), _quote(wheel.python)
-            lines.append(f"wheels.{backend} = {{ requirement = {requirement}, python = {python} }}")
+            fields = {"requirement": wheel.requirement, "python": wheel.python, "common": wheel.common}
+            entry = ", ".join(f"{name} = {_quote(value)}" for name, value in fields.items() if value)
+            lines.append(f"wheels.{backend} = {{ {entry} }}")
         if release.landmark is not None:
             lines.append(f"landmark = {_quote(release.landmark)}")
         entries.append("\n".join(lines) + "\n")
     return "\n".join([HEAD, *entries])
+
+
+def _dotted(python: tuple[int, int]) -> str:
+    return ".".join(map(str, python))
 
 
 def _quote(text: str) -> str:

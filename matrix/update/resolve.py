@@ -23,12 +23,12 @@ from packaging.version import Version
 
 from matrix.base import ids, paths
 from matrix.base.errors import BadData
-from matrix.base.ids import Architecture, Backend
+from matrix.base.ids import Architecture, Backend, Target
 from matrix.base.structs import Strict
 from matrix.catalog import locks
 from matrix.catalog import releases as catalog
 from matrix.catalog.entries import Text, load_entries
-from matrix.provision import foreign_environments, interpreters
+from matrix.provision import interpreters
 from matrix.update import package_index
 
 HARNESS = ("pytest", "pytest-benchmark")
@@ -63,15 +63,13 @@ def load_sdists(data: Path = paths.DATA) -> tuple[Sdist, ...]:
     return load_entries(data / "sdists.toml", "sdist", Sdist, key="name")
 
 
-def lock(
-    release: catalog.Release, backend: Backend, sdists: Iterable[Sdist], architecture: Architecture = locks.USUAL
-) -> str:
+def lock(release: catalog.Release, target: Target, sdists: Iterable[Sdist]) -> str:
     """The text of a requirements file: each line has a pin and the hash of one file, which is a wheel if there is one.
 
     Raise BadData where the release cannot be resolved, or where `sdists` names too few or too many packages for it.
     """
     named = {entry.name for entry in sdists if entry.holds_for(release.version)}
-    own, files = _resolve(release, backend, architecture, _wheels_but(named))
+    own, files = _resolve(release, target, _wheels_but(named))
     if idle := named - _built(own):
         raise BadData(f"sdists.toml: {release.version} builds no {', '.join(sorted(idle))}", "narrow its `releases`")
     return _locked(release, named, files)
@@ -83,15 +81,15 @@ def lock_of_another(release: catalog.Release, backend: Backend, sdists: Iterable
     A package in `sdists` is built from source if it has no wheel. Raise BadData where another package has none.
     """
     named = {entry.name for entry in sdists}
-    return _locked(release, named, _resolve(release, backend, locks.USUAL, [])[1])
+    return _locked(release, named, _resolve(release, release.target(backend), [])[1])
 
 
-def _resolve(
-    release: catalog.Release, backend: Backend, architecture: Architecture, options: Iterable[str]
-) -> tuple[list[Choice], list[Choice]]:
+def _resolve(release: catalog.Release, target: Target, options: Iterable[str]) -> tuple[list[Choice], list[Choice]]:
     """Return the release with its dependencies, and everything that its environment holds. `options` are uv's."""
-    python = foreign_environments.target(release, backend, architecture).python
-    requirement = f"{ON_ARM}=={release.version}" if architecture == "aarch64" else release.wheels[backend].requirement
+    python, architecture = target.python, target.architecture
+    requirement = release.wheels[target.backend].requirement
+    if architecture == "aarch64":
+        requirement = f"{ON_ARM}=={release.version}"
     day = release.date + MARGIN
     own = _compile(
         [requirement],

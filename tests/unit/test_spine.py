@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from rich.console import Console
-from unit.fabricated import record
+from unit.fabricated import header, record
 
 from matrix import spine
 from matrix.base.errors import MachineError
 from matrix.catalog import releases
 from matrix.plan.due import Estimate
+from matrix.plan.run_list import plan_runs, with_the_pythons_here
 from matrix.plan.selection import Selection
+from matrix.provision import interpreters
 from matrix.record import records
 from matrix.record.folder import behind
 from matrix.record.records import Record
@@ -52,3 +56,24 @@ def test_a_report_that_cannot_be_made_does_not_end_the_sweep_and_a_full_disk_doe
     monkeypatch.setattr(spine, "report", is_full)
     with pytest.raises(MachineError):
         swept(tmp_path, monkeypatch, record(), SOUND)
+
+
+def test_a_python_that_is_missing_does_not_count_as_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(interpreters, "find", lambda version: None if version == "3.14" else Path("python"))
+    lacking, broken = (
+        Record(header=header(status="not_built", machine=True, reason="why", run=f"tf2.8.4-{python}-cpu+onednn-off"))
+        for python in ("py314", "py313")
+    )
+    done = swept(tmp_path, monkeypatch, lacking, broken, SOUND)
+    assert (done.without_python, done.prevented) == ((lacking,), (broken,))
+
+
+def test_the_common_python_is_taken_where_the_newest_is_not_there(monkeypatch):
+    def targets(*there: str) -> set[str]:
+        monkeypatch.setattr(interpreters, "find", lambda version: Path("python") if version in there else None)
+        planned = plan_runs(releases.load(), Selection(releases=("nightly", "2.8")), "venv")
+        return {one.run.target.python for one in with_the_pythons_here(planned)}
+
+    newest, common = (target.python for target in releases.load().releases[-1].targets("cpu"))
+    assert targets(newest, common) == targets() == {newest, "3.10"}
+    assert targets(common) == {common, "3.10"}

@@ -15,6 +15,7 @@ from unit.package_index import serving
 
 from matrix.base.errors import BadData
 from matrix.catalog.releases import Release
+from matrix.provision import foreign_environments
 from matrix.update import resolve
 from matrix.update.resolve import Sdist
 
@@ -99,7 +100,8 @@ def release(requirement):
 
 
 def lock(*sdists):
-    return resolve.lock(release("tensorflow-cpu==2.8.4"), "cpu", sdists).splitlines()
+    one = release("tensorflow-cpu==2.8.4")
+    return resolve.lock(one, one.target("cpu"), sdists).splitlines()
 
 
 def pins(lines):
@@ -204,7 +206,8 @@ def test_on_arm_the_files_are_those_for_arm(packages):
         for machine in ("x86_64", "aarch64")
     )
     assert here != there
-    found = resolve.lock(release("tensorflow-cpu==2.8.4"), "cpu", (), "aarch64").splitlines()
+    one = release("tensorflow-cpu==2.8.4")
+    found = resolve.lock(one, foreign_environments.target(one, "cpu", "aarch64"), ()).splitlines()
     assert f"numpy==1.23.5 --hash=sha256:{there}" in found
     assert "tensorflow==2.8.4" in pins(found)
 
