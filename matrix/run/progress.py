@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -14,41 +16,98 @@ from matrix.base.grouping import grouped
 from matrix.base.text import plain, visible
 from matrix.record.records import Observation, Record
 
+# A line comes after this many seconds of silence, whatever happens: somebody reads a log and wonders.
+SILENT_FOR = 60.0
+# Seconds that a second interrupt takes at most.
+STOPPED_WITHIN = 10
+
+
+@dataclass
+class _UnderWay:
+    """Something that takes time: `cells` of a run, of which `done` are observed; 0 where nobody can count."""
+
+    what: str
+    since: float
+    cells: int = 0
+    done: int = 0
+
+    def told(self, now: float) -> str:
+        counted = f" {self.done} of {self.cells} cells," if self.cells else ""
+        return f"{self.what},{counted} since {now - self.since:.0f} s"
+
+    def left(self, now: float) -> float | None:
+        """The seconds that it will still take if it goes on as it did."""
+        return (now - self.since) * (self.cells - self.done) / self.done if self.done else None
+
 
 class Plain:
     """Prints a line for each event, with the seconds since the start. Is called from several threads."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._start = time.monotonic()
+        self._start = self._printed = time.monotonic()
+        self._under_way: dict[str, _UnderWay] = {}
 
     def building(self, what: str) -> None:
         self._line(what)
+        self._under_way[""] = _UnderWay(what, time.monotonic())
+
+    def built(self) -> None:
+        self._under_way.pop("", None)
+
+    def waiting(self, run: str, why: str) -> None:
+        """Tell what the run waits for, until `waited`."""
+        self._line(f"{run} waits: {why}")
+        self._under_way[f"waiting {run}"] = _UnderWay(f"{run} waits: {why}", time.monotonic())
+
+    def waited(self, run: str) -> None:
+        self._under_way.pop(f"waiting {run}", None)
 
     def started(self, run: str, cells: int) -> None:
         self._line(f"observing {run}: {cells} cells")
+        self._under_way[run] = _UnderWay(f"observing {run}", time.monotonic(), cells)
 
     def timing(self, run: str, processes: int, rows: int) -> None:
         self._line(f"timing {run}: {processes} processes, each of up to {rows} variants at all points")
+        self._under_way[run] = _UnderWay(f"timing {run}", time.monotonic())
 
     def process_ended(self, run: str, number: int, seconds: float) -> None:
         """Tell the end of a process. A run is timed in several processes, and in a deep run each takes long."""
         self._line(f"{run}: process {number} took {seconds:g} s")
 
     def observed(self, run: str) -> None:
-        pass
+        self._under_way[run].done += 1
 
     def finished(self, record: Record) -> None:
         self._line(in_words(record))
+        self._under_way.pop(record.header.run, None)
 
     def ended(self, run: str, how: str) -> None:
         self._line(f"{run}: {how}")
+        self._under_way.pop(run, None)
 
     def interrupted(self, under_way: int) -> None:
-        self._line(f"interrupted: {under_way} under way will end, and be recorded; once more stops them at once")
+        now = time.monotonic()
+        left = [one.left(now) for one in self._under_way.values()]
+        known = [seconds for seconds in left if seconds is not None]
+        how_long = "nobody knows how long that takes"
+        if known:
+            least = "" if None not in left else "at least "
+            how_long = f"that takes {least}about {max(1, round(max(known) / 60))} min"
+        self._line(
+            f"interrupted: {under_way} under way will end, and be recorded; {how_long}; "
+            f"once more stops them at once, in {STOPPED_WITHIN} s at most"
+        )
+
+    def beat(self) -> None:
+        """Tell what is under way where nothing was told for SILENT_FOR."""
+        now = time.monotonic()
+        if now - self._printed >= SILENT_FOR and self._under_way:
+            self._line("; ".join(one.told(now) for one in list(self._under_way.values())))
 
     def _line(self, text: str) -> None:
-        line = f"[{time.monotonic() - self._start:6.1f} s] {visible(text)}"
+        self._printed = time.monotonic()
+        line = f"[{self._printed - self._start:6.1f} s] {visible(text)}"
         self._console.print(line, markup=False, highlight=False)
 
 
@@ -63,6 +122,7 @@ class Bars(Plain):
 
     def started(self, run: str, cells: int) -> None:
         self._tasks[run] = self._bars.add_task(run, total=cells)
+        self._under_way[run] = _UnderWay(f"observing {run}", time.monotonic(), cells)
 
     def timing(self, run: str, processes: int, rows: int) -> None:
         self.started(run, processes * rows)
@@ -71,7 +131,11 @@ class Bars(Plain):
         pass  # the bar shows it
 
     def observed(self, run: str) -> None:
+        super().observed(run)
         self._bars.advance(self._tasks[run])
+
+    def beat(self) -> None:
+        pass  # the bars show it
 
     def finished(self, record: Record) -> None:
         super().finished(record)
@@ -90,7 +154,19 @@ class Bars(Plain):
 @contextmanager
 def showing(console: Console, runs: int) -> Iterator[Plain]:
     if not console.is_terminal:
-        yield Plain(console)
+        progress, ended = Plain(console), threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(SILENT_FOR / 4):
+                progress.beat()
+
+        beating = threading.Thread(target=beat, daemon=True)
+        beating.start()
+        try:
+            yield progress
+        finally:
+            ended.set()
+            beating.join()
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:

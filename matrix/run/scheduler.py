@@ -29,7 +29,7 @@ from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment
 from matrix.record.records import Record
 from matrix.run import runner
-from matrix.run.progress import Plain
+from matrix.run.progress import STOPPED_WITHIN, Plain
 from matrix.run.runner import Job
 
 Group = list[PlannedRun]
@@ -49,11 +49,12 @@ def execute(
     """Make the due runs over the selected cells, and yield each record as soon as its run has ended.
 
     After a first interrupt the runs that are under way end and are yielded, then KeyboardInterrupt is raised. A second
-    interrupt, SIGTERM, and closing this generator (after a full disk, say) stop the runs at once.
+    interrupt, SIGTERM, and closing this generator (after a full disk, say) stop the runs at once. Where they do not
+    stop (an image build cannot be stopped), the second interrupt ends this process all the same.
     """
     crew = _Crew(catalog, frozenset(planned.run for planned in due), selection, progress)
     builders, runners = ThreadPoolExecutor(1), ThreadPoolExecutor(slots())
-    with builders, runners, _first_interrupt() as interrupted:
+    with _first_interrupt(progress) as interrupted, builders, runners:
         work, is_told = _Work(crew, builders, runners, due), False
         try:
             while work.is_left():
@@ -76,28 +77,48 @@ def slots() -> int:
 
 
 @contextlib.contextmanager
-def _first_interrupt() -> Iterator[threading.Event]:
+def _first_interrupt(progress: Plain) -> Iterator[threading.Event]:
     """Set the event at the first SIGINT, so that a record which is being written is finished. A second SIGINT raises
     KeyboardInterrupt, also where the shell has told a background process to ignore it.
     """
     asked = threading.Event()
+    last_resort = threading.Timer(STOPPED_WITHIN - 2, _end_now, [progress])
+    last_resort.daemon = True
 
     def note(_number: int, _frame: FrameType | None) -> None:
+        if not asked.is_set():
+            asked.set()
+            return
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        asked.set()
+        last_resort.start()
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, note)
     try:
         yield asked
     finally:
+        last_resort.cancel()
         signal.signal(signal.SIGINT, before)
+
+
+def _end_now(progress: Plain) -> None:
+    """End this process whatever its threads wait for. Records are written whole, the kernel ends the suites with us,
+    and the next call removes containers that are left.
+    """
+    progress.ended("stopped", "what was still being built is left behind; the same command goes on")
+    os._exit(128 + signal.SIGINT)
+
+
+class _NotBegun(Exception):
+    """A run that still waited when the sweep was interrupted."""
 
 
 class _Crew:
     """Builds targets and makes their runs; its methods are called in the threads of the executors."""
 
     def __init__(self, catalog: Catalog, due: frozenset[Run], selection: Selection, progress: Plain) -> None:
-        self.stop = threading.Event()
+        # `closed`: nothing more is to begin; `stop`: what has begun is to end.
+        self.closed, self.stop = threading.Event(), threading.Event()
         self._catalog, self._due, self._progress = catalog, due, progress
         self._selection = selection
         self._under_way = 0
@@ -121,6 +142,8 @@ class _Crew:
             return [runner.not_built(planned, fault) for planned in group]
         except Exception as fault:  # noqa: BLE001 - whatever it is, it costs the runs of this target alone
             return [runner.broken(planned, fault) for planned in group]
+        finally:
+            self._progress.built()
 
     def run(self, planned: PlannedRun, environment: Environment) -> list[Record]:
         """Make the run: a second time where the machine prevents it, and record it as not run after that."""
@@ -130,6 +153,8 @@ class _Crew:
             return self._make(planned, environment)
         except MachineError as fault:
             return [runner.not_run(planned, fault)]
+        except _NotBegun:
+            return []
         except Exception as fault:  # noqa: BLE001 - whatever it is, it costs this run alone
             return [runner.broken(planned, fault)]
         finally:
@@ -146,7 +171,7 @@ class _Crew:
         arguments = self._selection.patterns(planned)
         job = Job(planned=planned, environment=environment, arguments=arguments, stop=self.stop)
         job, made = runner.on_its_device(job), []
-        with self._memory():
+        with self._memory(planned.run.id):
             if other := runner.default_is(job, self._catalog):
                 made.append(runner.same_as(job, other.run.id))
                 job = dataclasses.replace(job, planned=other)
@@ -157,14 +182,25 @@ class _Crew:
         return made
 
     @contextlib.contextmanager
-    def _memory(self) -> Iterator[None]:
-        """Wait until there is memory for one more run. A run does not wait while no other run is under way."""
+    def _memory(self, run: str) -> Iterator[None]:
+        """Wait until there is memory for one more run. A run does not wait while no other run is under way. Raise
+        _NotBegun once nothing more is to begin.
+        """
+        is_told = False
         while True:
+            free = psutil.virtual_memory().available
             with self._gate:
-                if self._under_way == 0 or psutil.virtual_memory().available > USUAL_MEMORY:
+                if self._under_way == 0 or free > USUAL_MEMORY:
                     self._under_way += 1
                     break
+            if self.closed.is_set():
+                raise _NotBegun
+            if not is_told:
+                need = f"a run takes up to {USUAL_MEMORY / 2**30:.0f} GiB of memory, {free / 2**30:.1f} are free"
+                self._progress.waiting(run, f"{need}; close what else runs here, or let the runs under way end")
+                is_told = True
             time.sleep(0.5)
+        self._progress.waited(run)
         try:
             yield
         finally:
@@ -181,7 +217,6 @@ class _Work:
         self._waiting = deque(list(group) for _, group in by_target)
         self.pending: Pending = {}
         self._put_off: set[Target] = set()
-        self._closed = False
 
     def is_left(self) -> bool:
         """Begin to build what may be built now, and say whether anything is under way.
@@ -203,7 +238,7 @@ class _Work:
             group, result = self.pending.pop(future), future.result()
             if isinstance(result, list):
                 yield from result
-            elif self._closed:
+            elif self._crew.closed.is_set():
                 continue
             elif isinstance(result, NotBuilt):
                 # What is under way may hold the disk that the build lacked: when it has ended, this target is the next.
@@ -215,7 +250,7 @@ class _Work:
 
     def begin_nothing_more(self) -> int:
         """Drop what has not begun, and count what is under way."""
-        self._closed = True
+        self._crew.closed.set()
         self._waiting.clear()
         for future in [future for future in self.pending if future.cancel()]:
             del self.pending[future]

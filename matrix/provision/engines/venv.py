@@ -15,11 +15,11 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from matrix.base import paths
 from matrix.base.errors import MachineError, NotBuilt
@@ -50,7 +50,7 @@ def provision(target: Target, say: Say) -> Environment:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             # Orchestrators with different reports may share the environments: one builds, the other waits for it.
-            with FileLock(f"{folder}.lock"):
+            with _alone(f"{folder}.lock", target, say):
                 if not is_built(target):
                     _build(target, folder, say)
         except OSError as fault:
@@ -102,6 +102,21 @@ def clean(*, dry_run: bool = False) -> int:
 
 def _folder(target: Target) -> Path:
     return paths.ENVIRONMENTS / f"{target.id}-{recipe(target)[:12]}"
+
+
+@contextlib.contextmanager
+def _alone(lock: str, target: Target, say: Say) -> Iterator[None]:
+    """Hold the lock, and say so where another process holds it first."""
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        say(f"waiting for another process that installs {target.id}")
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def _build(target: Target, folder: Path, say: Say) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -182,3 +186,56 @@ def test_a_fault_of_the_matrix_itself_costs_its_own_runs_and_no_other(where, mon
 )
 def test_every_signal_has_a_name(number, name):
     assert runner.signal_name(number) == name
+
+
+def test_a_run_that_waits_for_memory_says_so_and_does_not_begin_once_all_is_to_end(monkeypatch):
+    told = []
+    progress = SimpleNamespace(waiting=lambda run, why: told.append((run, why)), waited=told.append)
+    crew = scheduler._Crew(DATA, frozenset(), Selection(), progress)
+    free = iter([3, 1, 1, 4])
+    memory = lambda: SimpleNamespace(available=next(free) * 2**30)  # noqa: E731
+    monkeypatch.setattr(scheduler.psutil, "virtual_memory", memory)
+    with crew._memory("one"), crew._memory("other"):
+        assert told[1][1].startswith("a run takes up to 2 GiB of memory, 1.0 are free; close what else runs here")
+        assert told == ["one", ("other", told[1][1]), "other"]
+    monkeypatch.setattr(scheduler.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**30))
+    crew.closed.set()
+    with crew._memory("alone"), pytest.raises(scheduler._NotBegun), crew._memory("never"):
+        pass
+
+
+BUILDS_FOR_EVER = """
+import sys, time
+from unit.run.test_scheduler import DATA, PROFILE, RELEASES, Disk
+from matrix.base.ids import Run
+from matrix.plan.planned_run import PlannedRun
+from matrix.plan.selection import Selection
+from matrix.provision.engines import ENGINES
+from matrix.run import scheduler
+from matrix.run.progress import Plain
+from rich.console import Console
+
+class Stuck(Disk):
+    def provision(self, target, say):
+        say("building for ever")
+        while True:
+            time.sleep(1)
+
+ENGINES["docker"] = Stuck(size=1)
+target = RELEASES[0].target("cpu")
+run = PlannedRun(run=Run(target=target, profile="onednn-off"), release=RELEASES[0], profile=PROFILE, engine="docker")
+list(scheduler.execute([run], Selection(), DATA, Plain(Console(file=sys.stdout))))
+"""
+
+
+def test_a_second_interrupt_ends_what_cannot_be_stopped():
+    process = subprocess.Popen(
+        [sys.executable, "-uc", BUILDS_FOR_EVER], env=os.environ | {"PYTHONPATH": f"{paths.ROOT}:{paths.ROOT}/tests"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for words in ("building for ever", "once more stops them at once"):
+        assert any(words in line for line in process.stdout), process.stderr.read()
+        process.send_signal(signal.SIGINT)
+    said, faults = process.communicate(timeout=60)
+    assert process.returncode == 130, faults
+    assert "stopped: what was still being built is left behind" in said
