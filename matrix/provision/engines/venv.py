@@ -1,7 +1,7 @@
 """Engine `venv`: a virtual environment for each target, installed by uv from the target's lock. Needs no Docker.
 
-A run is isolated by process limits, by an environment of few variables and, where the kernel grants it to an ordinary
-user, by a network namespace of its own. The file system is the user's own.
+A run is confined by matrix/provision/sandbox.py, by an environment of few variables and, where the kernel grants it to
+an ordinary user, by a network namespace of its own. What of this a machine lacks, each record says under `loosened`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from matrix.base.ids import Target
 from matrix.catalog import locks
 from matrix.provision import confinement, foreign_environments, interpreters
 from matrix.provision.engines.protocol import Chunk, Ended, Environment, Limits, Program, Say
+from matrix.record import host
 
 READY = "matrix-ready"
 DYING = 5  # seconds to wait for killed processes: far more than any was seen to take
@@ -60,6 +61,7 @@ def provision(target: Target, say: Say) -> Environment:
         where=str(folder),
         recipe_sha256=recipe(target),
         lock_sha256=locks.sha256(target),
+        loosened=confinement.lacking(on_device=_on_device(target)),
     )
 
 
@@ -80,13 +82,17 @@ def start(
         own["LD_LIBRARY_PATH"] = os.pathsep.join(map(str, libraries))
         # The next run finds what is compiled for a GPU newer than the build.
         own["CUDA_CACHE_PATH"] = str(paths.WORK / "cuda")
-    confined = (
-        *confinement.without_network(),
-        *confinement.dying_with_us(),
-        *confinement.with_limits(open_files=limits.files),
-    )
-    python = [*environment.launcher, str(folder / "bin" / "python")]
-    return _Process([*confined, *python, "-m", program.module, *arguments], own | dict(variables), home)
+    python = folder / "bin" / "python"
+    if _on_device(target):
+        confined = (*confinement.dying_with_us(), *confinement.with_limits(open_files=limits.files))
+    else:
+        interpreter = python.resolve().parents[1]
+        confined = confinement.sandboxed(
+            read=(paths.ENVIRONMENTS, folder, interpreter, program.suite.parent), write=(Path(home),),
+            memory=limits.memory, files=limits.files,
+        )  # fmt: skip
+    command = [*confinement.without_network(), *confined, *environment.launcher, str(python)]
+    return _Process([*command, "-m", program.module, *arguments], own | dict(variables), home)
 
 
 def done(environment: Environment) -> None:
@@ -98,6 +104,11 @@ def clean(*, dry_run: bool = False) -> int:
     if not dry_run:
         shutil.rmtree(paths.ENVIRONMENTS, ignore_errors=True)
     return size
+
+
+def _on_device(target: Target) -> bool:
+    """Say whether a run reaches a GPU of this machine: to that nobody has listed the way."""
+    return host.facts(target.backend).gpu is not None
 
 
 def _folder(target: Target) -> Path:
