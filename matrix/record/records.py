@@ -211,10 +211,17 @@ def decode(data: bytes) -> Record:
         _check(header)
     except BadRecord as fault:
         raise BadRecord(f"line 1: {fault}") from None
-    observations = decode_observations(rest)
-    if strangers := {one.approach for one in observations} - suite.APPROACHES.keys():
+    return Record(header=header, observations=decode_observations(rest))
+
+
+def decode_known(data: bytes) -> Record:
+    """Decode a record that can be judged. Raise BadRecord where it names an approach that the suite does not know: no
+    rule and no page has anything to say of it.
+    """
+    record = decode(data)
+    if strangers := {one.approach for one in record.observations} - suite.APPROACHES.keys():
         raise BadRecord(f"names approaches that this suite does not know: {', '.join(sorted(strangers)[:5])}")
-    return Record(header=header, observations=observations)
+    return record
 
 
 def _check(header: Header) -> None:
@@ -269,7 +276,7 @@ RUNS = FileFormat[Record](
     ending=".jsonl",
     most_bytes=MAX_RECORD,
     encode=encode,
-    decode=decode,
+    decode=decode_known,
     place=lambda record: Place(record.header.host.host_class, record.header.engine, record.header.run),
 )
 path, files, read, readable, write = RUNS.path, RUNS.files, RUNS.read, RUNS.readable, RUNS.write

@@ -6,8 +6,10 @@ The seeds of a reader are real inputs: published records, the data under matrix/
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
+import shutil
 import tempfile
 import tomllib
 import zipfile
@@ -16,11 +18,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import click
 import msgspec
 from unit import timings
 
+from matrix import spine
 from matrix.answers import contribution_comparison, explain
 from matrix.answers.answer_data import Answers
 from matrix.answers.error_answers import error_answers
@@ -34,21 +38,30 @@ from matrix.base.text import plain
 from matrix.catalog import backends, known_errors, locks
 from matrix.catalog import releases as catalog
 from matrix.cli import main as command_line
-from matrix.judge import support
+from matrix.judge import judged, support
 from matrix.judge.verdicts import JudgedRun, judge, judged_runs
+from matrix.plan import shards
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection, select_profiles, select_releases
-from matrix.record import contribution, file_format, records, speed_records
+from matrix.provision.engines.protocol import Ended, Environment
+from matrix.record import contribution, file_format, quarantine, records, speed_records
 from matrix.record.records import Record
 from matrix.report import speed_tables as speed_in_words
 from matrix.report.markdown import escape
+from matrix.report.report import report
+from matrix.run import admission, merge, runner
+from matrix.run.progress import in_words
+from matrix.run.runner import Job
 from matrix.run.stream import LineStream, Stream
+from matrix.site import build as site
+from matrix.site import content as site_content
 from matrix.speed import comparisons, estimates
 from matrix.speed.speed_stream import Stream as SpeedStream
 from matrix.update import resolve
 
 MODELS = Path(__file__).parents[1] / "unit" / "data" / "models"
 SCRATCH = Path(tempfile.mkdtemp(prefix="matrix-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+quarantine.FOLDER = SCRATCH / "quarantine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +92,109 @@ def _record(data: bytes) -> object:
 
 def _table(data: bytes) -> object:
     """What is accepted can be judged, and told as text."""
-    record = records.decode(data)
+    record = records.decode_known(data)
     judgements = judge([record])
     told = support.build(_catalog(), [record], judgements, _known())
     support.decode(support.encode(told))
     return [escape(note) for verdict in told.verdicts for note in verdict.notes]
+
+
+def _laid(data: bytes, folder: Path) -> Path:
+    """Lay the record into a fresh folder of reports, where it says that it belongs, or else where a seed does."""
+    shutil.rmtree(folder, ignore_errors=True)
+    place = folder / "runs" / "x86-avx512vnni" / "venv" / "tf2.8.4-py310-cpu+default.jsonl"
+    with contextlib.suppress(BadRecord):
+        header = records.decode(data).header
+        place = records.path(folder, header.host.host_class, header.engine, header.run)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
+    return folder
+
+
+def _reported(data: bytes) -> object:
+    """Whatever lies in the folder, the report is made; what it leaves out is named."""
+    folder = _laid(data, SCRATCH / "reported")
+    summary = report(folder, None)
+    assert bool(summary.faults) == (records.readable(folder)[0] == [])
+    if summary.faults:
+        raise summary.faults[0]
+    return summary
+
+
+def _pages(data: bytes) -> object:
+    """Whatever lies in the folder, the pages are made."""
+    content = site_content.load(_laid(data, SCRATCH / "reported"))
+    written = [path for path, _ in site.files(content)]
+    _inside(SCRATCH, *(SCRATCH / path for path in written))
+    if content.faults:
+        raise content.faults[0]
+    return written
+
+
+def _brought(data: bytes) -> object:
+    """What a shard brings is merged beside a sound record, or named: what is then published can be read and judged."""
+    reports, paths.LOGS = SCRATCH / "merged", SCRATCH / "logs"
+    shard = _laid(data, SCRATCH / "shard")
+    shutil.rmtree(reports, ignore_errors=True)
+    together = spine.merge([shard], reports, None)
+    published, faults = records.readable(reports)
+    assert not faults and len(published) == (not together.faults), together.faults
+    if together.faults:
+        raise together.faults[0]
+    return judge(published)
+
+
+def _plan(data: bytes) -> object:
+    """What a plan says no shard brought becomes records that can be read."""
+    file = SCRATCH / "plan.json"
+    file.write_bytes(data)
+    plan = shards.read(file)
+    absent, _ = merge._absent(plan, [_short()[0].header])
+    for candidate in absent:
+        assert records.decode(records.encode(candidate.content)) == candidate.content
+    return plan.too_long()
+
+
+def _estimated(data: bytes) -> object:
+    """Whatever the records say of seconds, runs can be divided by it."""
+    folder = _laid(data, SCRATCH / "estimated")
+    planned = plan_runs(_catalog(), Selection(releases=("2.8.4",)), "venv")
+    return shards.encode(shards.plan(planned, 2, shards.seconds_of(folder)))
+
+
+def _concluded(data: bytes) -> object:
+    """Whatever a target says, the runner comes to a record that can be written, judged and told."""
+    told = Stream(_wanted())
+    process = _Says(data)
+    runner.ENGINES["fuzz"] = SimpleNamespace(start=lambda *_: process)
+    paths.LOGS = SCRATCH / "logs"
+    (planned, *_) = plan_runs(_catalog(), Selection(releases=("2.8.4",), profiles=("onednn-off",)), "venv")
+    environment = Environment(target=planned.run.target, where="", recipe_sha256="0" * 64, lock_sha256="0" * 64)
+    job = Job(planned=dataclasses.replace(planned, engine="fuzz"), environment=environment)
+    observed = runner.observe(job, list(_wanted()), lambda _: None)
+    record = dataclasses.replace(observed, header=msgspec.structs.replace(observed.header, engine="venv"))
+    in_words(record)
+    judge([records.decode(records.encode(record))])
+    told.feed(data)  # refuses as the runner's own stream did, so that what is taken is counted
+    return record
+
+
+class _Says:
+    """A process of an engine that says this, dies of some signal, and is gone."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left, self._status = [data[: len(data) // 2], data[len(data) // 2 :]], -(len(data) % 65)
+
+    def read(self, _seconds: float) -> tuple[str, bytes]:
+        if not self._left:
+            raise EOFError
+        return "out", self._left.pop(0)
+
+    def kill(self) -> None:
+        self._left.clear()
+
+    def wait(self) -> Ended:
+        return Ended(status=self._status)
 
 
 def _in_place(data: bytes) -> object:
@@ -386,6 +497,17 @@ def _command_lines() -> list[bytes]:
     return [line.replace(" ", "\0").encode() for line in typed]
 
 
+@cache
+def _plans() -> list[bytes]:
+    """Plans of all releases, of some, and of one."""
+    made = []
+    for chosen in (("all",), ("landmarks",), ("2.8.4",)):
+        for backends_ in (("cpu",), ids.BACKENDS):
+            planned = plan_runs(_catalog(), Selection(releases=chosen, backends=backends_), "venv")
+            made.append(shards.encode(shards.plan(planned, 3, lambda run: 60.0)))
+    return made
+
+
 def _first_line(decoder: msgspec.json.Decoder[object]) -> Callable[[bytes], bool]:
     def reached(data: bytes) -> bool:
         try:
@@ -440,6 +562,29 @@ READERS: dict[str, Reader] = {
     ),
     "record, judged": Reader(
         read=_table, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=(), share=2
+    ),
+    "record, reported": Reader(
+        read=_reported, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record,
+        code=(report, judged.load, judged.conclude), share=1,
+    ),
+    "record, as pages": Reader(
+        read=_pages, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=(site.files,), share=1,
+    ),
+    "record, merged": Reader(
+        read=_brought, refuses=(BadRecord,), seeds=_whole_records, past_the_first=_opens_a_record,
+        code=(merge.choose, admission.contradiction, spine.merge), share=1,
+    ),
+    "record, estimated": Reader(
+        read=_estimated, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record,
+        code=(shards.seconds_of,), share=2,
+    ),
+    "plan": Reader(
+        read=_plan, refuses=(BadRecord,), seeds=_plans, past_the_first=_opens_a_speed_file,
+        code=(shards.read,), share=4,
+    ),
+    "stream, concluded": Reader(
+        read=_concluded, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,
+        code=(runner.observe, runner.follow), share=4,
     ),
     "contribution": Reader(
         read=_contribution, refuses=(BadRecord,), seeds=_contributions, past_the_first=_opens_a_contribution,
