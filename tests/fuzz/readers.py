@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import click
 import msgspec
@@ -133,7 +134,7 @@ def _pages(data: bytes) -> object:
 
 def _brought(data: bytes) -> object:
     """What a shard brings is merged beside a sound record, or named: what is then published can be read and judged."""
-    reports, paths.LOGS = SCRATCH / "merged", SCRATCH / "logs"
+    reports = SCRATCH / "merged"
     shard = _laid(data, SCRATCH / "shard")
     shutil.rmtree(reports, ignore_errors=True)
     together = spine.merge([shard], reports, None)
@@ -165,13 +166,12 @@ def _estimated(data: bytes) -> object:
 def _concluded(data: bytes) -> object:
     """Whatever a target says, the runner comes to a record that can be written, judged and told."""
     told = Stream(_wanted())
-    process = _Says(data)
-    runner.ENGINES["fuzz"] = SimpleNamespace(start=lambda *_: process)
-    paths.LOGS = SCRATCH / "logs"
+    engine = SimpleNamespace(start=lambda *_: _Says(data))
     (planned, *_) = plan_runs(_catalog(), Selection(releases=("2.8.4",), profiles=("onednn-off",)), "venv")
     environment = Environment(target=planned.run.target, where="", recipe_sha256="0" * 64, lock_sha256="0" * 64)
     job = Job(planned=dataclasses.replace(planned, engine="fuzz"), environment=environment)
-    observed = runner.observe(job, list(_wanted()), lambda _: None)
+    with patch.dict(runner.ENGINES, fuzz=engine), patch.object(paths, "LOGS", SCRATCH / "logs"):
+        observed = runner.observe(job, list(_wanted()), lambda _: None)
     record = dataclasses.replace(observed, header=msgspec.structs.replace(observed.header, engine="venv"))
     in_words(record)
     judge([records.decode(records.encode(record))])

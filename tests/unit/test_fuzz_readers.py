@@ -12,7 +12,8 @@ from fuzz.readers import READERS
 
 from matrix.base import paths
 
-INPUTS = 100
+# A reader that takes long to read has a small share, and a small number here.
+INPUTS = {name: 100 if reader.share > 1 else 20 for name, reader in READERS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,8 @@ def counted() -> dict[str, Counter[str]]:
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_takes_or_refuses(name, counted, capsys):
-    counted[name] = fuzzing.fuzz(name, INPUTS, seed=1)
-    assert counted[name]["fed"] == INPUTS
+    counted[name] = fuzzing.fuzz(name, INPUTS[name], seed=1)
+    assert counted[name]["fed"] == INPUTS[name]
     assert not counted[name]["uncaught"], capsys.readouterr().err
 
 
