@@ -16,6 +16,8 @@ from matrix.answers.probe import pack
 from matrix.base import paths
 from matrix.record import contribution
 
+MODELS = paths.ROOT / "tests" / "unit" / "data" / "models"
+
 
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,6 +43,23 @@ def test_it_tells_what_works_here_and_writes_a_record_of_it(probe, environment, 
     assert found["table"]["nn-conv2d"]["graph"] in {"yes", "error"}
     taken = contribution.read(tmp_path / "probe.jsonl")
     assert (taken.header.release, taken.header.observations) == (found["release"], found["observed"])
+
+
+def test_a_models_layers_come_out_as_predicted(probe, environment):
+    ended = run(probe, environment, "check", str(MODELS / "unet.keras"), "--json", f"--seconds={PATIENCE}")
+    assert ended.returncode == 0, ended.stderr
+    told = {one["names"][0]: one for one in json.loads(ended.stdout)["layers"]}
+    assert set(told) == {"dw_relu6", "sep", "up", "as_depthwise"}
+    checks = [one["checks"][check] for one in told.values() for check in ("forward", "gradient")]
+    assert not [one for one in checks if one["agrees"] is False]
+    # All but the transposed convolution without groups, of which no record speaks, were executed.
+    assert [one["here"] for one in checks].count("open") == 2 and told["up"]["why"] == "it has no groups"
+
+
+def test_what_is_no_model_is_refused_before_anything_is_imported(probe, environment, tmp_path):
+    (tmp_path / "model").write_bytes(b"nonsense")
+    ended = run(probe, environment, "check", str(tmp_path / "model"))
+    assert (ended.returncode, ended.stdout) == (2, "") and "no Protocol Buffer" in ended.stderr
 
 
 def test_an_import_that_hangs_is_ended_when_the_time_is_up_and_said(probe, environment, tmp_path):
@@ -77,6 +96,6 @@ if "--suite" in sys.argv:
     dies = {cells!r}[1]
     observe.observe = lambda *cell: os._exit(11) if "/".join(cell) == dies else honest(*cell)
     sys.exit(main["_observe_here"](sys.argv[2:]))
-about, observations = main["_observe"]({cells!r}, {seconds})
+about, observations = main["observe"]({cells!r}, {seconds})
 print(json.dumps(observations))
 """

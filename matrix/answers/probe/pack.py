@@ -1,4 +1,4 @@
-"""Builds `probe.pyz`: the suite, a main program and the published rows in one file that Python 3.6 can run."""
+"""Builds `probe.pyz`: suite, main program, readers of models and published rows in one file for Python 3.6."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any
 
 import msgspec
 
+from matrix.answers.model import prediction
 from matrix.base import paths
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.suite_hash import suite_sha256
-from matrix.judge.verdicts import REPRESENTATIVE, core_case, judged_runs
+from matrix.judge.verdicts import REPRESENTATIVE, JudgedRun, core_case, judged_runs
 from matrix.record import host, records
 from matrix.record.letters import WORDS, letter
 from matrix.record.records import CellId, Record
 from matrix.suite import catalog as suite
 
-MAIN = Path(__file__).parent / "program" / "__main__.py"
+PROGRAM = Path(__file__).parent / "program"
+MODEL = Path(prediction.__file__).parent
 # The oldest date that a ZIP can hold: the same content makes the same file.
 DATE = (1980, 1, 1, 0, 0, 0)
 # What the program in the probe reads, see `published`.
@@ -64,7 +66,9 @@ def build(reports: Path, output: Path) -> Built:
 
 
 def pack(rows: Rows) -> bytes:
-    content = {"__main__.py": MAIN.read_bytes(), "published.json": msgspec.json.encode(rows, order="sorted")}
+    content = {"published.json": msgspec.json.encode(rows, order="sorted")}
+    content |= {file.name: file.read_bytes() for file in sorted(PROGRAM.glob("*.py"))}
+    content |= {f"model/{file.name}": file.read_bytes() for file in sorted(MODEL.glob("*.py"))}
     for file in sorted(paths.SUITE.rglob("*.py")):
         if not file.name.startswith(("test_", "bench_")):
             content[f"suite/{file.relative_to(paths.SUITE).as_posix()}"] = file.read_bytes()
@@ -92,20 +96,33 @@ def cells() -> list[CellId]:
     return sorted(core, key=turn)
 
 
+def model_cells() -> list[CellId]:
+    """Return the cells by which the layers of a model are predicted."""
+    written = {approach for both in prediction.WRITTEN.values() for names in both for approach in names}
+    return [cell for cell in suite.cells() if cell.approach in written and cell.check != "fusion"]
+
+
+def _letters(run: JudgedRun, cells: Sequence[CellId]) -> str:
+    return "".join(letter(run.cells.get(cell[0], {}).get(cell)) for cell in cells)
+
+
 def published(made: Sequence[Record]) -> Rows:
     """Return what the probe compares with: CPU runs that were executed, by release and profile, a letter for a cell."""
     rows: dict[str, dict[str, dict[str, str]]] = {}
-    names = cells()
+    model_rows: dict[str, dict[str, str]] = {}
+    names, model_names = cells(), model_cells()
     for run in judged_runs(made):
         asked = run.header
         if asked.backend == "cpu" and not asked.same_as and asked.observations:
-            outcomes = "".join(letter(run.cells.get(cell[0], {}).get(cell)) for cell in names)
-            row = {"host_class": asked.host.host_class, "outcomes": outcomes}
+            row = {"host_class": asked.host.host_class, "outcomes": _letters(run, names)}
             rows.setdefault(asked.release, {})[asked.profile] = row
+            model_rows.setdefault(asked.release, {})[asked.profile] = _letters(run, model_names)
     return {
         "cells": ["/".join(cell) for cell in names],
         "classes": [list(pair) for pair in host.CLASSES],
         "letters": WORDS,
+        "model_cells": ["/".join(cell) for cell in model_names],
+        "model_rows": model_rows,
         "rows": rows,
         "suite_sha256": suite_sha256(),
     }

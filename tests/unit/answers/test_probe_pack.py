@@ -20,12 +20,16 @@ def test_the_probe_holds_the_suite_a_program_and_the_published_rows(reports):
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = set(archive.namelist())
         published = json.loads(archive.read("published.json"))
-        ast.parse(archive.read("__main__.py"), feature_version=(3, 7))
-    assert {"suite/observe.py", "suite/worker.py", "suite/catalog.py"} <= names
+        for name in names:
+            if name.endswith(".py"):
+                ast.parse(archive.read(name), feature_version=(3, 7))
+    assert {"suite/observe.py", "suite/worker.py", "model/reader.py", "model/hdf5_child.py", "checking.py"} <= names
     assert not any("test_" in name for name in names)
     rows = published["rows"]["2.8.4"]
     cell = published["cells"].index(f"nn-conv2d/graph/forward/{CASE}")
     assert (rows["onednn-off"]["outcomes"][cell], rows["onednn-on"]["outcomes"][cell]) == ("e", "p")
+    layer = published["model_cells"].index(f"keras-groups/keras/forward/{CASE}")
+    assert [published["model_rows"]["2.8.4"][name][layer] for name in ("onednn-off", "onednn-on")] == ["e", "p"]
     assert set("".join(row["outcomes"] for row in rows.values())) <= set(published["letters"])
 
 
@@ -34,6 +38,6 @@ def test_the_probe_observes_first_what_its_table_shows():
     shown = [cell for cell in suite.cells() if (cell.mode, cell.check) in pack.TABLE]
     shown = {tuple(cell) for cell in shown if cell.case == core_case(cell.approach, REPRESENTATIVE)}
     assert set(cells[: len(shown)]) == shown and len(set(cells)) == len(cells) == 279
-    source = pack.MAIN.read_text()
+    source = (pack.PROGRAM / "__main__.py").read_text()
     needs = ast.literal_eval(source[source.index("NEEDS = ") + 8 : source.index("]  # fmt") + 1])
     assert set(needs) == set(pack.TABLE)

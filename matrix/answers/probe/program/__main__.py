@@ -44,6 +44,10 @@ IN_KERNEL = {"fused": "yes", "partly": "in part", "separate": "no", "none": "-"}
 
 
 def main():
+    if sys.argv[1:2] == ["check"]:
+        import checking
+
+        return checking.main(sys.argv[2:], _published(), sys.modules[__name__])
     parser = argparse.ArgumentParser(prog="probe.pyz", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=50, help="end after this long (%(default)g)")
     parser.add_argument("--json", action="store_true", help="tell it as JSON, for programs")
@@ -52,16 +56,11 @@ def main():
     options = parser.parse_args()
     if options.suite:
         return _observe_here(options.suite)
-    if zipfile.is_zipfile(HERE):
-        with zipfile.ZipFile(HERE) as archive:
-            published = json.loads(archive.read("published.json").decode("utf-8"))
-    else:
-        with open(os.path.join(HERE, "published.json"), encoding="utf-8") as stream:
-            published = json.load(stream)
+    published = _published()
     began = time.time()
     progress = "Importing TensorFlow and observing, for {:g} s at most ...".format(options.seconds)
     print(progress, file=sys.stderr, flush=True)
-    about, observations = _observe(published["cells"], options.seconds)
+    about, observations = observe(published["cells"], options.seconds)
     if "tensorflow" not in about:
         why = "TensorFlow died while it was imported: python -c 'import tensorflow' tells more."
         if time.time() - began >= options.seconds:
@@ -88,6 +87,14 @@ def main():
     return 0
 
 
+def _published():
+    if zipfile.is_zipfile(HERE):
+        with zipfile.ZipFile(HERE) as archive:
+            return json.loads(archive.read("published.json").decode("utf-8"))
+    with open(os.path.join(HERE, "published.json"), encoding="utf-8") as stream:
+        return json.load(stream)
+
+
 def _observe_here(cells):
     """Observe in this process, in the order of `cells`: print what the environment is, then a line for each cell."""
     stream = os.fdopen(os.dup(1), "wb", 0)
@@ -102,7 +109,10 @@ def _observe_here(cells):
         say({"not_imported": "{}: {}".format(type(fault).__name__, fault)[:300]})
         return 1
     from suite import about, runtime
-    from suite.catalog import Cell
+    from suite.catalog import NAMED_LAYERS, Cell
+
+    for name, fields in json.loads(os.environ.get("PROBE_LAYERS", "{}")).items():
+        NAMED_LAYERS[name] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
 
     forks = sys.platform.startswith("linux")
     observations = _forked if forks else _one_by_one
@@ -132,14 +142,14 @@ def _forked(cells, stream):
 
 
 def _one_by_one(cells, _stream):
-    """Without a fork, a crash ends this process; `_observe` starts another that goes on behind the cell."""
+    """Without a fork, a crash ends this process; `observe` starts another that goes on behind the cell."""
     from suite import observe
 
     for cell in cells:
         yield dict(observe.observe(*cell))
 
 
-def _observe(cells, seconds):
+def observe(cells, seconds):
     """Return what the environment is, and the observations that came in time. A cell that kills its process crashed."""
     about, observations, left = {}, [], list(cells)
     end = time.time() + seconds
@@ -239,19 +249,8 @@ def _against(published, about, observations):
     """The published row of this release, or of the nearest: how many cells are the same, and which are not."""
     if not published["rows"]:
         return None
-
-    def minor(release):
-        return [int(number) for number in release.split(".")[:2]]
-
-    def distance(release):
-        return [abs(a - b) for a, b in zip(minor(release), minor(about["tensorflow"]))]
-
-    near = about["tensorflow"]
-    if near not in published["rows"]:
-        near = min(published["rows"], key=distance)
+    near, profile = row_of(published, about)
     rows = published["rows"][near]
-    wanted = {True: "onednn-on", False: "onednn-off"}.get(about.get("onednn"))
-    profile = wanted if wanted in rows else "default" if "default" in rows else min(rows)
     row = dict(zip(published["cells"], rows[profile]["outcomes"]))
     letters = {word: letter for letter, word in published["letters"].items()}
     seen = {}
@@ -269,6 +268,23 @@ def _against(published, about, observations):
         "same": sum(row.get(cell) == letter for cell, letter in seen.items()),
         "different": [{"cell": cell, "published": row[cell], "here": seen[cell]} for cell in other],
     }
+
+
+def row_of(published, about):
+    """Return release and profile of the published row that is nearest to what runs here."""
+
+    def minor(release):
+        return [int(number) for number in release.split(".")[:2]]
+
+    def distance(release):
+        return [abs(a - b) for a, b in zip(minor(release), minor(about["tensorflow"]))]
+
+    near = about["tensorflow"]
+    if near not in published["rows"]:
+        near = min(published["rows"], key=distance)
+    rows = published["rows"][near]
+    wanted = {True: "onednn-on", False: "onednn-off"}.get(about.get("onednn"))
+    return near, wanted if wanted in rows else "default" if "default" in rows else min(rows)
 
 
 def _tell(found, letters, options):
