@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import FieldInfo
 
 from matrix.base.errors import BadData
 
@@ -57,7 +59,7 @@ def _read(file: Path, table: str) -> tuple[str, list[Mapping[str, Any]]]:
 
 def _faults(entry: Mapping[str, Any], kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
     """Return (key, fault and how to mend it) for every fault of an entry; msgspec alone would stop at the first."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     faults = [(name, f"unknown key {name!r}; known are {', '.join(fields)}") for name in entry if name not in fields]
     for name, field in fields.items():
         if name in entry:
@@ -68,6 +70,11 @@ def _faults(entry: Mapping[str, Any], kind: type[msgspec.Struct]) -> list[tuple[
         elif field.required:
             faults.append(("", f"{name} is missing; add it"))
     return faults
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _line(text: str, table: str, number: int, key: str) -> int:

@@ -24,8 +24,11 @@ def differences(one: Header, other: Header) -> set[str]:
     return {name for name, _ in setting(one) ^ setting(other)}
 
 
-@cache
 def _options(profile: str) -> dict[str, str]:
     """Return what a profile sets besides oneDNN; a profile that the catalog does not have is an option by itself."""
-    known = next((entry for entry in releases.load().profiles if entry.name == profile), None)
-    return known.options if known else {profile: ""}
+    return _profiles().get(profile, {profile: ""})
+
+
+@cache
+def _profiles() -> dict[str, dict[str, str]]:
+    return {profile.name: profile.options for profile in releases.load().profiles}
