@@ -19,6 +19,7 @@ from matrix.base.errors import BadRecord, MachineError
 from matrix.base.files import write_whole
 from matrix.base.ids import EngineName
 from matrix.catalog import releases
+from matrix.judge.confirmation import marked
 from matrix.judge.judged import conclude
 from matrix.plan import shards
 from matrix.plan.due import Estimate, current, estimate, lacks_python, still_true
@@ -140,6 +141,7 @@ def _write(record: Record, folder: Path, *, judge: bool) -> str | None:
     """
     if judge:
         write_whole(behind(folder), b"")
+        record = marked(record, _standing(record, folder))
     try:
         records.write(folder, record)
     except BadRecord as fault:
@@ -180,13 +182,22 @@ def merge(folders: Sequence[Path], reports: Path, plan: Plan | None, *, dry_run:
             for fault in judged.faults
             if fault.file in new
         ]
-        merged = replace(merged, better=tuple(new.values()))
+        better = [replace(one, content=marked(one.content, stand.get(place))) for place, one in new.items()]
+        merged = replace(merged, better=tuple(better))
         if not dry_run:
             merging.write(merged, reports)
             speed_merge.write(timed, reports)
     faults = (*merged.faults, *refused, *timed.faults)
     aside = [] if dry_run else [set_aside(fault.file, str(fault)) for fault in faults if fault.file]
     return Together(records=merged, timed=timed, faults=faults, aside=tuple(filter(None, aside)))
+
+
+def _standing(record: Record, folder: Path) -> Record | None:
+    """Return the readable record in whose place this one comes."""
+    try:
+        return records.read(records.path(folder, *RUNS.place(record)))
+    except (FileNotFoundError, BadRecord):
+        return None
 
 
 def refresh(reports: Path) -> Summary:

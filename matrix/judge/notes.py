@@ -73,6 +73,9 @@ def _of_the_run(judgement: Judgement, cause: Cause) -> Iterator[str]:
         yield f"The same as {same} on this host class, {how}."
     if used.status != "complete" and not used.same_as:
         yield f"{STATUSES[used.status].capitalize()} ({used.started[:10]}): {used.reason}"
+    if last := (used.seen_once or {}).get(judgement.approach):
+        when = used.started[:10]
+        yield f"Seen once: before the run of {when} it was {last}, and a second run has to confirm this."
     if len(judgement.run.engines) > 1:
         others = [engine for engine in judgement.run.engines if engine != used.engine]
         yield f"By the record of {used.engine}; there is one of {_listed(others)} too."

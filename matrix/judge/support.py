@@ -97,7 +97,9 @@ class Speed(Strict, frozen=True, kw_only=True):
 
 
 class Verdict(Strict, frozen=True, kw_only=True):
-    """An entry of the table. `deciding`: the observations that it rests on, as `run/approach/mode/check/case`."""
+    """An entry of the table. `deciding`: the observations that it rests on, as `run/approach/mode/check/case`.
+    `seen_once`: a single run says so, and the runs before said otherwise.
+    """
 
     release: Release
     backend: Backend
@@ -111,6 +113,7 @@ class Verdict(Strict, frozen=True, kw_only=True):
     notes: list[str] = []
     counts: dict[str, int] = {}
     deciding: list[str] = []
+    seen_once: bool = False
     speed: list[Speed] = []
 
 
@@ -210,6 +213,7 @@ def _verdict(judgement: Judgement, said: Sequence[str], timed: Mapping[tuple[str
         notes=list(said),
         counts=judgement.counts,
         deciding=list(judgement.deciding),
+        seen_once=judgement.approach in (judgement.run.judged_by.seen_once or {}),
         speed=speeds,
     )
 

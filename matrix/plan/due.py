@@ -45,7 +45,8 @@ def current(planned: PlannedRun, reports: Path) -> Record | None:
     if header.status == "not_built" and planned.engine == "venv":
         return record if lacks_python(header) else None
     same_inputs = header.suite_sha256 == suite_sha256(how=planned.how) and header.recipe_sha256 == _recipe(planned)
-    stays = not header.machine and (header.status in LASTING or header.same_as)
+    # What one run alone has seen is to be seen by a second one.
+    stays = not header.machine and not header.seen_once and (header.status in LASTING or header.same_as)
     return record if same_inputs and stays else None
 
 
@@ -63,7 +64,7 @@ def still_true(planned: PlannedRun, reports: Path) -> Record | None:
     record = _record(planned, reports)
     if record is None or record.header.status != "complete" or record.header.recipe_sha256 != _recipe(planned):
         return None
-    if record.header.host.cpu != planned.host.cpu:
+    if record.header.host.cpu != planned.host.cpu or record.header.seen_once:
         return None
     then, now = record.header.suite_parts or {}, suite_parts(how=planned.how)
     same = {part for part in now if then.get(part) == now[part]}

@@ -131,6 +131,8 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     `seconds`: wall time.
     `base`: the image that the target's image was built on: its reference, and the digest that was really used.
     `loosened`: the parts of the engine's confinement that could not be kept, or were given up for a device.
+    `seen_once`: the approaches whose verdict is another than by the record before, of the same suite and environment,
+    with the verdict that was last confirmed: this run alone says otherwise.
     `onednn_isa`: the instructions that oneDNN says it uses, in its own words; a profile can cap them.
     """
 
@@ -165,6 +167,7 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None = None
     planned_for: Annotated[dict[Name, str], Meta(max_length=20)] | None = None
     kernels: Kernels | None = None
+    seen_once: Annotated[dict[Id, Id], Meta(max_length=100)] | None = None
     observations: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
 
     @property
