@@ -112,7 +112,7 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
     """
     unwritten, prevented, without_python = list[Record](), list[Record](), list[Record]()
     folder = sweep.shard.folder if sweep.shard else reports
-    with holding(folder), showing(console, len(sweep.due)) as progress:
+    with holding(folder), showing(console, sweep.estimate.by_run, sweep.estimate.seconds) as progress:
         if sweep.shard:
             for record in sweep.current:
                 records.write(folder, record)

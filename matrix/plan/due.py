@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,14 @@ LASTING = ("complete", "not_imported")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What the due runs will take. `environments`: how many must be built. `seconds`: wall time."""
+    """What the due runs will take. `environments`: how many must be built. `seconds`: wall time of all; `by_run`: of
+    each, by its id.
+    """
 
     environments: int
     runs: int
     seconds: float
+    by_run: Mapping[str, float]
 
 
 def current(planned: PlannedRun, reports: Path) -> Record | None:
@@ -94,7 +97,7 @@ def estimate(due: Sequence[PlannedRun], reports: Path, slots: int) -> Estimate:
     known = {(header.run, header.engine): header.seconds or 0.0 for header in records.headers(reports)}
     usual = statistics.median(known.values()) if known else SECONDS_A_RUN
     slower = emulators.SLOWER if any(planned.emulator for planned in due) else 1
-    seconds = sum(known.get((planned.run.id, planned.engine), usual) for planned in due)
+    by_run = {planned.run.id: slower * known.get((planned.run.id, planned.engine), usual) for planned in due}
     missing = 0
     for target, engine in {planned.run.target: planned.engine for planned in due}.items():
         with contextlib.suppress(NotBuilt):  # what cannot be built at all takes no time
@@ -102,5 +105,6 @@ def estimate(due: Sequence[PlannedRun], reports: Path, slots: int) -> Estimate:
     return Estimate(
         environments=missing,
         runs=len(due),
-        seconds=slower * seconds / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
+        seconds=sum(by_run.values()) / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
+        by_run=by_run,
     )
