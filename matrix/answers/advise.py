@@ -6,25 +6,31 @@ not observed is neither advised nor refused.
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 import msgspec
 
-from matrix.answers import instructions, snippets, speed_ranking
+from matrix.answers import instructions, snippets
 from matrix.answers.processor import Processor
 from matrix.answers.release_records import Borrowed, ReleaseRecords, borrowed_in_words
+from matrix.base.errors import BadUsage
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
-from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
+from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
 from matrix.catalog.releases import Catalog
 from matrix.judge.notes import Cause
-from matrix.judge.settings import differences
+from matrix.judge.settings import differences, setting
 from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, Judgement, weigh
 from matrix.record.records import Check, Mode, Observation
 from matrix.record.speed_records import Direction
+from matrix.speed import nearest_layers
+from matrix.speed.nearest_layers import Nearest
 from matrix.suite import catalog as suite
+from matrix.suite.catalog import Case
+from matrix.suite.speed import layers as timed_layers
 
 Wish = Literal["infer", "train"]
 WISHES: tuple[Wish, ...] = get_args(Wish)
@@ -36,13 +42,44 @@ DIRECTIONS: dict[Wish, Direction] = {"infer": "forward", "train": "train"}
 FUSED: dict[Answer, int] = {"yes": 0, "some": 1, "no": 2, "unknown": 2}
 
 
+# What a layer is taken to be where nothing is said of it.
+# From this ratio on, slowness is a trap that is told; up to this distance, a layer is near.
+TRAP, NEAR = 10, 3
+# What a terminal shows without --all: FEW rows at least, so that there is room for the code.
+LINES, ROWS, FEW, WIDTH = 25, 5, 2, 80
+
+
+USUAL = timed_layers.NAMED["resnext50-28"]
+
+
 class Asked(Strict, frozen=True, kw_only=True):
-    """What a person wants to do, in which modes and dtype; `groups`: the number of groups, where it matters."""
+    """What a person wants to do, in which modes, with which layer; `told`: the person told the layer."""
 
     wish: Wish
     modes: list[Mode]
+    groups: int = USUAL.groups
+    cin: int = USUAL.cin
+    cout: int = USUAL.cout
+    kernel: int = USUAL.kernel
+    size: int = USUAL.size
+    batch: int = 1
     dtype: str = "f32"
-    groups: int | None = None
+    layout: str = "nhwc"
+    told: bool = False
+
+    @property
+    def layer(self) -> Case:
+        """The same as a case. Raise BadUsage where the groups do not divide the channels."""
+        return snippets.layer(
+            groups=self.groups,
+            cin=self.cin,
+            cout=self.cout,
+            kernel=self.kernel,
+            size=self.size,
+            batch=self.batch,
+            dtype=self.dtype,
+            layout=self.layout,
+        )
 
 
 class Choice(Strict, frozen=True, kw_only=True):
@@ -50,8 +87,8 @@ class Choice(Strict, frozen=True, kw_only=True):
 
     `nothing_to_set`: the profile is what TensorFlow does there by itself; else `setting` is what to set. `groups_seen`:
     the number of groups that was asked for is among the cells. `why`: the reason why it is not advised. `cells` are the
-    cells to look that up in, `run/approach/mode/check/case`. `reached`: its speed, as a share of what the core can do,
-    where it was measured.
+    cells to look that up in, `run/approach/mode/check/case`. On the nearest layer that was timed a call took `seconds`,
+    `times` as long as the first choice. `trap`: what somebody who takes it falls into.
     """
 
     approach: str
@@ -66,7 +103,23 @@ class Choice(Strict, frozen=True, kw_only=True):
     setting: str
     cells: list[str]
     why: str = ""
-    reached: float | None = None
+    seconds: float | None = None
+    times: float | None = None
+    trap: str = ""
+
+
+class Timed(Strict, frozen=True, kw_only=True):
+    """The nearest layer that was timed, and how far it is from the one that was asked about: 0 is the very layer.
+
+    `split`: how many times as long split-concat takes as the first choice, under the same profile.
+    """
+
+    layer: str
+    batch: int
+    mode: Mode
+    host_class: str
+    distance: float
+    split: float | None = None
 
 
 class Advice(Strict, frozen=True, kw_only=True):
@@ -78,6 +131,7 @@ class Advice(Strict, frozen=True, kw_only=True):
     """
 
     asked: Asked
+    release: str
     note: str
     host_class: str
     machine: str | None
@@ -87,6 +141,7 @@ class Advice(Strict, frozen=True, kw_only=True):
     out: list[Choice]
     open: list[Choice]
     code: str = ""
+    timed: Timed | None = None
     unobserved: Backend | None = None
     borrowed: list[Borrowed] = []
 
@@ -94,73 +149,125 @@ class Advice(Strict, frozen=True, kw_only=True):
 def advise(
     recorded: ReleaseRecords, asked: Asked, catalog: Catalog, cause: Cause, processor: Processor | None
 ) -> Advice:
+    layer, newest = asked.layer, recorded.nearest.releases[-1]
+    # One default for all that is said: what has nothing to set, and what is told of it, cannot differ.
+    default = recorded.default_profile_on(processor, newest, catalog)
+    offered = candidates(layer)
     by_approach: dict[tuple[str, str], list[Choice]] = defaultdict(list)
-    timed_modes = asked.modes if asked.dtype == speed_ranking.DTYPE else []
     for release in recorded.nearest.releases:
-        default = recorded.default_profile_on(processor, release, catalog)
-        # Measured on this very release: no speed is borrowed from a neighbour.
-        timed = recorded.timed.get(release, ())
-        speed = speed_ranking.scores(timed, DIRECTIONS[asked.wish], INTERCHANGEABLE, timed_modes)
         usual = next((run for run in recorded.runs(release) if run.header.profile == default), None)
         for run in recorded.runs(release):
             # What passes with two settings changed says nothing of either.
-            if usual and len(differences(run.judged_by, usual.judged_by)) > 1:
+            alone = {what for what, _ in setting(run.judged_by)} == {"oneDNN", "TF32"}
+            if len(differences(run.judged_by, usual.judged_by)) > 1 if usual else not alone:
                 continue
-            for approach in INTERCHANGEABLE:
+            for approach in offered:
                 choice = _choice(weigh(run, approach), asked, catalog, cause, default=default)
-                choice = msgspec.structs.replace(choice, reached=speed.get((choice.profile, approach)))
                 by_approach[approach, choice.profile].append(choice)
 
     choices = [_agreed(neighbours) for neighbours in by_approach.values()]
     profiles = [profile.name for profile in catalog.profiles]
     choices.sort(key=lambda one: profiles.index(one.profile) if one.profile in profiles else len(profiles))
+    works = [one for one in choices if one.answer == "yes"]
+    # Measured on this very release: no speed is borrowed from a neighbour.
+    runs = [run for run in recorded.timed.get(newest, ()) if len(recorded.nearest.releases) == 1]
+    names = {one.approach for one in works} | {SPLIT}
+    found = {
+        wish: nearest_layers.nearest(runs, layer, DIRECTIONS[wish], _timed_modes(asked), names)
+        for wish in WISHES
+        if layer.dtype == nearest_layers.DTYPE
+    }
+    timed = found.get(asked.wish)
     best: list[Choice] = []
     told: dict[str, bool] = {}
-    for choice in sorted((one for one in choices if one.answer == "yes"), key=_rank):
+    for choice in sorted(works, key=lambda one: _rank(one, timed)):
         # An approach is told again only where a later profile needs nothing set: a reader may choose between the two.
         if choice.approach not in told or (choice.nothing_to_set and not told[choice.approach]):
             told[choice.approach] = choice.nothing_to_set
             best.append(choice)
-
-    runs = [one.header for release in recorded.nearest.releases for one in recorded.runs(release)]
+    first = (best[0].profile, best[0].approach) if best else ("", "")
+    there = next(iter(runs), None)
+    headers = [one.header for release in recorded.nearest.releases for one in recorded.runs(release)]
     return Advice(
         asked=asked,
+        release=newest,
         note=recorded.nearest.note,
         host_class=recorded.host_class,
         machine=processor.host_class if processor else None,
         default=default,
         inferred=bool(recorded.borrowed),
         borrowed=list(recorded.borrowed),
-        best=best,
+        best=[_with_speed(one, first, timed, found.get("train")) for one in best],
         out=[one for one in choices if one.answer in {"no", "some"}],
         open=[one for one in choices if one.answer == "unknown"],
-        code=_code(best[0], asked, catalog) if best else "",
-        unobserved=runs[0].backend if runs and all(run.planned_for for run in runs) else None,
+        code=program(best[0], asked, catalog) if best else "",
+        timed=Timed(
+            layer=timed.point.layer,
+            batch=timed.point.batch,
+            mode=timed.point.mode,
+            host_class=there.host.host_class,
+            distance=timed.distance,
+            split=timed.times((first[0], SPLIT), first) if first[1] != SPLIT else None,
+        )
+        if timed and there and first in timed.timings
+        else None,
+        unobserved=headers[0].backend if headers and all(run.planned_for for run in headers) else None,
     )
 
 
-def _code(choice: Choice, asked: Asked, catalog: Catalog) -> str:
-    groups = asked.groups or 4
-    layer = snippets.layer(groups=groups, cin=4 * groups, cout=8 * groups, dtype=asked.dtype)
+def candidates(layer: Case) -> list[str]:
+    """The approaches that compute the layer; the depthwise ones where it has one channel a group."""
+    depthwise = [name for name, about in APPROACHES.items() if about.computes == "depthwise-2d" and about.program]
+    return [*INTERCHANGEABLE, *(depthwise if layer.groups == layer.cin else ())]
+
+
+def program(choice: Choice, asked: Asked, catalog: Catalog, *, as_layer: bool = False) -> str:
+    """Return the choice as a program for the person's layer; "" where there is none."""
     profile = None if choice.nothing_to_set else catalog.profile(choice.profile)
-    return snippets.program(choice.approach, layer, choice.release, profile)
+    mode: Mode = "keras" if as_layer else "jit" if asked.modes == ["jit"] else "eager"
+    try:
+        return snippets.program(choice.approach, asked.layer, choice.release, profile, mode)
+    except BadUsage:
+        return ""
+
+
+def _timed_modes(asked: Asked) -> list[Mode]:
+    """Keras runs a graph: where only it is asked for, and was not timed, a graph stands for it."""
+    graph: list[Mode] = ["graph"] if "keras" in asked.modes and "graph" not in asked.modes else []
+    return [*asked.modes, *graph]
+
+
+def _with_speed(choice: Choice, first: tuple[str, str], timed: Nearest | None, trained: Nearest | None) -> Choice:
+    """Add what was timed of the choice, and the trap that it is to somebody who trains."""
+    key = (choice.profile, choice.approach)
+    timing, trap = timed.timings.get(key) if timed else None, ""
+    if trained and key in trained.timings:
+        slow = max(trained.times(key, other) or 0 for other in trained.timings)
+        trap = f"trains {slow:.0f} times as slowly as the fastest" if slow >= TRAP else ""
+    return msgspec.structs.replace(
+        choice,
+        seconds=timing.seconds if timing else None,
+        times=timed.times(key, first) if timed else None,
+        trap=trap,
+    )
 
 
 def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, *, default: str | None) -> Choice:
-    run = judgement.run
+    run, layer = judgement.run, asked.layer
     base = APPROACHES[judgement.approach].base
     cells = []
     for one in judgement.cells.values():
         geometry, _, dtype, layout = one.case.split("/")
         fits = one.mode in asked.modes and one.check in CHECKS[asked.wish]
-        meant = geometry == base or (asked.groups is not None and _groups(one) == asked.groups)
-        if fits and meant and dtype == asked.dtype and layout == "nhwc" and not suite.is_misuse(one.case):
+        meant = geometry == base or (asked.told and _groups(one) == layer.groups)
+        if fits and meant and (dtype, layout) == (layer.dtype, layer.layout) and not suite.is_misuse(one.case):
             cells.append(one)
     passed = [one for one in cells if one.outcome == "pass"]
     failed = [one for one in cells if one.outcome in FAILED]
 
-    case = f"{base}/{REPRESENTATIVE}/{asked.dtype}/nhwc"
-    fusion = run.cells.get(judgement.approach, {}).get((judgement.approach, "graph", "fusion", case))
+    case = f"{base}/{REPRESENTATIVE}/{layer.dtype}/{layer.layout}"
+    compiled = next((mode for mode in asked.modes if mode != "eager"), "eager")  # what is eager is never fused
+    fusion = run.cells.get(judgement.approach, {}).get((judgement.approach, compiled, "fusion", case))
     fused: Answer = IS_FUSED[fusion.fusion.epilogue] if fusion and fusion.fusion else "unknown"
     if run.header.planned_for:
         plan = {"yes": "inside of the kernel", "some": "in part inside of the kernel", "no": "apart"}.get(fused)
@@ -177,7 +284,7 @@ def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, 
         of=len(passed) + len(failed),
         fused=fused,
         nothing_to_set=run.header.profile == default,
-        groups_seen=asked.groups is None or any(_groups(one) == asked.groups for one in passed + failed),
+        groups_seen=not asked.told or any(_groups(one) == layer.groups for one in passed + failed),
         setting=profile.setting if profile else "",
         cells=["/".join((run.judged_by.run, *one.cell)) for one in failed[:3] or passed[:1]],
         why=why,
@@ -219,28 +326,119 @@ def _agreed(neighbours: Sequence[Choice]) -> Choice:
     return msgspec.structs.replace(newest, answer="unknown", why=f"its neighbours differ: {told}")
 
 
-def _rank(choice: Choice) -> tuple[object, ...]:
-    """Put first what was measured, the fastest first. Of the rest, put first what does not waste, then what is one
+def _rank(choice: Choice, timed: Nearest | None) -> tuple[object, ...]:
+    """Put first what was timed, the fastest first. Of the rest, put first what does not waste, then what is one
     kernel, then what needs nothing set, then what people write. Equals stay in the catalog's order of profiles.
     """
+    timing = timed.timings.get((choice.profile, choice.approach)) if timed else None
     return (
-        -(choice.reached or 0.0),
+        timing.effort if timing else float("inf"),
         APPROACHES[choice.approach].wasteful,
         FUSED[choice.fused],
         not choice.nothing_to_set,
         not choice.groups_seen,
-        INTERCHANGEABLE.index(choice.approach),
+        list(APPROACHES).index(choice.approach),
     )
 
 
-def lines(advice: Advice, catalog: Catalog) -> Iterator[str]:
-    """The answer for a terminal."""
-    yield from _basis(advice)
-    for number, choice in enumerate(advice.best, 1):
-        yield from _choice_lines(number, choice, advice, catalog)
-    if advice.code:
-        yield "\nThe first, to paste:\n"
-        yield from advice.code.splitlines()
+def lines(advice: Advice, catalog: Catalog, *, everything: bool = False) -> Iterator[str]:
+    """The answer for a terminal: in LINES lines, or with everything."""
+    head = [part for text in _head(advice, catalog) for part in textwrap.wrap(text, WIDTH, break_on_hyphens=False)]
+    yield from head
+    tail, code = [] if everything else _tail(advice), ["", *advice.code.splitlines()] if advice.code else []
+    rows, room = min(ROWS, len(advice.best)), LINES - len(head) - len(tail) - 2
+    if not everything and room - len(code) < min(FEW, rows):
+        code = []
+    if advice.best:
+        yield ""
+        yield _row("", "write it as", "with", "a call", "takes")
+    for number, choice in enumerate(advice.best if everything else advice.best[: min(rows, room - len(code))], 1):
+        took = f"{choice.seconds * 1e3:.3g} ms" if choice.seconds else "-"
+        times = f"{choice.times:.2g} times as long" if choice.times and number > 1 else ""
+        times = "as long" if times.startswith("1 ") else times
+        yield _row(f"{number}.", choice.approach, _set(choice), took, times)
+        if everything:
+            yield from _details(choice)
+    yield from tail
+    if everything:
+        yield from _rest(advice)
+    yield from code
+
+
+def _head(advice: Advice, catalog: Catalog) -> Iterator[str]:
+    """What to write, what it gains, and what that rests on."""
+    asked, layer = advice.asked, advice.asked.layer
+    if advice.note:
+        yield advice.note
+    if advice.unobserved:
+        yield f"No run on {advice.unobserved} was executed here: nothing can be advised for it."
+    elif not advice.best:
+        yield "Nothing was measured to do that there."
+    else:
+        first = advice.best[0]
+        set_it = "nothing set" if first.nothing_to_set else instructions.for_profile(first.profile, catalog)
+        fused = {"yes": "; bias and ReLU run inside its kernel", "some": "; a part of bias and ReLU runs in its kernel"}
+        yield (
+            f"Write it as {first.approach} ({APPROACHES[first.approach].summary}), with {set_it.removeprefix('set ')}"
+            f"{fused.get(first.fused, '')}."
+        )
+        if not first.groups_seen:
+            yield f"{layer.groups} groups were not measured there; 4 were, and all {first.of} cells pass."
+    if timed := advice.timed:
+        there = timed_layers.LAYERS[timed.layer]
+        gain = f"It is {timed.split:.2g} times as fast as {SPLIT} on" if timed.split and timed.split > 1 else "Timed:"
+        far = "the very layer" if not timed.distance else "the nearest layer timed"
+        warned = ", and not near: time yours" if timed.distance > NEAR else ""
+        what = f"{there.groups} groups, {there.cin} channels, {there.kernel}x{there.kernel}, {there.size}x{there.size}"
+        shown = f"{what}, batch {timed.batch}; " if timed.distance else ""
+        yield f"{gain} {timed.layer}, {far}{warned} ({shown}{timed.mode}, on {timed.host_class})."
+    elif advice.best:
+        yield "Its speed was not measured on that release: the order is what one would expect."
+    default = {None: ", whose default is unknown", "default": ""}.get(
+        advice.default, f", where nothing set is {advice.default}"
+    )
+    yield (
+        f"Asked: to {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}, {asked.groups} groups, "
+        f"{asked.cin} channels, {asked.kernel}x{asked.kernel}, {asked.size}x{asked.size}, batch {asked.batch}"
+        f"{'' if asked.told else ' (yours: --layer or --groups, --channels, ...)'}; "
+        f"TensorFlow {advice.release}, {advice.host_class}{default}."
+    )
+    if advice.inferred:
+        yield f"Your host class, {advice.machine}, has no record: this is inferred from others (--all)."
+
+
+def _row(number: str, approach: str, set_it: str, took: str, times: str) -> str:
+    return f"{number:3}{approach:<20} {set_it:<25} {took:>8}  {times}".rstrip()
+
+
+def _set(choice: Choice) -> str:
+    if choice.nothing_to_set:
+        return "nothing set"
+    return choice.setting if len(choice.setting) <= 25 else choice.profile
+
+
+def _tail(advice: Advice) -> list[str]:
+    """What is left out, and the traps that somebody would walk into."""
+    traps = {one.approach: one.trap for one in advice.best if one.trap and APPROACHES[one.approach].common}
+    told = [f"Trap: {name} {trap}." for name, trap in list(traps.items())[:2]]
+    fails = list(dict.fromkeys(one.approach for one in advice.out if one.nothing_to_set))
+    if fails:
+        text = f"With nothing set {'these fail' if len(fails) > 1 else 'this fails'}: {', '.join(fails)}."
+        told += [textwrap.shorten(text, WIDTH, placeholder=" ...")]
+    ask = "" if advice.machine else "--this-machine (your processor), "
+    return [*told, f"More: --all ({len(advice.best)} work), {ask}--code layer (in Keras)"]
+
+
+def _details(choice: Choice) -> Iterator[str]:
+    fused = {"yes": "bias and ReLU in the kernel", "some": "a part in the kernel", "no": "bias and ReLU apart"}
+    yield f"     {choice.of} cells, all pass; {fused.get(choice.fused, 'fusion not observed')}"
+    if choice.trap:
+        yield f"     trap: {choice.trap}"
+    yield f"     as in {choice.cells[0]}"
+
+
+def _rest(advice: Advice) -> Iterator[str]:
+    """Why the others are not advised, and whose records answer."""
     advised = {choice.approach for choice in advice.best}
     out = [one for one in advice.out if one.nothing_to_set or one.approach not in advised]
     undecided = [one for one in advice.open if one.nothing_to_set]
@@ -250,41 +448,6 @@ def lines(advice: Advice, catalog: Catalog) -> Iterator[str]:
         for choice in choices:
             yield f"  {choice.approach} ({choice.profile}): {choice.why}"
             yield from (f"     as in {cell}" for cell in choice.cells[:1])
-
-
-def _basis(advice: Advice) -> Iterator[str]:
-    """What was asked, which records the answer is given from, and what its order follows."""
-    asked, default = advice.asked, advice.default or "unknown"
-    if advice.note:
-        yield f"{advice.note}\n"
-    groups = f", {asked.groups} groups" if asked.groups else ""
-    yield f"To {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}{groups}; by records of {advice.host_class}."
-    if advice.machine and advice.inferred:
-        yield f"Your host class is {advice.machine}; with nothing set it is {default} there."
-        yield "It is inferred from the nearest host class that has a record:"
+    if advice.borrowed:
+        yield "\nRecords of other host classes that answer for yours:"
         yield from (f"  {line}" for line in borrowed_in_words(advice.borrowed))
-    elif advice.machine:
-        yield f"That is your host class; with nothing set it is {default} there."
-    elif advice.default:
-        yield f"With nothing set it is {default} there. Your processor may differ: --this-machine asks for yours."
-    if advice.unobserved:
-        yield f"No run on {advice.unobserved} was executed here: nothing can be advised for it."
-    elif not advice.best:
-        yield "Nothing was measured to do that there."
-    elif any(choice.reached for choice in advice.best):
-        yield "Approaches whose speed was measured on that release come first, the fastest at the top."
-    else:
-        yield "Their speed was not measured on that release: they stand in the order of what one would expect."
-
-
-def _choice_lines(number: int, choice: Choice, advice: Advice, catalog: Catalog) -> Iterator[str]:
-    setting = "nothing to set" if choice.nothing_to_set else instructions.for_profile(choice.profile, catalog)
-    fused = {"yes": "bias and ReLU in the kernel", "some": "a part in the kernel", "no": "bias and ReLU apart"}
-    unseen = "" if choice.groups_seen else f"; {advice.asked.groups} groups were not measured, 4 were"
-    yield f"{number}. {choice.approach}, {setting}"
-    yield f"     {choice.of} cells, all pass; {fused.get(choice.fused, 'fusion not observed')}{unseen}"
-    if choice.reached:
-        yield f"     speed: {choice.reached:.1%} of the floor, the geometric mean over the layers that were timed"
-    elif any(one.reached for one in advice.best):
-        yield "     speed: not measured"
-    yield f"     as in {choice.cells[0]}"

@@ -102,7 +102,8 @@ def load(reports: Path, release: str, backend: str, processor: Processor | None 
     if not classes:
         raise BadUsage("the records of that release cannot be read", "nox -s report names what is wrong with them")
     most = max(sorted(set(classes)), key=lambda name: (not host.is_emulated(name), classes.count(name)))
-    order = processors.nearest(processor.host_class if processor else most, set(classes))
+    wanted = processor.host_class if processor else most
+    order = processors.nearest(wanted, set(classes))
     best: dict[tuple[str, str], JudgedRun] = {}
     runs = [one for one in judged_runs(made) if one.header.host.host_class in order]
     for one in sorted(runs, key=lambda one: (not one.judged_by.observations, order.index(one.header.host.host_class))):
@@ -113,7 +114,7 @@ def load(reports: Path, release: str, backend: str, processor: Processor | None 
         host_class=order[0],
         judged_runs=tuple(ours),
         elsewhere=tuple(one for one in runs if one not in ours),
-        timed={name: _timed(reports, order, name, backend) for name in chosen.releases},
+        timed={name: _timed(reports, wanted, name, backend) for name in chosen.releases},
         borrowed=tuple(_borrowed(reports, ours, processor)) if processor and backend == "cpu" else (),
     )
 
@@ -171,6 +172,9 @@ def _read(reports: Path, patterns: Iterable[str]) -> Iterator[Record]:
                 continue
 
 
-def _timed(reports: Path, order: Iterable[str], release: str, backend: str) -> list[SpeedRun]:
+def _timed(reports: Path, wanted: str, release: str, backend: str) -> list[SpeedRun]:
+    """Return the release's speed runs on the host class nearest to the one that is wanted."""
+    files = (reports / "runs").glob(f"*/*/tf{release}-py*-{backend}+*{speed_records.ENDING}")
+    order = processors.nearest(wanted, {file.parent.parent.name for file in files})
     found = (speed_records.of_release(reports, name, release, backend) for name in order)
     return next(filter(None, found), [])

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from matrix.catalog.releases import Profile
 
 WIDTH = 80
+# A variable's value from this length on leaves no room for a comment behind it.
+LONG = 12
 DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
 # The first release in which Keras' layers take groups: before it there is no layer to take the place of.
 KERAS_GROUPS = Version("2.3")
@@ -129,12 +131,10 @@ def program(name: str, case: Case, release: str, profile: Profile | None = None,
     drawn = "tf.random_normal" if v1 else "tf.random.normal"
     dtype = "" if case.dtype == "f32" else f", dtype=tf.{DTYPES[case.dtype]}"
     shape = [case.n, *space, case.cin] if case.layout == "nhwc" else [case.n, case.cin, *space]
-    call = [
-        f"# The filter is {legend}: {' and '.join(str(list(one)) for one in shapes)}.",
-        f"x = {drawn}({shape}{dtype})",
-    ]
+    call = [f"x = {drawn}({shape}{dtype})"]
     if approach.layers or mode == "keras":
         made = layers(approach, case)
+        call.insert(0, f"# The filter is {legend}: {' and '.join(str(list(one)) for one in shapes)}.")
         code += [] if approach.layers else [_layer_class(case)]
         code.append(f"layer = {made[0]}" if len(made) == 1 else f"layer = tf.keras.Sequential([{', '.join(made)}])")
         if mode == "keras":
@@ -144,15 +144,19 @@ def program(name: str, case: Case, release: str, profile: Profile | None = None,
             call.append("y = call(x)" if before else "y = layer(x)")
     else:
         names = ["w", "pointwise"][: len(shapes)]
-        call += [f"{one} = {drawn}({list(size)}{dtype})" for one, size in zip(names, shapes, strict=True)]
+        legends = legend.split(" and ")
+        call += [
+            f"{one} = {drawn}({list(size)}{dtype})  # {told}"
+            for one, size, told in zip(names, shapes, legends, strict=True)
+        ]
         call.append(f"y = convolution(x, {', '.join(names)}, {arguments(approach, case)})")
         code[0] = before + code[0]
 
-    written = "\n\n".join([*code, "\n".join([*call, "print(y.shape)"])])
-    imports = ["import numpy as np"] * ("np." in written) + ["import tensorflow as tf"]
+    written = "\n\n".join([*code, "\n".join(call)])
+    head = [*environment(profile), *["import numpy as np"] * ("np." in written), "import tensorflow as tf"]
     optimizer = [profile.setting] if profile and profile.optimizer else []
-    parts = ["\n".join(environment(profile)), "\n".join(imports), *optimizer, written]
-    return "\n".join(_wrapped(line) for line in "\n\n".join(filter(None, parts)).splitlines()) + "\n"
+    text = "\n\n".join(["\n".join([*head, *optimizer]), written])
+    return "\n".join(_wrapped(line) for line in text.splitlines()) + "\n"
 
 
 def _fault(name: str, case: Case, release: str, mode: Mode) -> str:
@@ -177,8 +181,11 @@ def environment(profile: Profile | None) -> list[str]:
     """Return the lines that set a profile's variables."""
     if not profile or not profile.environment:
         return []
-    lines = [f"os.environ[{json.dumps(name)}] = {json.dumps(value)}" for name, value in profile.environment.items()]
-    return ["import os", "", "# Set before TensorFlow is imported: later it has no effect.", *lines]
+    told = "  # before TensorFlow is imported"
+    return ["import os"] + [
+        f"os.environ[{json.dumps(name)}] = {json.dumps(value)}{told if len(value) < LONG else ''}"
+        for name, value in profile.environment.items()
+    ]
 
 
 def decorator(mode: Mode, release: str) -> str:
@@ -267,5 +274,8 @@ def _wrapped(line: str) -> str:
     code = line.lstrip()
     if len(line) <= WIDTH or code.startswith(("os.environ", "tf.config")):
         return line
+    if "  # " in code:
+        before, _, told = line.partition("  # ")
+        return f"{line[: len(line) - len(code)]}# {told}\n{_wrapped(before)}"
     indent = " " * (len(line) - len(code)) + ("# " if code.startswith("#") else " " * 8)
     return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -40,7 +40,7 @@ VERBS = {
 # A command of each verb, for its help.
 EXAMPLES = {
     "explain": 'explain --release 2.8 "Fused conv implementation does not support grouped convolutions"',
-    "advise": "advise --release 2.15 --need train --this-machine",
+    "advise": "advise --release 2.15 --need train --groups 32 --channels 128 --size 56 --this-machine",
     "check": "check resnext.keras --release 2.8 --need train",
     "show": "show --release 2.8 --approach nn-conv2d --cell 'graph/*'",
     "claims": "claims --json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from matrix.answers import show as show_
 from matrix.answers.advise import MODES, WISHES, Asked, Wish
 from matrix.answers.probe import pack
 from matrix.answers.reproduction import script
+from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import APPROACHES
@@ -23,7 +25,10 @@ from matrix.judge.notes import causes
 from matrix.record import contribution
 from matrix.record.records import Mode
 from matrix.suite import catalog as suite
+from matrix.suite.speed import layers as timed_layers
 
+# More than any layer has: what is computed from it stays small.
+SIZE = click.IntRange(min=1, max=100_000)
 release_option = click.option("--release", required=True, help="A release of TensorFlow: 2.8 or 2.8.4.")
 backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
 
@@ -34,26 +39,58 @@ backend_option = click.option("--backend", type=click.Choice(BACKENDS), default=
 @click.option("--need", "wish", required=True, type=click.Choice(WISHES))
 @click.option("--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="By default all that count.")
 @click.option("--dtype", type=click.Choice(suite.DTYPES), default="f32", show_default=True)
-@click.option("--groups", type=click.IntRange(min=1), help="The number of groups; 4 are measured most.")
+@click.option("--layout", type=click.Choice(suite.LAYOUTS), default="nhwc", show_default=True, help="Of your tensors.")
+@click.option("--layer", "named", type=click.Choice(list(timed_layers.NAMED)), help="Your layer is like this one.")
+@click.option("--groups", type=SIZE, help="Or: its number of groups,")
+@click.option("--channels", type=SIZE, help="its channels, in and out,")
+@click.option("--kernel", type=SIZE, help="the height and width of its kernel,")
+@click.option("--size", type=SIZE, help="the height and width of its image,")
+@click.option("--batch", type=SIZE, help="and how many images it takes at a time.")
 @click.option("--this-machine", "here", is_flag=True, help="Advise for this machine's processor.")
 @click.option("--processor", "name", help="Advise for this processor: zen3, icelake-server, graviton3, m7a.")
 @click.option("--cpu-flags", help="Advise for what /proc/cpuinfo says, or its flags alone: avx2,fma,avx512f.")
+@click.option("--code", type=click.Choice(["function", "layer"]), help="Print the best as a program alone: a function, "
+              "or a Keras layer in place of Conv2D(groups=...).")  # fmt: skip
+@click.option("--all", "everything", is_flag=True, help="Print all that work, why others do not, and the cells.")
 @published_option
 @json_option
 def advise(
-    release: str, backend: Backend, wish: Wish, modes: tuple[Mode, ...], dtype: str, groups: int | None, here: bool,
-    name: str | None, cpu_flags: str | None, reports: Path, as_json: bool,
+    release: str, backend: Backend, wish: Wish, modes: tuple[Mode, ...], dtype: str, layout: str, named: str | None,
+    groups: int | None, channels: int | None, kernel: int | None, size: int | None, batch: int | None, here: bool,
+    name: str | None, cpu_flags: str | None, code: str | None, everything: bool, reports: Path, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say what to write on a release so that it infers or trains, the best first.
+    """Say what to write on a release so that it infers or trains, the best first for your layer.
 
-    Each answer comes with the code and the variable to set.
+    The answer comes with the code and the variable to set.
     """
     processor = asked_for(name, cpu_flags, here=here)
-    asked = Asked(wish=wish, modes=list(modes or MODES[wish]), dtype=dtype, groups=groups)
+    if named and (groups or channels or kernel or size):
+        raise BadUsage("the layer is told twice", "give --layer, or its numbers")
+    like = timed_layers.NAMED[named] if named else advise_.USUAL
+    channels = channels or (8 * groups if groups else like.cin)
+    asked = Asked(
+        wish=wish,
+        modes=list(modes or MODES[wish]),
+        groups=groups or math.gcd(like.groups, channels),
+        cin=channels,
+        cout=like.cout if named else channels,
+        kernel=kernel or like.kernel,
+        size=size or like.size,
+        batch=batch or 1,
+        dtype=dtype,
+        layout=layout,
+        told=any((named, groups, channels != like.cin, kernel, size, batch)),
+    )
     known, data = causes(known_errors.load()), releases.load()
     recorded = release_records.load(reports, release, backend, processor)
     advice = advise_.advise(recorded, asked, data, known, processor)
-    give(advice, as_json=as_json, lines=advise_.lines(advice, data))
+    if code:
+        written = advise_.program(advice.best[0], asked, data, as_layer=code == "layer") if advice.best else ""
+        if not written:
+            raise BadUsage(f"there is no program of that as a {code}", "the same without --code says what there is")
+        tell(written.rstrip("\n"))
+        return
+    give(advice, as_json=as_json, lines=advise_.lines(advice, data, everything=everything))
 
 
 @click.command()

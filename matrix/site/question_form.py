@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from packaging.version import Version
 
-from matrix.answers import snippets, speed_ranking
-from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Wish, answer
+from matrix.answers import snippets
+from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Asked, Wish, answer
 from matrix.answers.processor import SWITCHES_ITSELF
 from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, Approach
@@ -21,6 +21,7 @@ from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
 from matrix.site.front_page import NEED_LETTERS
 from matrix.site.html import BACKEND_NAMES, LETTERS
+from matrix.speed import nearest_layers
 from matrix.suite import catalog as suite
 
 # What can be wished for, as `advise` is asked for it.
@@ -45,7 +46,8 @@ FORMS = {
     ("depthwise", 2): "a depthwise convolution",
     ("separable", 2): "a depthwise-separable convolution",
 }
-# The speed of each approach by wish, as a share of the floor; keys: release, backend, host class, profile, approach.
+# The share of the least possible time that each approach reaches on the usual layer, by wish; keys: release, backend,
+# host class, profile, approach.
 Reached = dict[tuple[str, ...], dict[Need, float]]
 
 
@@ -65,11 +67,13 @@ def choices(content: Content) -> dict[str, object]:
 def script(content: Content) -> bytes:
     """`data/mine.js`: sets MATRIX."""
     reached: Reached = {}
+    layer = Asked(wish="infer", modes=[]).layer
     timed = [run for run in speed_records.preferred(content.timed).values() if run.peer is None]
     for place, runs in grouped(timed, lambda run: (run.release, run.backend, run.host.host_class)).items():
         for need, (wish, modes) in ASKED.items():
-            for key, score in speed_ranking.scores(runs, DIRECTIONS[wish], INTERCHANGEABLE, modes).items():
-                reached.setdefault((*place, *key), {})[need] = score
+            found = nearest_layers.nearest(runs, layer, DIRECTIONS[wish], modes, INTERCHANGEABLE)
+            for key, timing in found.timings.items() if found else ():
+                reached.setdefault((*place, *key), {})[need] = 1 / timing.effort
     data = {
         "letters": LETTERS,
         "backends": BACKEND_NAMES,
@@ -89,7 +93,7 @@ def script(content: Content) -> bytes:
             {"id": name, "summary": about.summary, "form": about.computes, "wasteful": about.wasteful}
             for name, about in _offered().items()
         ],
-        "timed": dict.fromkeys(ASKED, speed_ranking.DTYPE),
+        "timed": dict.fromkeys(ASKED, nearest_layers.DTYPE),
         "runs": [_run(content, run, reached) for run in content.support.runs],
     }
     return b"const MATRIX = " + msgspec.json.encode(data) + b";\n"

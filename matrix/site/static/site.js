@@ -234,14 +234,14 @@ function rows(list, asked) {
       make("td", {}, settingOf(choice)),
       make("td", { class: `a a-${LETTERS[answer]}` }, SAID[answer]),
       make("td", {}, verdict(run.words[approach.id], run.planned && run.words[approach.id] !== "unknown")),
-      make("td", { class: "n" }, choice.reached ? `${(100 * choice.reached).toFixed(1)} %` : "not timed"),
+      make("td", { class: "n" }, choice.reached ? (list[0].reached / choice.reached).toFixed(1) : "not timed"),
       make("td", { class: "wide" }, approach.summary));
   });
 }
 
 function choiceTable(list, asked) {
   if (!list.length) return "";
-  const heads = ["written as", "with", `${MATRIX.wishes[asked.need]}, ${asked.dtype}`, "verdict in f32", "share of the floor", "what it is"];
+  const heads = ["written as", "with", `${MATRIX.wishes[asked.need]}, ${asked.dtype}`, "verdict in f32", "time, the first's = 1", "what it is"];
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "approaches" },
     make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows(list, asked))));

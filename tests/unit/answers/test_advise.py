@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import itertools
+import re
+
+import msgspec
 import pytest
+from click.testing import CliRunner
+from unit import timings
 from unit.fabricated import error, record, where
 
 from matrix.answers.advise import MODES, Asked, advise, lines
 from matrix.answers.processor import Processor
 from matrix.answers.release_records import load
+from matrix.base import paths
 from matrix.catalog import known_errors, releases
+from matrix.catalog.approaches import SPLIT
+from matrix.cli.main import cli
 from matrix.judge.notes import causes
-from matrix.record import records
+from matrix.record import records, speed_records
 
 DATA = releases.load()
 CAUSE = causes(known_errors.load())
@@ -22,12 +31,12 @@ def test_advice_is_what_passed_and_says_why_the_rest_is_not(reports):
     assert "split-concat" in {approach for approach, _ in best}
     out = {(one.approach, one.profile): one.why for one in advice.out}
     assert "fused-conv-groups" in out["nn-conv2d", "onednn-off"] and ("split-concat", "onednn-off") not in out
-    told = "\n".join(lines(advice, DATA))
-    assert "TF_ENABLE_ONEDNN_OPTS=1" in told and f"\n{advice.code}" in f"{told}\n"
+    told = list(lines(advice, DATA, everything=True))
+    assert any("TF_ENABLE_ONEDNN_OPTS=1" in line for line in told) and told[-3:] == advice.code.splitlines()[-3:]
 
 
 def test_what_was_not_observed_is_not_advised(reports):
-    asked = Asked(wish="infer", modes=["eager"], dtype="f64", groups=None)
+    asked = Asked(wish="infer", modes=["eager"], dtype="f64")
     advice = advise(load(reports, "2.8", "cpu"), asked, DATA, CAUSE, None)
     assert not any(one.approach == "slice-loop" for one in advice.best)
 
@@ -56,3 +65,79 @@ def test_a_processor_without_records_is_inferred_by_tensorflows_own_rule(tmp_pat
     advice = advise(load(tmp_path, "2.9", "cpu", processor), asked, DATA, CAUSE, processor)
     assert (advice.inferred, advice.default) == (True, default)
     assert "inferred" in "\n".join(lines(advice, DATA))
+
+
+PUBLISHED = [release.version for release in DATA.releases if any(paths.REPORTS.glob(f"runs/*/*/tf{release.version}-*"))]
+PROCESSORS = {"none": None, "zen3": Processor.named("zen3"), "icelake-server": Processor.named("icelake-server")}
+
+
+@pytest.mark.parametrize("release", PUBLISHED[::4])
+@pytest.mark.parametrize("processor", PROCESSORS.values(), ids=PROCESSORS)
+def test_what_is_said_of_the_default_and_the_ranking_agree(release, processor):
+    """One default for the sentence above and for every row below, in at most 25 lines of 80 columns."""
+    recorded = load(paths.REPORTS, release, "cpu", processor)
+    for wish, groups in itertools.product(("infer", "train"), (32, 256)):
+        asked = Asked(wish=wish, modes=list(MODES[wish]), groups=groups, told=True)
+        advice = advise(recorded, asked, DATA, CAUSE, processor)
+        for one in (*advice.best, *advice.out, *advice.open):
+            assert one.nothing_to_set == (one.profile == advice.default)
+        told = list(lines(advice, DATA))
+        assert len(told) <= 25 and max(map(len, told)) <= 80
+        stated = " ".join(told).partition("where nothing set is ")[2]
+        assert stated.startswith(f"{advice.default}.") or advice.default in {None, "default"}
+
+
+def asked_for(folder, *more):
+    arguments = ["advise", "--release=2.8.4", f"--reports={folder}", "--processor=haswell", *more]
+    return CliRunner().invoke(cli, arguments).stdout
+
+
+def gain(told):
+    """The factor that is told, and of which layer."""
+    factor, layer = re.search(r"It is (\S+) times as fast as split-concat on ([^(]+) ", " ".join(told.split())).groups()
+    return float(factor), layer
+
+
+def test_the_ranking_is_that_of_the_nearest_layer(reports):
+    """Far away masked-dense is the fastest; near it is the slowest."""
+    usual = {"nn-conv2d": 1e-3, "split-concat": 4e-3, "masked-dense": 9e-3, "again": 1e-3}
+    run = timings.run(usual)
+    far = timings.run({"nn-conv2d": 9e-3, "split-concat": 8e-3, "masked-dense": 1e-3, "again": 9e-3})
+    replace = msgspec.structs.replace
+    points = [replace(point, layer="resnext50-56") for point in run.points]
+    points += [replace(point, layer="mobilenet-14") for point in far.points]
+    speed_records.write(reports, replace(run, points=points))
+    near = asked_for(reports, "--need=infer", "--groups=64", "--channels=256", "--size=56")
+    assert gain(near) == (pytest.approx(4, rel=0.1), "resnext50-56, the nearest layer timed")
+    rows = [line.split()[1] for line in near.splitlines() if line[:2] in {"1.", "2.", "3."}]
+    assert rows == ["nn-conv2d", SPLIT, "masked-dense"]
+    there = asked_for(reports, "--need=infer", "--layer=mobilenet-14")
+    assert gain(there) == (pytest.approx(8, rel=0.1), "mobilenet-14, the very layer")
+    assert "1. masked-dense" in there
+
+
+def test_depthwise_is_offered_where_there_is_one_channel_a_group(reports):
+    assert " depthwise " in asked_for(reports, "--need=infer", "--groups=64", "--channels=64", "--all")
+    assert " depthwise " not in asked_for(reports, "--need=infer", "--groups=32", "--channels=64", "--all")
+
+
+def test_what_trains_slowly_is_a_trap_for_who_infers(reports):
+    run = timings.run({"nn-conv2d": 1e-3, "keras-groups": 1e-3, "split-concat": 4e-3, "again": 1e-3})
+    slow = timings.run({"nn-conv2d": 1e-3, "keras-groups": 0.2, "split-concat": 4e-3, "again": 1e-3})
+    replace = msgspec.structs.replace
+    points = [one for one in run.points if one.direction == "forward"]
+    points += [one for one in slow.points if one.direction == "train"]
+    speed_records.write(reports, replace(run, points=points))
+    assert "Trap: keras-groups trains 200 times as slowly as the fastest." in asked_for(reports, "--need=infer")
+
+
+@pytest.mark.parametrize(("code", "holds"), [("function", "def convolution"), ("layer", "class GroupedConv2D")])
+def test_the_code_alone_is_a_program(reports, code, holds):
+    told = asked_for(reports, "--need=infer", "--groups=8", "--channels=64", f"--code={code}", "--mode=graph")
+    assert told.startswith("import") and (holds in told or "layers.Conv2D(64, 3, groups=8" in told)
+    compile(told, "program", "exec")
+
+
+def test_groups_that_cannot_share_the_channels_are_refused(reports):
+    asked = CliRunner().invoke(cli, ["advise", "--release=2.8", "--need=infer", "--groups=3", "--channels=64"])
+    assert asked.exit_code and "3 groups cannot share 64 channels" in str(asked.exception or asked.output)

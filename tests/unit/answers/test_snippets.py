@@ -57,7 +57,7 @@ def test_a_program_names_the_persons_own_numbers():
     text = snippets.program("split-concat", LAYER, "2.8.4", DATA.profile("onednn-on"))
     before, _, after = text.partition("import tensorflow as tf\n")
     assert 'os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"' in before
-    assert "[kh, kw, in / groups, out]: [3, 3, 4, 128]" in after
+    assert "w = tf.random.normal([3, 3, 4, 128])  # [kh, kw, in / groups, out]" in after
     assert "x = tf.random.normal([8, 56, 56, 128])" in after
     assert "groups=32" in after
 
