@@ -127,6 +127,16 @@ def parse_class(host_class: str) -> HostClass:
     return HostClass(architecture, isa, vendor, is_emulated(host_class))
 
 
+def switches_onednn_on(host_class: str) -> bool:
+    """Tell whether every processor of an x86 host class has oneDNN on when nothing is set: the ISAs from AVX512_VNNI up
+    do, and AVX_VNNI.
+    """
+    parts = parse_class(host_class)
+    return parts.architecture == "x86" and any(
+        isa == parts.isa for flag, isa in CLASSES if flag in {*SWITCH_ONEDNN_ON, "avx512_fp16"}
+    )
+
+
 def rung(isa: str) -> int:
     """Return the place of an ISA among those of x86, 0 for the highest."""
     return ISAS.index(isa) if isa in ISAS else len(ISAS)

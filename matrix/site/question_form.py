@@ -12,10 +12,11 @@ from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Asked, Wish, answer
 from matrix.answers.processor import SWITCHES_ITSELF
 from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, Approach
+from matrix.judge.processors import agreement_in_words, nearest
 from matrix.judge.support import RunEntry, question_of
 from matrix.judge.verdicts import IS_FUSED, NEEDS, REPRESENTATIVE, Judgement, Need
 from matrix.record import speed_records
-from matrix.record.host import CLASSES, SWITCH_ONEDNN_ON
+from matrix.record.host import CLASSES, ISAS, SWITCH_ONEDNN_ON, VENDORS, is_emulated, switches_onednn_on
 from matrix.record.records import Mode
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
@@ -53,15 +54,26 @@ Reached = dict[tuple[str, ...], dict[Need, float]]
 
 def choices(content: Content) -> dict[str, object]:
     """The options that the form offers. Processors that were run stand before the other classes that there are."""
-    made = [run.host_class for run in content.support.runs if run.engine and run.backend == "cpu"]
     return {
         "all_releases": _releases(content),
-        "hosts": list(dict.fromkeys((*made, *(f"x86-{name}" for _, name in CLASSES), "x86-base"))),
+        "hosts": _hosts(content),
         "settings": _settings(content),
         "forms": {one.computes: FORMS.get((one.form, one.rank), one.computes) for one in _offered().values()},
         "wishes": WISHES,
         "dtypes": suite.DTYPES,
     }
+
+
+def _made(content: Content) -> list[str]:
+    """The host classes on which processors were run, real ones before emulated ones."""
+    made = dict.fromkeys(run.host_class for run in content.support.runs if run.engine and run.backend == "cpu")
+    return sorted(made, key=is_emulated)
+
+
+def _hosts(content: Content) -> list[str]:
+    """Those that were run stand before the other classes that there are."""
+    others = (f"x86-{isa}{vendor}" for isa in ISAS for vendor in ("", *(f"-{name}" for name in VENDORS.values())))
+    return list(dict.fromkeys((*_made(content), *others)))
 
 
 def script(content: Content) -> bytes:
@@ -81,8 +93,20 @@ def script(content: Content) -> bytes:
         "wishes": WISHES,
         "dtypes": suite.DTYPES,
         "classes": CLASSES,
+        "vendors": VENDORS,
+        "nearest": {name: nearest(name, _made(content)) for name in _hosts(content)},
+        "agreements": [
+            {
+                "pair": (one.host_class, one.other),
+                "release": one.release,
+                "onednn": one.onednn,
+                "said": agreement_in_words(one),
+            }
+            for statement in content.statements.processors
+            for one in statement.agreements
+        ],
         "switch_on": sorted(SWITCH_ONEDNN_ON),
-        "on_in": [f"x86-{name}" for flag, name in CLASSES if flag in SWITCH_ONEDNN_ON],
+        "on_in": [name for name in _hosts(content) if switches_onednn_on(name)],
         "switches_from": SWITCHES_ITSELF,
         "onednn": {str(profile.onednn).lower(): profile.name for profile in content.catalog.profiles},
         "options": {profile.name: sorted(profile.options) for profile in content.catalog.profiles},
@@ -123,8 +147,11 @@ def _settings(content: Content) -> dict[str, str]:
 
 
 def _run(content: Content, run: RunEntry, reached: Reached) -> dict[str, object]:
-    """By approach the verdict's word and its answers; neither where nothing was observed."""
-    place = (run.release, run.backend, run.host_class, run.profile)
+    """By approach the verdict's word and its answers; neither where nothing was observed. Times are of the host class
+    that is nearest among those that were timed, as `advise` takes them.
+    """
+    timed = {host_class for release, backend, host_class, *_ in reached if (release, backend) == question_of(run)[:2]}
+    place = (run.release, run.backend, *nearest(run.host_class, timed)[:1], run.profile)
     about: dict[str, object] = {
         "release": run.release,
         "backend": run.backend,

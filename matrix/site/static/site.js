@@ -111,31 +111,36 @@ function narrowRows(section) {
 const LETTERS = { y: "yes", n: "no", s: "some", u: "unknown" };
 const SAID = { y: "yes", n: "no", s: "in part", u: "unknown" };
 
-/** The class of a processor and whether oneDNN switches itself on there: from the flags that /proc/cpuinfo shows, or
- *  from the class that was chosen. */
+/** The class of a processor and whether oneDNN switches itself on there: from the flags (and the vendor, where it is
+ *  among them) that /proc/cpuinfo shows, or from the class that was chosen. */
 function processor() {
   const flags = new Set(chosen("flags").toLowerCase().match(/[a-z0-9_]+/g) ?? []);
+  const vendor = Object.keys(MATRIX.vendors).find((name) => flags.has(name.toLowerCase()));
   if (!flags.size) return chosen("host") ? { host: chosen("host"), on: MATRIX.on_in.includes(chosen("host")) } : null;
   const known = MATRIX.classes.find(([flag]) => flags.has(flag));
-  return { host: `x86-${known ? known[1] : "base"}`, on: MATRIX.switch_on.some((flag) => flags.has(flag)) };
+  const isa = known ? known[1] : "base";
+  return { host: `x86-${isa}${vendor ? `-${MATRIX.vendors[vendor]}` : ""}`, on: MATRIX.switch_on.some((flag) => flags.has(flag)) };
 }
 
 const runsOf = (release, backend) => MATRIX.runs.filter((run) => run.release === release && run.backend === backend);
 
-/** The observed runs of a release on the machine's host class; where that has none, on the host class with most. */
+/** The observed runs of a release: of each profile that of the host class which answers best for the machine, or without
+ *  a machine for the host class that has most. */
 function place({ release, backend }, machine) {
   const observed = runsOf(release, backend).filter((run) => run.answers);
   const hosts = [...new Set(observed.map((run) => run.host))].sort();
   const most = (host) => observed.filter((run) => run.host === host).length;
-  const host = machine && hosts.includes(machine.host) ? machine.host : hosts.sort((a, b) => most(b) - most(a))[0];
-  return observed.filter((run) => run.host === host);
+  const main = hosts.sort((a, b) => most(b) - most(a))[0];
+  const order = [...(MATRIX.nearest[machine?.host ?? main] ?? []), ...hosts];
+  const best = (profile) => order.find((host) => observed.some((run) => run.host === host && run.profile === profile));
+  return observed.filter((run) => run.host === best(run.profile));
 }
 
 /** The profile that does the same as nothing set: as recorded, or by TensorFlow's own rule for oneDNN. */
 function byDefault(runs, machine) {
   const asked = runs.find((run) => run.profile === "default");
   const usual = asked ? asked.same ?? "default" : null;
-  if (!machine || machine.host === runs[0].host || usual === "default") return usual;
+  if (!machine || machine.host === asked?.host || usual === "default") return usual;
   const [major, minor] = runs[0].release.split(".").map(Number);
   const from = MATRIX.switches_from;
   return MATRIX.onednn[String(machine.on && (major > from[0] || (major === from[0] && minor >= from[1])))] ?? usual;
@@ -199,8 +204,9 @@ function advice(asked) {
   const list = runs.length ? choices(asked, runs, usual) : [];
   if (!list.length) return [unobserved(asked)];
   const best = worthIt(list);
-  const parts = [make("p", { class: "answer" }, ...sentence(asked, runs[0], best))];
-  if (machine && machine.host !== runs[0].host) parts.push(make("p", { class: "caution" }, inference(machine, runs[0], usual)));
+  const parts = [make("p", { class: "answer" }, ...sentence(asked, (best[0] ?? list[0]).run, best))];
+  const shown = (best[0] ?? list[0]).run;
+  if (machine && machine.host !== shown.host) parts.push(make("p", { class: "caution" }, inference(machine, shown, usual)));
   if (list.some(({ run }) => run.doubtful)) parts.push(make("p", { class: "caution" }, "Doubtful: in one of these runs the control without groups fails too."));
   parts.push(choiceTable(best, asked), fallsOut(list.filter((one) => one.answer !== "y"), asked));
   const code = MATRIX.code[best[0]?.approach.id];
@@ -208,8 +214,14 @@ function advice(asked) {
   return parts;
 }
 
-const inference = (machine, run, usual) => `Nobody has run this on ${machine.host}. Shown is ${run.host}: an inference, not a measurement. ` +
-  (usual === MATRIX.onednn.false ? "oneDNN does not switch itself on there, so that the answer with nothing set is the one with oneDNN off." : "");
+function inference(machine, run, usual) {
+  const at = (release) => Math.abs(MATRIX.releases.indexOf(release) - MATRIX.releases.indexOf(run.release));
+  const [found] = MATRIX.agreements.filter((one) => one.onednn === Boolean(run.onednn) && one.pair.includes(machine.host) && one.pair.includes(run.host))
+    .sort((a, b) => at(a.release) - at(b.release));
+  return `Nobody has run this on ${machine.host}. Shown is ${run.host}: an inference, not a measurement. ` +
+    (found ? `On ${found.release}, which both have run, ${found.said}. ` : "") +
+    (usual === MATRIX.onednn.false ? "oneDNN does not switch itself on there, so that the answer with nothing set is the one with oneDNN off." : "");
+}
 
 const settingOf = ({ nothing, run }) => nothing ? "nothing set" : MATRIX.profiles[run.profile] ?? run.profile;
 
@@ -269,7 +281,7 @@ function unobserved(asked) {
 /** Hide what was not asked for, and fade the entries that do not meet the need. */
 function narrowTable(asked) {
   const mine = processor();
-  const known = mine && all(".place").some((place) => place.dataset.host === mine.host);
+  const known = mine && MATRIX.runs.some((run) => run.host === mine.host && run.answers && (!asked.release || run.release === asked.release));
   for (const place of all(".place")) {
     const other = chosen("backend") && place.dataset.backend !== asked.backend;
     place.hidden = Boolean(other || (known && asked.backend === "cpu" && place.dataset.backend === "cpu" && place.dataset.host !== mine.host));
