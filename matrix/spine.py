@@ -112,7 +112,7 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
     """
     unwritten, prevented, without_python = list[Record](), list[Record](), list[Record]()
     folder = sweep.shard.folder if sweep.shard else reports
-    with holding(folder), showing(console, sweep.estimate.by_run, sweep.estimate.seconds) as progress:
+    with holding(folder), showing(console, len(sweep.due)) as progress:
         if sweep.shard:
             for record in sweep.current:
                 records.write(folder, record)
@@ -124,7 +124,8 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
                 header, told = record.header, record
                 says_nothing = header.machine or header.status == "not_built"
                 stands = records.path(folder, header.host.host_class, header.engine, header.run)
-                if not sweep.selection.is_whole or (says_nothing and stands.exists()):
+                yields = stands.exists() and (says_nothing or _is_shallower(record, stands))
+                if not sweep.selection.is_whole or yields:
                     unwritten.append(record)
                 elif why := _write(record, folder, judge=not sweep.shard):
                     told = replace(record, header=msgspec.structs.replace(header, reason=why, machine=True))
@@ -133,6 +134,14 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
                     (without_python if lacks_python(told.header) else prevented).append(told)
                 progress.finished(told)
     return Done(unwritten=tuple(unwritten), prevented=tuple(prevented), without_python=tuple(without_python))
+
+
+def _is_shallower(record: Record, stands: Path) -> bool:
+    """Say whether the record holds the core alone, where the one that stands there holds everything."""
+    try:
+        return record.header.depth == "core" and records.read(stands).header.depth != "core"
+    except BadRecord:
+        return False
 
 
 def _write(record: Record, folder: Path, *, judge: bool) -> str | None:

@@ -17,7 +17,7 @@ from matrix.answers.answer_data import Decided, Word
 from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.claims import Claim, Query, Shows
-from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, JudgedRun, core_case, is_control, judged_runs, weigh
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, JudgedRun, core_case, judged_runs, twin_fails, weigh
 from matrix.record.records import CellId, Record
 from matrix.suite import catalog as suite
 
@@ -32,12 +32,7 @@ class _Vote(NamedTuple):
 
 
 def decide(claims: Iterable[Claim], records: Iterable[Record]) -> list[Decided]:
-    voters = []
-    for run in judged_runs(records):
-        observations = (one for cells in run.cells.values() for one in cells.values())
-        doubtful = any(is_control(one.case) and one.outcome in FAILED for one in observations)
-        if not run.header.same_as and not doubtful:
-            voters.append(run)
+    voters = [run for run in judged_runs(records) if not run.header.same_as]
     return [_decide(claim, voters) for claim in claims]
 
 
@@ -136,10 +131,14 @@ QUERIES: dict[Query, Callable[[Claim, Sequence[JudgedRun]], Iterator[_Vote]]] = 
 
 
 def _shows(run: JudgedRun, cell: CellId, wanted: Shows) -> bool | None:
-    """Return None where the cell was not observed. An epilogue that is fused into a failing operation is not fused."""
+    """Return None where the cell was not observed, or fails without groups as well. An epilogue that is fused into a
+    failing operation is not fused.
+    """
     approach, mode, _, case = cell
     observed = run.cells.get(approach, {})
     forward = observed.get((approach, mode, "forward", case))
+    if forward and twin_fails(run, forward):
+        return None
     passes = forward is not None and forward.outcome == "pass"
     if wanted in {"passes", "fails"}:
         known = passes or (forward is not None and forward.outcome in FAILED)

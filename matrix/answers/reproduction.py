@@ -30,7 +30,6 @@ TENSORFLOW_1 = ("eager", "graph")
 # The steps of an epilogue in TensorFlow, and the same in NumPy.
 STEPS = {
     "bias": "tf.nn.bias_add(y, tf.constant(bias, y.dtype))",
-    "add": "y + tf.constant(added, y.dtype)",
     "relu": "tf.nn.relu(y)",
     "relu6": "tf.nn.relu6(y)",
     "elu": "tf.nn.elu(y)",
@@ -39,7 +38,6 @@ STEPS = {
 }
 REFERENCE_STEPS = {
     "bias": "y + bias",
-    "add": "y + added",
     "relu": "np.maximum(y, 0)",
     "relu6": "np.clip(y, 0, 6)",
     "elu": "np.where(y > 0, y, np.exp(np.minimum(y, 0)) - 1)",
@@ -70,10 +68,13 @@ def script(wanted: Reproduction) -> str:
         and mode in (TENSORFLOW_1 if v1 else (*TENSORFLOW_1, "jit", "keras"))
         and check != "fusion"
         and case.layout == "nhwc"
-        and case.dtype != "bf16"
+        and case.dtype in {"f32", "f64", "f16"}
         and not case.misuse
         and set(case.steps) <= set(STEPS)
         and not (case.dilation > 1 and name in {"depthwise", "separable"})
+        and not (case.weight_norm or case.via)
+        and case.padding != "EXPLICIT"
+        and case.strides[0] == case.strides[1]
     )
     if not possible:
         command = f"python -m suite.observe {' '.join(wanted.cell)}"
@@ -110,16 +111,13 @@ def script(wanted: Reproduction) -> str:
 
 def _shapes(case: Any, approach: Approach) -> dict[str, object]:
     """The shapes of the script's tensors; `signature` is the input's, with None for what is not known beforehand."""
-    spatial, kernel = extents(approach.rank, case.h, case.w), extents(approach.rank, *case.kernel)
-    reach = [0 if case.padding == "SAME" else (size - 1) * case.dilation for size in kernel]
-    outputs = [-(-(size - r) // case.stride) for size, r in zip(spatial, reach, strict=True)]
+    spatial = extents(approach.rank, case.h, case.w)
     known = [None] * len(spatial) if case.dynamic_hw else spatial
     return {
         "input": (case.n, *spatial, case.cin),
         "signature": (None if case.dynamic_batch else case.n, *known, case.cin),
         "filters": filters(approach, case)[1],
         "vector": (case.cout,),
-        "output": (case.n, *outputs, case.cout),
     }
 
 

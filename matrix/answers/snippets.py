@@ -50,6 +50,8 @@ CHANNELS: dict[str, tuple[str, Callable[[Case], tuple[int, int]]]] = {
     "depthwise": ("in / groups, out", lambda case: (1, case.cout)),
     "separable": ("in, 1", lambda case: (case.cin, 1)),
     "transpose": ("out / groups, in", lambda case: (case.cout // case.groups, case.cin)),
+    "depthwise-sum": ("in / groups, out", lambda case: (case.cin // case.groups, case.cout)),
+    "per-group": ("in / groups, out", lambda case: (case.cin // case.groups, case.cout)),
 }
 # What 1.x calls by another name, or does not have.
 TENSORFLOW_1 = {
@@ -212,11 +214,11 @@ def arguments(approach: Approach, case: Case) -> str:
     """Return the arguments of `convolution` that follow the filters."""
     nchw, rank = case.layout == "nchw", approach.rank
 
-    def over_all(value: int) -> list[int]:
-        return [1, 1, *[value] * rank] if nchw else [1, *[value] * rank, 1]
+    def over_all(spatial: tuple[int, ...]) -> list[int]:
+        return [1, 1, *spatial] if nchw else [1, *spatial, 1]
 
-    told = f'groups={case.groups}, strides={over_all(case.stride)}, padding="{case.padding}"'
-    told += f", dilations={over_all(case.dilation)}" if case.dilation > 1 else ""
+    told = f'groups={case.groups}, strides={over_all(extents(rank, *case.strides))}, padding="{case.padding}"'
+    told += f", dilations={over_all((case.dilation,) * rank)}" if case.dilation > 1 else ""
     return told + (f', data_format="NC{"DHW"[-rank:]}"' if nchw else "")
 
 
@@ -236,7 +238,8 @@ def filters(approach: Approach, case: Case) -> tuple[str, list[tuple[int, ...]]]
 def layers(approach: Approach, case: Case, *, bias: bool = True) -> list[str]:
     """Return the approach's Keras layers, each as the call that makes it."""
     moves = f', padding="{case.padding.lower()}"'
-    moves += f", strides={case.stride}" if case.stride > 1 else ""
+    strides = extents(approach.rank, *case.strides)
+    moves += f", strides={strides[0] if len(set(strides)) == 1 else strides}" if max(strides) > 1 else ""
     moves += f", dilation_rate={case.dilation}" if case.dilation > 1 else ""
     kind = "" if case.dtype == "f32" else f', dtype="{DTYPES[case.dtype]}"'
     kind += ', data_format="channels_first"' if case.layout == "nchw" else ""

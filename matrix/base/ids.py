@@ -15,6 +15,8 @@ Architecture = Literal["x86_64", "aarch64"]
 EngineName = Literal["docker", "venv"]
 # How a run is observed: executed on the processor, executed on a GPU, or planned for a device that is not there.
 How = Literal["executed", "on_gpu", "planned"]
+# How much a run observes: what verdicts rest on, or everything.
+Depth = Literal["core", "full"]
 
 RELEASE = r"[0-9]{1,3}(?:\.[0-9]{1,9}){1,3}(?:(?:a|b|rc|\.dev|\.post)[0-9]{1,8})?"
 PYTHON = r"3\.[0-9]{1,2}"

@@ -32,6 +32,8 @@ class Approach:
     rank: int
     base: str
     layer: bool
+    fed: bool
+    users: str
     modes: tuple[str, ...]
     place: int | None = None
     common: bool = False
@@ -44,8 +46,11 @@ class Approach:
     @property
     def computes(self) -> str:
         """`grouped-2d`: only approaches that compute the same can replace each other."""
-        return f"{self.form}-{self.rank}d"
+        return f"{REWRITTEN.get(self.form, self.form)}-{self.rank}d"
 
+
+# Forms that compute the grouped convolution, with filters of another shape.
+REWRITTEN = {"depthwise-sum": "grouped", "per-group": "grouped"}
 
 # What this project adds to the suite's entries, by approach.
 ADDITIONS: dict[str, dict[str, Any]] = {
@@ -135,6 +140,65 @@ ADDITIONS: dict[str, dict[str, Any]] = {
                 w = tf.reshape(w, [kh * kw, size, groups, outputs // groups])
                 y = tf.einsum("nhwkgi,kigo->nhwgo", patches, w)
                 return tf.reshape(y, space + [outputs])
+            """,
+    },
+    "nn-conv1d": {
+        "function": """
+            def convolution(x, w, groups, strides, padding, dilations=(1, 1, 1), data_format="NWC"):
+                return tf.nn.conv1d(x, w, stride=strides, padding=padding, data_format=data_format, dilations=dilations)
+            """,
+    },
+    "nn-transpose": {
+        "function": """
+            def convolution(x, w, groups, strides, padding, **options):
+                shape = [int(n) * stride for n, stride in zip(x.shape, strides)]
+                shape[AXIS] = int(w.shape[2]) * groups
+                return tf.nn.conv2d_transpose(x, w, shape, strides, padding, **options)
+            """,
+    },
+    "transpose-split": {
+        "function": """
+            def convolution(x, w, groups, strides, padding, **options):
+                shape = [int(n) * stride for n, stride in zip(x.shape, strides)]
+                shape[AXIS] = int(w.shape[2])
+                parts = zip(tf.split(x, groups, axis=AXIS), tf.split(w, groups, axis=3))
+                return tf.concat(
+                    [tf.nn.conv2d_transpose(a, b, shape, strides, padding, **options) for a, b in parts], axis=AXIS
+                )
+            """,
+    },
+    "keras-groups-transpose": {
+        "layers": "tf.keras.layers.Conv2DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
+    },
+    "keras-groups-1d-transpose": {
+        "layers": "tf.keras.layers.Conv1DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
+    },
+    "keras-groups-3d-transpose": {
+        "layers": "tf.keras.layers.Conv3DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
+    },
+    "keras-depthwise": {
+        "common": True,
+        "layers": "tf.keras.layers.DepthwiseConv2D({kernel}{moves}{kind}{bias})",
+    },
+    "keras-depthwise-1d": {
+        "layers": "tf.keras.layers.DepthwiseConv1D({kernel}{moves}{kind}{bias})",
+    },
+    "keras-separable": {
+        "layers": "tf.keras.layers.SeparableConv2D({cout}, {kernel}{moves}{kind}{bias})",
+    },
+    "depthwise-sum": {
+        "place": 7,
+        "wasteful": True,
+        "channels_last": True,
+        "function": """
+            def convolution(x, w, groups, strides, padding, dilations=(1, 1, 1, 1), **options):
+                kh, kw, size, cout = [int(n) for n in w.shape]
+                w = tf.reshape(w, [kh, kw, size, groups, cout // groups])
+                w = tf.reshape(tf.transpose(w, [0, 1, 3, 2, 4]), [kh, kw, groups * size, cout // groups])
+                y = tf.nn.depthwise_conv2d(x, w, strides, padding, dilations=dilations[SPATIAL], **options)
+                space = [tf.shape(y)[axis] for axis in range(3)]
+                y = tf.reduce_sum(tf.reshape(y, space + [groups, size, cout // groups]), axis=4)
+                return tf.reshape(y, space + [cout])
             """,
     },
     "fused-kernel": {

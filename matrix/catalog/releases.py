@@ -18,6 +18,8 @@ from matrix.base import ids, paths
 from matrix.base.structs import Strict
 from matrix.catalog.entries import Text, load_entries
 
+# TensorFlow's own switch of oneDNN.
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 # A range of releases, in the part of PEP 440 that is needed: `>=2.5,<2.12`, `==2.6.*`. The empty text means all.
 NUMBERS = r"[0-9]{1,3}(?:\.[0-9]{1,9}){0,3}"
 CLAUSE = rf"(?:(?:[<>=!]=|[<>]){NUMBERS}(?:(?:a|b|rc)[0-9]{{1,8}})?|[=!]={NUMBERS}\.\*)"
@@ -59,7 +61,7 @@ class Profile(Strict, frozen=True, kw_only=True):
     """Variables and options that change what TensorFlow does, and the releases and backends where they do.
 
     `onednn`: the profile `default` is the same as this one where TensorFlow says that oneDNN is on (or off).
-    `optimizer`: options of TensorFlow 2's graph optimizer, which no variable can set.
+    `optimizer`: options of TensorFlow 2's graph optimizer, which no variable can set; `jit` is set_jit(True).
     `approaches`: the approaches that the profile can affect; none means all.
     `by_name`: run only where a person names it. `needs_device`: it changes nothing that can be planned.
     """
@@ -82,16 +84,20 @@ class Profile(Strict, frozen=True, kw_only=True):
 
     @property
     def setting(self) -> str:
-        """What a person sets: variables in a shell, or a line of Python before the first function; "" for nothing."""
+        """What a person sets: variables in a shell, a line of Python before the first function, or both."""
+        shell = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
         if self.optimizer:
-            return f"tf.config.optimizer.set_experimental_options({self.optimizer})"
-        return " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
+            options = {name: value for name, value in self.optimizer.items() if name != "jit"}
+            line = f"set_experimental_options({options})" if options else "set_jit(True)"
+            return f"{shell} and tf.config.optimizer.{line}" if shell else f"tf.config.optimizer.{line}"
+        return shell
 
     @property
     def options(self) -> dict[str, str]:
-        """What is set besides TensorFlow's own switch of oneDNN, whose state a record tells."""
-        variables = {} if self.onednn is not None else self.environment
-        return variables | {name: str(value) for name, value in self.optimizer.items()}
+        """What is set besides the switch of oneDNN, whose state a record tells: all of it is one option."""
+        variables = {name: value for name, value in self.environment.items() if name != ONEDNN}
+        found = variables | {name: str(value) for name, value in self.optimizer.items()}
+        return {" and ".join(found): " ".join(found.values())} if found else {}
 
     def holds_for(self, release: str, backend: ids.Backend) -> bool:
         return backend in self.backends and SpecifierSet(self.releases, prereleases=True).contains(release)

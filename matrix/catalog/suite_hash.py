@@ -13,15 +13,10 @@ from matrix.base import paths
 from matrix.base.ids import How
 from matrix.suite import catalog as suite
 
-# The modules that affect one kind of run only: a change of them outdates no record of another kind.
-OWN: dict[str, tuple[str, ...]] = {
-    "on_gpu": ("on_gpu.py", "cudnn_plans.py"),
-    "planned": ("planning.py", "grappler_plan.py", "kernel_registry.py"),
-}
-
-# Constants of the suite's catalog that choose cells but do not affect how a cell is observed; left out of the parts.
-LISTS = ("APPROACHES", "CASE_SETS", "PLANNED_SETS")
-
+# The modules that affect planned runs only: a change of them outdates no other record.
+PLANNED = ("planning.py", "grappler_plan.py", "kernel_registry.py")
+# Lists approaches and cells, and does not affect how a cell is observed: left out of the parts.
+CATALOG = "catalog.py"
 # The folder of the speed suite that times other libraries on the same layers.
 PEERS = "peers"
 
@@ -37,25 +32,34 @@ def suite_sha256(folder: Path = paths.SUITE, how: How = "executed") -> str:
 
 @cache
 def suite_parts(folder: Path = paths.SUITE, how: How = "executed") -> dict[str, str]:
-    """Hash the same in parts: by approach what this approach alone depends on, and under `*` what all depend on.
+    """Hash the same in parts: by approach its own file, what that imports of other approaches, and its entry in the
+    catalog; and under `*` all files that every approach depends on.
 
-    A cell in a record is current as long as both of its parts are. A new case or approach changes no other part.
+    A cell in a record is current as long as both of its parts are. A new case that needs no new word changes no part,
+    and a new approach none but its own.
     """
     modules = {file.relative_to(folder).as_posix(): file.read_bytes() for file in _modules(folder, how)}
+    del modules[CATALOG]
     own = {name: modules.pop(name) for name in [*modules] if re.fullmatch(r"approaches/(?!__init__).*", name)}
-    catalog = modules["catalog.py"].splitlines(keepends=True)
-    for statement in reversed(ast.parse(modules["catalog.py"]).body):
-        if isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", None) in LISTS:
-            del catalog[statement.lineno - 1 : statement.end_lineno]
-    modules["catalog.py"] = b"".join(catalog)
     parts = {"*": _sha256(modules.items())[:12]}
-    # The tables of the package name each approach's function: `"split-concat": rewritten.split_concat`.
-    functions = re.findall(r'"([\w-]+)": (\w+)\.\w+', modules["approaches/__init__.py"].decode())
-    for approach, module in functions:
-        needed = {module, *re.findall(r"^from \.(\w+) import", own[f"approaches/{module}.py"].decode(), re.MULTILINE)}
-        files = [(name, own[f"approaches/{name}.py"]) for name in sorted(needed)]
-        parts[approach] = _sha256([*files, ("catalog", repr(suite.APPROACHES[approach]).encode())])[:12]
+    for approach, entry in suite.APPROACHES.items():
+        needed = _imported(f"approaches/{approach.replace('-', '_')}.py", own)
+        files = [(name, own[name]) for name in sorted(needed)]
+        parts[approach] = _sha256([*files, ("catalog", repr(entry).encode())])[:12]
     return parts
+
+
+def _imported(file: str, own: dict[str, bytes]) -> set[str]:
+    """Return the file, and the files of other approaches that it imports, directly or not."""
+    tree = ast.parse(own[file])
+    names = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for name in ([node.module] if node.module else [alias.name for alias in node.names])
+    }
+    found = {f"approaches/{name}.py" for name in names} & own.keys()
+    return {file}.union(*(_imported(name, own) for name in found))
 
 
 @cache
@@ -70,7 +74,7 @@ def speed_sha256(folder: Path = paths.SUITE, *, peer: bool = False) -> str:
 
 
 def _modules(folder: Path, how: How) -> list[Path]:
-    left_out = {name for kind, names in OWN.items() if kind != how for name in names}
+    left_out = () if how == "planned" else PLANNED
     speed = _of_speed(folder)
     return [
         file

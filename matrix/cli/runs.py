@@ -9,7 +9,7 @@ import click
 
 from matrix import spine
 from matrix.base.errors import BadRecord, Prevented
-from matrix.base.ids import BACKENDS, Backend, EngineName
+from matrix.base.ids import BACKENDS, Backend, Depth, EngineName
 from matrix.base.text import listed_below, plain
 from matrix.catalog import releases as catalog
 from matrix.catalog.approaches import APPROACHES
@@ -24,6 +24,7 @@ from matrix.record import folder, quarantine
 from matrix.run.progress import by_question, in_words
 from matrix.suite import catalog as suite
 
+DEPTH = "; ".join(f"{name}: {what}" for name, what in suite.DEPTHS.items()) + "."
 LOOK = "Observe only these cells, and show their outcomes; only whole runs are recorded."
 
 
@@ -50,6 +51,8 @@ def _chosen(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--check", "checks", multiple=True, type=click.Choice(list(suite.CHECKS)), help="Likewise.")
 @click.option("--engine", type=click.Choice(sorted(engines.ENGINES)), help="By default the first that can be used.")
 @reports_option
+@click.option("--depth", type=click.Choice(list(suite.DEPTHS)), default="core", show_default=True,
+              envvar="MATRIX_DEPTH", show_envvar=True, help=DEPTH)  # fmt: skip
 @click.option("--again", is_flag=True, help="Make runs with a current record again too.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option(
@@ -60,11 +63,11 @@ def _chosen(command: Callable[..., None]) -> Callable[..., None]:
 def run(
     releases: tuple[str, ...], backends: tuple[str, ...], profiles: tuple[str, ...], approaches: tuple[str, ...],
     modes: tuple[str, ...], checks: tuple[str, ...], engine: EngineName | None, reports: Path, again: bool,
-    only_plan: bool, emulate: str, shard: str | None, into: Path | None,
+    depth: Depth, only_plan: bool, emulate: str, shard: str | None, into: Path | None,
 ) -> None:  # fmt: skip
     """Make the runs that are due, record them, and refresh the support table."""
     selection = Selection(releases=releases, backends=_in_order(backends), profiles=profiles, approaches=approaches,
-                          modes=modes, checks=checks, emulator=emulate)  # fmt: skip
+                          modes=modes, checks=checks, emulator=emulate, depth=depth)  # fmt: skip
     part = shards.parse(shard, into) if shard else None
     prepared = spine.prepare(selection, engine, reports, again=again, shard=part)
     _tell_plan(prepared, whole=only_plan)

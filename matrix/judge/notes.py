@@ -17,6 +17,7 @@ from matrix.judge.verdicts import (
     Judgement,
     core_case,
     core_cells,
+    twin_fails,
     workarounds,
 )
 from matrix.record.records import Observation, Status
@@ -82,7 +83,7 @@ def _of_the_run(judgement: Judgement, cause: Cause) -> Iterator[str]:
     if judgement.doubtful and judgement.word not in {"absent", "unknown"}:
         modes = list(dict.fromkeys(observation.mode for observation in judgement.doubtful))
         why = f"{_why(judgement.doubtful, cause)}; groups need not be at fault"
-        yield f"Doubtful: in {_listed(modes)} the control, without groups, fails too: {why}."
+        yield f"Doubtful: in {_listed(modes)} the same fails without groups: {why}."
     for outcome in WORST:
         if seen := [one for one in judgement.cells.values() if one.outcome == outcome]:
             how = ", ".join(filter(None, (seen[0].signal, seen[0].reason))) or "it does not say why"
@@ -122,6 +123,8 @@ def _of_other_cells(judgement: Judgement, cause: Cause) -> Iterator[str]:
     for (check, mode), seen in rest.items():
         if failed := [observation for observation in seen if observation.outcome in FAILED]:
             share = f"{len(failed)} of {len(seen)} cases, from {failed[0].case}"
+            if without := sum(twin_fails(judgement.run, observation) for observation in failed):
+                share += f" ({without} of them fail without groups too)"
             yield f"Counted in no need: {check} in {mode} fails in {share}: {_why(failed, cause)}."
     # The outcome of a cell that died among other cells and not alone is the one that it had alone.
     if flaky := [one for one in judgement.cells.values() if one.reason and one.reason.startswith(SEEN_BOTH_WAYS)]:

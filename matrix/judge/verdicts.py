@@ -77,7 +77,8 @@ class JudgedRun:
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """What is concluded of an approach in a run. `failing`: the failed observations of each need, in the suite's order.
-    `doubtful`: the failed observations of the control; where the control fails, the groups need not be at fault.
+    `doubtful`: the failed observations of the core whose twin without groups failed as well: the groups need not be at
+    fault.
     """
 
     run: JudgedRun
@@ -181,7 +182,6 @@ def weigh(run: JudgedRun, approach: str) -> Judgement:
     for need, observations in judged.items():
         if failed := tuple(one for one in observations if one and one.outcome in FAILED):
             failing[need] = failed
-    everything = (observation for group in run.cells.values() for observation in group.values())
     return Judgement(
         run=run,
         approach=approach,
@@ -189,8 +189,15 @@ def weigh(run: JudgedRun, approach: str) -> Judgement:
         needs=needs,
         word=_word(approach, cells, judged, needs),
         failing=failing,
-        doubtful=tuple(one for one in everything if is_control(one.case) and one.outcome in FAILED),
+        doubtful=tuple(one for cell, one in cells.items() if is_core(cell) and twin_fails(run, one)),
     )
+
+
+def twin_fails(run: JudgedRun, failed: Observation) -> bool:
+    """Say whether a cell failed, and the same cell without groups failed too."""
+    approach, mode, check, case = suite.twin(suite.Cell(*failed.cell))
+    seen = run.cells.get(approach, {}).get((approach, mode, check, case))
+    return failed.outcome in FAILED and seen is not None and seen.outcome in FAILED
 
 
 def _answer(observations: Sequence[Observation | None]) -> Answer:

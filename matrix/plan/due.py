@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +26,11 @@ LASTING = ("complete", "not_imported")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What the due runs will take. `environments`: how many must be built. `seconds`: wall time of all; `by_run`: of
-    each, by its id.
-    """
+    """What the due runs will take. `environments`: how many must be built. `seconds`: wall time."""
 
     environments: int
     runs: int
     seconds: float
-    by_run: Mapping[str, float]
 
 
 def current(planned: PlannedRun, reports: Path) -> Record | None:
@@ -50,7 +47,8 @@ def current(planned: PlannedRun, reports: Path) -> Record | None:
     same_inputs = header.suite_sha256 == suite_sha256(how=planned.how) and header.recipe_sha256 == _recipe(planned)
     # What one run alone has seen is to be seen by a second one.
     stays = not header.machine and not header.seen_once and (header.status in LASTING or header.same_as)
-    return record if same_inputs and stays else None
+    is_deep_enough = planned.depth in (header.depth or "full", "core")
+    return record if same_inputs and stays and is_deep_enough else None
 
 
 def lacks_python(header: Header) -> bool:
@@ -97,7 +95,7 @@ def estimate(due: Sequence[PlannedRun], reports: Path, slots: int) -> Estimate:
     known = {(header.run, header.engine): header.seconds or 0.0 for header in records.headers(reports)}
     usual = statistics.median(known.values()) if known else SECONDS_A_RUN
     slower = emulators.SLOWER if any(planned.emulator for planned in due) else 1
-    by_run = {planned.run.id: slower * known.get((planned.run.id, planned.engine), usual) for planned in due}
+    seconds = sum(known.get((planned.run.id, planned.engine), usual) for planned in due)
     missing = 0
     for target, engine in {planned.run.target: planned.engine for planned in due}.items():
         with contextlib.suppress(NotBuilt):  # what cannot be built at all takes no time
@@ -105,6 +103,5 @@ def estimate(due: Sequence[PlannedRun], reports: Path, slots: int) -> Estimate:
     return Estimate(
         environments=missing,
         runs=len(due),
-        seconds=sum(by_run.values()) / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
-        by_run=by_run,
+        seconds=slower * seconds / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
     )

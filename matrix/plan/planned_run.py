@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
-from matrix.base.ids import EngineName, How, Run
+from matrix.base.ids import Depth, EngineName, How, Run
 from matrix.catalog import backends
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Profile, Release
@@ -22,8 +19,6 @@ THREADS = 1
 VARIABLES = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 # On a GPU TensorFlow also takes only the memory that it needs, instead of all of it, since runs share the device.
 VARIABLES_ON_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-# The geometry without groups.
-CONTROL = "g1-k3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +32,7 @@ class PlannedRun:
     release: Release
     profile: Profile
     engine: EngineName
+    depth: Depth = "full"
     kept: Record | None = None
     emulator: Emulator | None = None
 
@@ -59,33 +55,14 @@ class PlannedRun:
 
     @property
     def cells(self) -> tuple[CellId, ...]:
-        return cells_of(self.profile, planned=self.virtual_device is not None, emulated=self.emulator is not None)
+        return cells_of(self.profile, planned=self.virtual_device is not None, depth=self.depth)
 
 
-def cells_of(profile: Profile, *, planned: bool, emulated: bool) -> tuple[CellId, ...]:
-    """Return the suite's cells of the approaches that the profile can affect; on an emulator only the core."""
-    cells = suite.planned_cells() if planned else suite.cells()
+def cells_of(profile: Profile, *, planned: bool, depth: Depth) -> tuple[CellId, ...]:
+    """Return the suite's cells of the approaches that the profile can affect."""
+    cells = suite.planned_cells() if planned else suite.cells(depth)
     approaches = profile.approaches or APPROACHES
-    return tuple(cell for cell in cells if cell.approach in approaches and (not emulated or cell in _core()))
-
-
-def core_patterns(approaches: Iterable[str]) -> tuple[str, ...]:
-    """The cells of these approaches that are judged, and their controls, as shell patterns.
-
-    The patterns must be few: before 3.11 Python compiles them anew for every cell where there are more than 256.
-    """
-    return tuple(
-        f"{approach}/{mode}/*/{geometry}/*/f32/nhwc"
-        for approach in approaches
-        for mode in suite.CORE_MODES
-        for geometry in dict.fromkeys((APPROACHES[approach].base, CONTROL))
-    )
-
-
-@cache
-def _core() -> frozenset[CellId]:
-    cells = {cell.id: cell for cell in suite.cells()}
-    return frozenset(cells[id_] for pattern in core_patterns(APPROACHES) for id_ in fnmatch.filter(cells, pattern))
+    return tuple(cell for cell in cells if cell.approach in approaches)
 
 
 def recipe_sha256(planned: PlannedRun, built: str) -> str:

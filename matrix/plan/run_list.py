@@ -40,6 +40,7 @@ def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tup
                     release=release,
                     profile=profile,
                     engine=engine,
+                    depth="core" if emulator else selection.depth,
                     emulator=emulator,
                 )
                 for profile in profiles

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from matrix.base.errors import BadUsage, unknown
-from matrix.base.ids import Backend
-from matrix.catalog.approaches import APPROACHES
+from matrix.base.ids import Backend, Depth
 from matrix.catalog.releases import Catalog, Profile, Release
-from matrix.plan.planned_run import PlannedRun, core_patterns
+from matrix.plan.planned_run import PlannedRun
 from matrix.record.records import CellId
 
 RECENT = 5
@@ -35,6 +34,7 @@ class Selection:
     modes: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     emulator: str = ""
+    depth: Depth = "full"
 
     @property
     def is_whole(self) -> bool:
@@ -53,9 +53,7 @@ class Selection:
 
     def patterns(self, planned: PlannedRun) -> tuple[str, ...]:
         """The same cells as shell patterns, for `python -m suite`; no pattern means all cells."""
-        if planned.emulator and self.is_whole and not planned.kept:
-            return core_patterns(planned.profile.approaches or APPROACHES)
-        if planned.kept or planned.emulator:
+        if planned.kept:
             return tuple("/".join(cell) for cell in self.cells(planned)) or ("--describe",)
         of_profile = tuple(planned.profile.approaches)
         if self.is_whole and not of_profile:

@@ -133,6 +133,7 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     `loosened`: the parts of the engine's confinement that could not be kept, or were given up for a device.
     `seen_once`: the approaches whose verdict is another than by the record before, of the same suite and environment,
     with the verdict that was last confirmed: this run alone says otherwise.
+    `depth`: how much was observed; a record without it was made before there was a choice, and observed all.
     `onednn_isa`: the instructions that oneDNN says it uses, in its own words; a profile can cap them.
     """
 
@@ -162,6 +163,7 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     threads: Count | None = None
     onednn: bool | None = None
     onednn_isa: Line | None = None
+    depth: ids.Depth | None = None
     gpus: Gpus = []
     tf32: bool | None = None
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None = None

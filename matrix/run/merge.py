@@ -67,25 +67,26 @@ def write(merged: Merged, reports: Path) -> None:
     candidates.write([*merged.better, *merged.absent], reports, RUNS)
 
 
-def _worth(record: Record, rivals: Sequence[Record]) -> tuple[int, bool, int, str, bytes]:
+def _worth(record: Record, rivals: Sequence[Record]) -> tuple[int, bool, bool, int, str, bytes]:
     """Prefer the record that says more, then the newer one. Among records that say nothing any will do.
 
     What is complete is known for the present suite alone (`contradiction` has looked): another suite's record takes no
-    place of a record of the present suite, nor of one that observed more. A target that was imported can be imported: a
-    record that says otherwise of the same lock says less.
+    place of a record of the present suite, nor of one that observed more, and a record of the core takes no place of a
+    full one. A target that was imported can be imported: a record that says otherwise of the same lock says less.
     """
     header = record.header
     if header.status == "not_imported":
         imported = {rival.header.lock_sha256 for rival in rivals if rival.header.status == "complete"}
-        return 1 if header.lock_sha256 in imported else 2, False, 0, header.started, b""
+        return 1 if header.lock_sha256 in imported else 2, False, False, 0, header.started, b""
     if header.status in LASTING:
         known = is_of_today(header)
-        return 2, known, 0 if known else header.observations, header.started, b""
+        is_full = header.depth != "core"
+        return 2, is_full, known, 0 if known else header.observations, header.started, b""
     if header.same_as:
-        return 2, False, 0, header.started, b""
+        return 2, False, False, 0, header.started, b""
     if header.status == "partial":
-        return 1, False, 0, header.started, b""
-    return 0, False, 0, header.started, records.encode(record)
+        return 1, False, False, 0, header.started, b""
+    return 0, False, False, 0, header.started, records.encode(record)
 
 
 def _comparable(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,8 +20,6 @@ from matrix.record.records import Observation, Record
 SILENT_FOR = 60.0
 # Seconds that a second interrupt takes at most.
 STOPPED_WITHIN = 10
-# From this share of the work on, the pace so far says more than what was expected.
-LEARNT = 0.05
 
 
 @dataclass
@@ -43,16 +41,10 @@ class _UnderWay:
 
 
 class Plain:
-    """Prints a line for each event, with the seconds since the start. Is called from several threads.
+    """Prints a line for each event, with the seconds since the start. Is called from several threads."""
 
-    `expected`: the seconds that each due run is expected to take, of which only the proportions count once the runs
-    themselves have shown their pace. `seconds`: the wall time that all are expected to take.
-    """
-
-    def __init__(self, console: Console, expected: Mapping[str, float], seconds: float) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._expected, self._seconds = expected, seconds
-        self._done: set[str] = set()
         self._start = self._printed = time.monotonic()
         self._under_way: dict[str, _UnderWay] = {}
 
@@ -87,24 +79,12 @@ class Plain:
         self._under_way[run].done += 1
 
     def finished(self, record: Record) -> None:
-        self.ended(record.header.run, in_words(record).removeprefix(f"{record.header.run}: "))
+        self._line(in_words(record))
+        self._under_way.pop(record.header.run, None)
 
     def ended(self, run: str, how: str) -> None:
-        self._done.add(run)
+        self._line(f"{run}: {how}")
         self._under_way.pop(run, None)
-        self._line(f"{run}: {how}" + (f"; {self.standing()}" if run in self._expected else ""))
-
-    def standing(self) -> str:
-        """`3 of 25 done, about 40 min left`: at the pace so far, or as expected before there is one."""
-        passed = time.monotonic() - self._start
-        shares = {run: one.done / one.cells for run, one in list(self._under_way.items()) if one.cells}
-        shares |= dict.fromkeys(self._done, 1.0)
-        done = sum(seconds * shares.get(run, 0) for run, seconds in self._expected.items())
-        share = done / (sum(self._expected.values()) or 1)
-        left = passed * (1 - share) / share if share >= LEARNT else max(0, self._seconds - passed)
-        about = f"{left / 3600:.1f} h" if left > 5400 else f"{max(1, round(left / 60))} min"
-        number = len(self._done & self._expected.keys())
-        return f"{number} of {len(self._expected)} done" + (f", about {about} left" if share < 1 else "")
 
     def interrupted(self, under_way: int) -> None:
         now = time.monotonic()
@@ -120,10 +100,10 @@ class Plain:
         )
 
     def beat(self) -> None:
-        """Tell how it stands and what is under way, where nothing was told for SILENT_FOR."""
+        """Tell what is under way where nothing was told for SILENT_FOR."""
         now = time.monotonic()
         if now - self._printed >= SILENT_FOR and self._under_way:
-            self._line("; ".join([self.standing(), *(one.told(now) for one in list(self._under_way.values()))]))
+            self._line("; ".join(one.told(now) for one in list(self._under_way.values())))
 
     def _line(self, text: str) -> None:
         self._printed = time.monotonic()
@@ -134,10 +114,10 @@ class Plain:
 class Bars(Plain):
     """Prints the same lines, and below them a bar for all runs and a bar for each run that is under way."""
 
-    def __init__(self, console: Console, expected: Mapping[str, float], seconds: float, bars: Progress) -> None:
-        super().__init__(console, expected, seconds)
+    def __init__(self, console: Console, bars: Progress, runs: int) -> None:
+        super().__init__(console)
         self._bars = bars
-        self._all = bars.add_task(self.standing(), total=len(expected))
+        self._all = bars.add_task("all runs", total=runs)
         self._tasks: dict[str, TaskID] = {}
 
     def started(self, run: str, cells: int) -> None:
@@ -153,24 +133,28 @@ class Bars(Plain):
     def observed(self, run: str) -> None:
         super().observed(run)
         self._bars.advance(self._tasks[run])
-        self._bars.update(self._all, description=self.standing())
 
     def beat(self) -> None:
         pass  # the bars show it
 
+    def finished(self, record: Record) -> None:
+        super().finished(record)
+        self._drop(record.header.run)
+
     def ended(self, run: str, how: str) -> None:
         super().ended(run, how)
-        done = len(self._done & self._expected.keys())
-        self._bars.update(self._all, description=self.standing(), completed=done)
+        self._drop(run)
+
+    def _drop(self, run: str) -> None:
+        self._bars.advance(self._all)
         if (task := self._tasks.pop(run, None)) is not None:
             self._bars.remove_task(task)
 
 
 @contextmanager
-def showing(console: Console, expected: Mapping[str, float], seconds: float) -> Iterator[Plain]:
-    """Show how it stands as long as runs are made; `expected` and `seconds` as in `Plain`."""
+def showing(console: Console, runs: int) -> Iterator[Plain]:
     if not console.is_terminal:
-        progress, ended = Plain(console, expected, seconds), threading.Event()
+        progress, ended = Plain(console), threading.Event()
 
         def beat() -> None:
             while not ended.wait(SILENT_FOR / 4):
@@ -186,7 +170,7 @@ def showing(console: Console, expected: Mapping[str, float], seconds: float) -> 
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
-        yield Bars(console, expected, seconds, bars)
+        yield Bars(console, bars, runs)
 
 
 def in_words(record: Record) -> str:

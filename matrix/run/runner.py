@@ -96,7 +96,7 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
     when = {"started": started, "seconds": round(earlier + time.monotonic() - began, 1)}
     fields: dict[str, Any] = {"python": stream.opening.python if stream.opening else None}
     if imported:
-        names = ("packages", "onednn", "onednn_isa", "gpus", "tf32", "build_info", "kernels")
+        names = ("packages", "onednn", "onednn_isa", "depth", "gpus", "tf32", "build_info", "kernels")
         fields |= {name: getattr(imported, name) for name in names}
     if status != "complete":
         # A target that has sent its closing line has ended as it should: only its lies are to blame then.
@@ -113,12 +113,15 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
 
 
 def _options(planned: PlannedRun) -> tuple[str, ...]:
-    """Return the suite's options for the device of the run."""
+    """Return the suite's options for the depth and the device of the run."""
+    if planned.virtual_device:
+        return ("--planned", json.dumps(planned.virtual_device))
+    depth = ("--depth", planned.depth)
     if planned.emulator:
-        return ("--seconds", str(emulators.SECONDS_A_CELL))
+        return (*depth, "--seconds", str(emulators.SECONDS_A_CELL))
     if planned.how == "on_gpu":
-        return ("--seconds", str(SECONDS_A_CELL_ON_GPU), "--memory", str(ON_GPU.memory))
-    return ("--planned", json.dumps(planned.virtual_device)) if planned.virtual_device else ()
+        return (*depth, "--seconds", str(SECONDS_A_CELL_ON_GPU), "--memory", str(ON_GPU.memory))
+    return depth
 
 
 def _status(stream: Stream) -> Status:
@@ -213,7 +216,7 @@ def _now() -> str:
 
 def _follow(job: Job, stream: Stream, arguments: Sequence[str]) -> End:
     """Start the suite and feed the stream. Raise MachineError where the engine fails."""
-    program = Program(suite=job.suite, part="on_gpu" if job.planned.how == "on_gpu" else "")
+    program = Program(suite=job.suite)
     process = ENGINES[job.planned.engine].start(job.environment, program, arguments, job.planned.variables, job.limits)
     end = follow(process, stream.feed, job.limits, job.planned.run.id, job.stop)
     if stream.closing:

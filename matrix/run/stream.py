@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from matrix.base.errors import BadRecord
+from matrix.base.ids import Depth
 from matrix.base.structs import Strict
 from matrix.record.records import (
     MAX_LINE,
@@ -58,6 +59,7 @@ class Imported(Strict, frozen=True, kw_only=True):
     packages: Annotated[dict[Name, Name], Meta(max_length=200)]
     onednn: bool | None
     onednn_isa: Line | None = None
+    depth: Depth | None = None
     build_info: Annotated[dict[Name, str | bool | int | list[str]], Meta(max_length=50)] | None
     kernels: Kernels | None = None
     gpus: Gpus = []

@@ -160,15 +160,14 @@ def prepare(asked: Asked, reports: Path) -> Session:
     known = {(run.run, run.engine): run.seconds for run in alike}
     usual = statistics.median(known.values()) if known else SECONDS[asked.depth]
     missing = len({subject.target for subject in due if not ENGINES[engine].is_built(subject.target)})
-    by_run = {subject.run: known.get((subject.run, engine), usual) for subject in due}
-    seconds = sum(by_run.values()) + missing * SECONDS_AN_ENVIRONMENT
+    seconds = sum(known.get((subject.run, engine), usual) for subject in due) + missing * SECONDS_AN_ENVIRONMENT
     return Session(
         asked=asked,
         engine=engine,
         engine_why=why,
         due=tuple(due),
         current=tuple(current.values()),
-        estimate=Estimate(environments=missing, runs=len(due), seconds=seconds, by_run=by_run),
+        estimate=Estimate(environments=missing, runs=len(due), seconds=seconds),
     )
 
 
@@ -199,7 +198,7 @@ def carry_out(session: Session, reports: Path, console: Console) -> Outcome:
     report is not renewed.
     """
     made, unpublished, failed = list[SpeedRun](), list[SpeedRun](), list[tuple[str, str]]()
-    with holding(reports), showing(console, session.estimate.by_run, session.estimate.seconds) as progress:
+    with holding(reports), showing(console, len(session.due)) as progress:
         for subject in session.due:
             try:
                 run = _make(subject, session.asked, progress)

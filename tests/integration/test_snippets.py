@@ -41,7 +41,13 @@ def layers(name: str) -> list[suite.Case]:
     base = suite.parse_case(f"{APPROACHES[name].base}/none/f32/nhwc")
     channels = 64 if base.groups != base.cin else 32
     own = snippets.layer(groups=32, cin=channels, kernel=3, size=7, batch=1)
-    return [base, base._replace(stride=2), own, own._replace(dilation=2), base._replace(layout="nchw", dtype="f16")]
+    return [
+        base,
+        base._replace(strides=(2, 2)),
+        own,
+        own._replace(dilation=2),
+        base._replace(layout="nchw", dtype="f16"),
+    ]
 
 
 @pytest.mark.parametrize(("release", "profile"), PLACES.items())

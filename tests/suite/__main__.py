@@ -38,11 +38,12 @@ def main(arguments=None):
         told = {"onednn": None, "kernels": task.kernels}
     else:
         task = lambda cell: suite.observe(*cell)  # noqa: E731
-        (control,) = _observations([about.CONTROL], lambda cell: dict(task(cell), **about.device()), stream, limits)
+        described = lambda cell: dict(task(cell), **about.device(suite.onednn_isa(cell)))  # noqa: E731
+        (control,) = _observations([about.CONTROL], described, stream, limits)
         told = dict(about.told(control), onednn=about.onednn(control))
-    _say(stream, dict(_environment(tf, len(cells)), **told))
+    _say(stream, dict(_environment(tf, len(cells)), depth=options.depth, **told))
     count = 0
-    for observation in _observations(cells, task, stream, limits):
+    for observation in _observations(cells, task, stream, limits, 1 if options.planned else about.workers()):
         _say(stream, suite.without_death(observation) if options.planned else observation)
         count += 1
     clock.SPENT["import"], clock.SPENT["all"] = imported - started, time.monotonic() - started
@@ -52,6 +53,7 @@ def main(arguments=None):
 def _options(arguments):
     parser = argparse.ArgumentParser(prog="python -m suite", description=__doc__)
     parser.add_argument("cells", nargs="*", metavar="APPROACH/MODE/CHECK/CASE", help="shell patterns; all by default")
+    parser.add_argument("--depth", choices=("core", "full"), default="full", help="how much is observed (%(default)s)")
     parser.add_argument("--describe", action="store_true", help="describe the environment and observe nothing")
     parser.add_argument("--planned", type=json.loads, metavar="DEVICE", help="a virtual device: see planning.py")
     parser.add_argument("--seconds", type=float, default=60, help="limit for one cell (%(default)s)")
@@ -84,20 +86,20 @@ def _chosen(options):
     patterns = options.cells or ["*"]
     if options.describe:
         return []
-    known = catalog.planned_cells() if options.planned else catalog.cells()
+    known = catalog.planned_cells() if options.planned else catalog.cells(options.depth)
     return [cell for cell in known if any(fnmatch.fnmatchcase(cell.id, pattern) for pattern in patterns)]
 
 
-def _observations(cells, task, stream, limits):
-    from . import runtime
+def _observations(cells, task, stream, limits, workers=1):
+    from . import observe, runtime
 
     for lane, group in itertools.groupby(sorted(cells, key=runtime.lane), key=runtime.lane):
 
         def begin(lane=lane):
             stream.close()
-            runtime.start(lane)
+            observe.start(lane)
 
-        for observation in worker.observe_all(list(group), begin, task, limits):
+        for observation in worker.observe_all(list(group), begin, task, limits, workers):
             yield observation
 
 

@@ -1,46 +1,39 @@
-"""Every approach, mode, check and case, and the list of cells they make. Standard library only: matrix/ reads it too.
+"""Every approach, and the list of cells that a run observes. Standard library only: matrix/ reads it too.
 
-A case is named `<geometry>/<epilogue>/<dtype>/<layout>`, as in `g4-k3-s2/bias_relu/f32/nhwc`; a cell is named
-`<approach>/<mode>/<check>/<case>`. To add a case, add a line to `CASE_SETS`, and to `TOKENS` or `NAMED_LAYERS` where
-it needs a new word.
+A cell is named `<approach>/<mode>/<check>/<case>`; modes, checks and cases are words of cases.py. To add a case, add a
+line to `CASE_SETS`.
 """
 
-import re
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, NamedTuple, Tuple
 
-MODES = {
-    "eager": "operation by operation, as called from Python",
-    "graph": "a tf.function, or a session on 1.x",
-    "jit": "compiled by XLA",
-    "keras": "a model's predict; for the gradient the change of the weights in one SGD step of fit",
-    "savedmodel": "saved, loaded again from disk and called",
-    "tflite": "converted to TensorFlow Lite and run by its interpreter",
-}
-# what needs and verdicts are judged over; the other two begin with a graph and take it elsewhere
-CORE_MODES = ("eager", "graph", "jit", "keras")
-# forward and fusion stand side by side, so that one execution serves both
-CHECKS = {
-    "forward": "the output against the float64 reference",
-    "fusion": "which kernels the execution used, and where the epilogue ran",
-    "gradient": "the gradients of input and filter against the float64 reference (keras: of the filter)",
-}
-EPILOGUES: Dict[str, Tuple[str, ...]] = {
-    "none": (),
-    "bias": ("bias",),
-    "bias_relu": ("bias", "relu"),
-    "bias_relu6": ("bias", "relu6"),
-    "bias_elu": ("bias", "elu"),
-    "bias_leaky_relu": ("bias", "leaky_relu"),
-    "bn_relu": ("bn", "relu"),
-    "bias_add_relu": ("bias", "add", "relu"),
-    "bn_training_relu": ("bn_training", "relu"),
-}
-# batch norm in training is arithmetic over the batch: nothing that a kernel could take in
-CORE_EPILOGUES = tuple(name for name in EPILOGUES if name != "bn_training_relu")
-DTYPES = ("f32", "f64", "f16", "bf16")
-LAYOUTS = ("nhwc", "nchw")
+from .cases import (
+    CHECKS,
+    CORE_EPILOGUES,
+    CORE_MODES,
+    DTYPES,
+    EPILOGUES,
+    LAYOUTS,
+    MISUSE,
+    MODES,
+    NAMED_LAYERS,
+    STEPS,
+    TOKENS,
+    Case,
+    is_misuse,
+    parse_case,
+)
 
-ALL_MODES = tuple(MODES)
+__all__ = [
+    "APPROACHES", "CASE_SETS", "CHECKS", "CORE_EPILOGUES", "CORE_MODES", "DEPTHS", "DTYPES", "EPILOGUES", "LAYOUTS",
+    "MISUSE", "MODES", "NAMED_LAYERS", "PLANNED_SETS", "STEPS", "TOKENS", "Approach", "Case", "CaseSet", "Cell",
+    "cells", "is_misuse", "parse_case", "planned_cells", "twin",
+]  # fmt: skip
+
+# How much a run observes.
+DEPTHS = {
+    "core": "what verdicts rest on: the core of each approach, and its twins without groups",
+    "full": "everything",
+}
 
 
 class Approach(NamedTuple):
@@ -48,7 +41,8 @@ class Approach(NamedTuple):
 
     `since` is the first release that has its API (`source` says where TensorFlow defines it), not the first in which
     it works. `form` is what it computes (see reference.py) over `rank` spatial dimensions. `base` is its geometry in
-    the core. `layer`: it is a Keras layer, which adds the bias itself.
+    the core. `layer`: it is made of Keras layers, which add the bias themselves. `fed`: its filters are computed at run
+    time, and so are an input. `users`: who writes it so.
     """
 
     summary: str
@@ -59,7 +53,9 @@ class Approach(NamedTuple):
     rank: int = 2
     base: str = "g4-k3"
     layer: bool = False
-    modes: Tuple[str, ...] = ALL_MODES
+    fed: bool = False
+    users: str = ""
+    modes: Tuple[str, ...] = tuple(MODES)
 
 
 APPROACHES = {
@@ -67,7 +63,7 @@ APPROACHES = {
         summary="tf.nn.conv2d with a filter of fewer input channels than the input has",
         since="1.0",
         source="tensorflow/python/ops/nn_ops.py: conv2d",
-        why="the operation that every other way through Conv2D ends in",
+        why="the operation that every other approach through Conv2D ends in",
     ),
     "keras-groups": Approach(
         summary="tf.keras.layers.Conv2D(groups=...)",
@@ -135,7 +131,7 @@ APPROACHES = {
         summary="tf.split, tf.nn.conv2d a group, tf.concat",
         since="1.0",
         source="tensorflow/python/ops/nn_ops.py: conv2d",
-        why="the third example of the seed, and the usual way round before groups were supported",
+        why="the third example of the seed, and the usual workaround before groups were supported",
     ),
     "masked-dense": Approach(
         summary="an ordinary convolution whose filter is zero outside its blocks",
@@ -149,6 +145,128 @@ APPROACHES = {
         source="tensorflow/python/ops/array_ops.py: extract_image_patches; tensorflow/python/ops/special_math_ops.py",
         why="no convolution at all: matrix products",
     ),
+    "nn-conv1d": Approach(
+        summary="tf.nn.conv1d with a filter of fewer input channels than the input has",
+        since="1.0",
+        source="tensorflow/python/ops/nn_ops.py: conv1d",
+        why="audio and text models; it becomes a Conv2D of height 1",
+        rank=1,
+        users="wav2vec2 in Hugging Face's transformers (TFWav2Vec2WeightNormConv1D)",
+    ),
+    "nn-transpose": Approach(
+        summary="tf.nn.conv2d_transpose with the filter [height, width, outputs of a group, inputs]",
+        since="1.0",
+        source="tensorflow/python/ops/nn_ops.py: conv2d_transpose",
+        why="the grouped transposed convolution that Keras' layer does not have",
+        form="transpose",
+        users="GANs and decoders that are ported from PyTorch's ConvTranspose2d(groups=...)",
+    ),
+    "transpose-split": Approach(
+        summary="tf.split, tf.nn.conv2d_transpose a group, tf.concat",
+        since="1.0",
+        source="tensorflow/python/ops/nn_ops.py: conv2d_transpose",
+        why="the workaround where a grouped transposed convolution is refused",
+        form="transpose",
+        users="converters from ONNX, such as onnx2tf",
+    ),
+    "keras-groups-1d-transpose": Approach(
+        summary="tf.keras.layers.Conv1DTranspose(groups=...)",
+        since="2.3",
+        source="tensorflow/python/keras/layers/convolutional.py: Conv1DTranspose, groups handed on to Conv",
+        why="as keras-groups-transpose, for sequences",
+        form="transpose",
+        rank=1,
+        layer=True,
+        users="audio decoders",
+    ),
+    "keras-groups-3d-transpose": Approach(
+        summary="tf.keras.layers.Conv3DTranspose(groups=...)",
+        since="2.3",
+        source="tensorflow/python/keras/layers/convolutional.py: Conv3DTranspose, groups handed on to Conv",
+        why="as keras-groups-transpose, for volumes",
+        form="transpose",
+        rank=3,
+        layer=True,
+        users="decoders of medical images",
+    ),
+    "keras-depthwise": Approach(
+        summary="tf.keras.layers.DepthwiseConv2D",
+        since="1.8",
+        source="tensorflow/python/keras/layers/convolutional.py: DepthwiseConv2D",
+        why="what MobileNet and EfficientNet are made of",
+        form="depthwise",
+        base="g16-k3-cm1",
+        layer=True,
+        users="keras-applications: mobilenet.py, mobilenet_v2.py, efficientnet.py",
+    ),
+    "keras-depthwise-1d": Approach(
+        summary="tf.keras.layers.DepthwiseConv1D",
+        since="2.8",
+        source="keras/layers/convolutional.py: DepthwiseConv1D",
+        why="depthwise convolution over sequences",
+        form="depthwise",
+        rank=1,
+        base="g16-k3-cm1",
+        layer=True,
+        users="Conformer models for speech",
+    ),
+    "keras-separable": Approach(
+        summary="tf.keras.layers.SeparableConv2D",
+        since="1.4",
+        source="tensorflow/python/keras/layers/convolutional.py: SeparableConv2D",
+        why="what Xception is made of",
+        form="separable",
+        base="g16-k3",
+        layer=True,
+        users="keras-applications: xception.py, nasnet.py",
+    ),
+    "depthwise-sum": Approach(
+        summary="tf.nn.depthwise_conv2d with a channel multiplier, tf.reshape, tf.reduce_sum over the group",
+        since="1.0",
+        source="tensorflow/python/ops/nn_impl.py: depthwise_conv2d",
+        why="the ResNeXt block of keras-applications, which many projects copied",
+        form="depthwise-sum",
+        users="keras-applications: resnet_common.py, block3",
+    ),
+    "keras-per-group": Approach(
+        summary="a Keras Conv2D a group, with its own bias and activation, on slices; then Concatenate",
+        since="1.4",
+        source="tensorflow/python/keras/layers/convolutional.py: Conv2D",
+        why="the grouped convolution as people wrote it in Keras before it had groups",
+        form="per-group",
+        layer=True,
+        users="ResNeXt and ShuffleNet for Keras, with a Lambda layer a slice",
+    ),
+    "per-sample": Approach(
+        summary="a filter computed for each sample: the batch is folded into groups of one tf.nn.conv2d",
+        since="1.0",
+        source="tensorflow/python/ops/nn_ops.py: conv2d",
+        why="modulated convolution: the groups are the samples",
+        form="per-sample",
+        base="g2-k3",
+        fed=True,
+        users="StyleGAN2: training/networks_stylegan2.py, modulated_conv2d_layer with fused_modconv",
+        modes=("eager", "graph", "jit"),  # no layer holds the filter
+    ),
+    "per-sample-map": Approach(
+        summary="a filter computed for each sample: tf.vectorized_map over the samples",
+        since="1.15",
+        source="tensorflow/python/ops/parallel_for/control_flow_ops.py: vectorized_map",
+        why="the same without groups in the program",
+        form="per-sample",
+        base="g2-k3",
+        fed=True,
+        users="dynamic filter networks, and answers to 'a different filter for each sample'",
+        modes=("eager", "graph", "jit"),
+    ),
+    "mixed-kernels": Approach(
+        summary="the channels split into groups, a depthwise convolution a group, each with a kernel of another size",
+        since="1.0",
+        source="tensorflow/python/ops/nn_impl.py: depthwise_conv2d",
+        why="MixConv: groups that are no single grouped convolution",
+        form="mixed",
+        users="MixNet: tensorflow/tpu, mixnet/custom_layers.py, MixConv",
+    ),
     "fused-kernel": Approach(
         summary="the _FusedConv2D operation placed by hand",
         since="1.13",
@@ -157,128 +275,6 @@ APPROACHES = {
         modes=("graph",),  # a node without a Python wrapper: only a graph can hold it
     ),
 }
-
-
-class Case(NamedTuple):
-    """One convolution: n x h x w x cin to cout channels. Approaches of another rank repeat or drop the height."""
-
-    geometry: str
-    epilogue: str
-    dtype: str
-    layout: str
-    groups: int
-    kernel: Tuple[int, int]
-    cin: int
-    cout: int
-    n: int = 2
-    h: int = 9
-    w: int = 9
-    stride: int = 1
-    dilation: int = 1
-    padding: str = "SAME"
-    dynamic_batch: bool = False
-    dynamic_hw: bool = False
-    variable: bool = False
-    misuse: str = ""
-
-    @property
-    def id(self) -> str:
-        return "/".join((self.geometry, self.epilogue, self.dtype, self.layout))
-
-    @property
-    def given(self) -> int:
-        """Channels of the input that is given: all but misuse gives `cin`."""
-        return {"oddin": self.cin + 1, "twicein": 2 * self.cin}.get(self.misuse, self.cin)
-
-    @property
-    def steps(self) -> Tuple[str, ...]:
-        """The epilogue, operation by operation."""
-        return EPILOGUES[self.epilogue]
-
-
-# token of a geometry: what it changes; a geometry has its tokens in this order
-TOKENS: Dict[str, Dict[str, Any]] = {
-    "s2": {"stride": 2},
-    "d2": {"dilation": 2},
-    "valid": {"padding": "VALID"},
-    "n1": {"n": 1},
-    "dynbatch": {"dynamic_batch": True},
-    "dynhw": {"dynamic_hw": True},
-    "var": {"variable": True},
-    "cm1": {"multiplier": 1},
-    "cm2": {"multiplier": 2},
-    "oddin": {"misuse": "oddin"},
-    "twicein": {"misuse": "twicein"},
-    "oddout": {"misuse": "oddout"},
-}
-
-# What looks like a fault of the groups and is one of the caller's. There is no right answer, and no verdict counts it.
-MISUSE = {
-    "oddin": "the input has one channel more than the filter was made for",
-    "twicein": "the input has twice the channels that the filter was made for",
-    "oddout": "one output channel more than the groups can share",
-}
-
-
-def _layer(size: int, channels: int, groups: int, kernel: int = 3) -> Dict[str, Any]:
-    """An image, square, as many channels out as in, stride 1."""
-    sizes = {"n": 1, "h": size, "w": size, "cin": channels, "cout": channels}
-    return dict(sizes, groups=groups, kernel=(kernel, kernel))
-
-
-# Layers at the sizes that published networks have them: ResNeXt-50 32x4d (Xie et al. 2017), RegNetX-3.2GF with groups
-# of 48 channels (Radosavovic et al. 2020), ConvNeXt-T (Liu et al. 2022), MobileNet v1 (Howard et al. 2017).
-NAMED_LAYERS: Dict[str, Dict[str, Any]] = {
-    "resnext50-56": _layer(size=56, channels=128, groups=32),
-    "resnext50-14": _layer(size=14, channels=512, groups=32),
-    "regnetx32-14": _layer(size=14, channels=432, groups=9),
-    "convnext-56": _layer(size=56, channels=96, groups=96, kernel=7),
-    "mobilenet-14": _layer(size=14, channels=512, groups=512),
-}
-
-
-def parse_case(text: str) -> Case:
-    """Raise ValueError, naming the fault, where `text` is not a case's id."""
-    parts = text.split("/")
-    if len(parts) != 4:
-        raise ValueError("{!r} is not a case: want geometry/epilogue/dtype/layout".format(text))
-    geometry, epilogue, dtype, layout = parts
-    for what, word, known in (("epilogue", epilogue, EPILOGUES), ("dtype", dtype, DTYPES), ("layout", layout, LAYOUTS)):
-        if word not in known:
-            raise ValueError("{!r} has no known {}: {!r} is none of {}".format(text, what, word, ", ".join(known)))
-    return Case(geometry=geometry, epilogue=epilogue, dtype=dtype, layout=layout, **_parse_geometry(geometry))
-
-
-def _parse_geometry(text: str) -> Dict[str, Any]:
-    """The fields of `g<G>-k<K>[x<K>][-token...]` or of a named layer."""
-    if text in NAMED_LAYERS:
-        return dict(NAMED_LAYERS[text])
-    match = re.match(r"g([1-9][0-9]{0,3})-k([1-9][0-9]?)(?:x([1-9][0-9]?))?((?:-[a-z0-9]+)*)\Z", text)
-    if not match:
-        raise ValueError("{!r} is not a geometry like g4-k3 or g4-k3-s2, nor a named layer".format(text))
-    groups, height = int(match.group(1)), int(match.group(2))
-    fields: Dict[str, Any] = {"groups": groups, "kernel": (height, int(match.group(3) or height))}
-    for token in _parse_tokens(match.group(4), text):
-        fields.update(TOKENS[token])
-    multiplier = fields.pop("multiplier", None)
-    if multiplier:  # one channel a group, as a depthwise filter has it
-        fields.update(cin=groups, cout=groups * multiplier)
-    else:  # the base's 16 and 32 channels, or the next multiples of the groups
-        fields.update(cin=-(-16 // groups) * groups, cout=-(-32 // groups) * groups)
-    if fields.get("misuse") == "oddout":
-        fields["cout"] += 1
-    return fields
-
-
-def _parse_tokens(text: str, geometry: str) -> Tuple[str, ...]:
-    tokens = tuple(text.split("-")[1:])
-    unknown = [token for token in tokens if token not in TOKENS]
-    if unknown:
-        known = ", ".join(TOKENS)
-        raise ValueError("{!r} has the unknown token {!r}: known are {}".format(geometry, unknown[0], known))
-    if tokens != tuple(token for token in TOKENS if token in tokens):
-        raise ValueError("{!r} repeats a token or has them out of order: {}".format(geometry, ", ".join(TOKENS)))
-    return tokens
 
 
 class Cell(NamedTuple):
@@ -294,6 +290,16 @@ class Cell(NamedTuple):
         return "/".join(self)
 
 
+def twin(cell: Cell) -> Cell:
+    """The same cell without groups: an ordinary convolution, in a Keras layer where the approach is made of layers.
+
+    Where the twin fails too, the failure is not the groups'.
+    """
+    _, rest = cell.case.split("/", 1)
+    plain = "keras-groups" if APPROACHES[cell.approach].layer else "nn-conv2d"
+    return cell._replace(approach=plain, case="g1-k3/" + rest)
+
+
 class CaseSet(NamedTuple):
     """Cases that are there for one reason. No `geometry` means each approach's own base."""
 
@@ -305,6 +311,7 @@ class CaseSet(NamedTuple):
     dtypes: Tuple[str, ...] = ("f32",)
     layouts: Tuple[str, ...] = ("nhwc",)
     checks: Tuple[str, ...] = tuple(CHECKS)
+    depth: str = "full"
 
     def cases(self, approach: str) -> Tuple[str, ...]:
         geometry = self.geometry or APPROACHES[approach].base
@@ -322,41 +329,83 @@ def _set(why: str, geometries: str = "", approaches: str = "", **options: Any) -
     return tuple(CaseSet(why, geometry, chosen, **options) for geometry in geometries.split() or [""])
 
 
-# The pairs that are known to interact are crossed; the rest varies one factor at a time, in a graph, under bias_relu.
+TWINS = "nn-conv2d keras-groups"
+HALVES = ("f16", "bf16")
+PLAIN = ("f64",) + HALVES
+FUSIBLE = ("bias", "bias_relu6", "bias_elu", "bias_leaky_relu")
+OTHER_ACTIVATIONS = ("bias_sigmoid", "bias_swish", "bias_gelu", "bias_hard_swish")
+FORWARD = ("forward",)
+# Approaches that compute one grouped convolution of two dimensions and that people choose among.
+MAIN = "nn-conv2d keras-groups split-concat"
+
+# Pairs that are known to interact are crossed; the rest varies one factor at a time, in a graph, under bias_relu. For
+# every epilogue, dtype and layout that is crossed there is a twin without groups.
 CASE_SETS = (
-    *_set("the core: what needs and verdicts are judged over", modes=CORE_MODES, epilogues=CORE_EPILOGUES),
     *_set(
-        "control: without groups the same code must work and fuse, or the fault is not the groups'",
-        "g1-k3",
-        "nn-conv2d keras-groups",
-        modes=CORE_MODES,
-        epilogues=("none", "bias", "bias_relu"),
+        "the core: what needs and verdicts are judged over", modes=CORE_MODES, epilogues=CORE_EPILOGUES, depth="core"
     ),
+    *_set(
+        "the core's twins: without groups the same program must work and fuse, or the fault is not the groups'",
+        "g1-k3",
+        TWINS,
+        modes=CORE_MODES,
+        epilogues=CORE_EPILOGUES,
+        depth="core",
+    ),
+    *_set(
+        "what the optimizer may take into a convolution, and what it may not",
+        approaches="nn-conv2d keras-groups depthwise masked-dense split-concat",
+        epilogues=FUSIBLE + ("plus_relu",),
+    ),
+    *_set(
+        "the same in the modes that fuse in another way",
+        approaches="nn-conv2d",
+        modes=("eager", "jit"),
+        epilogues=FUSIBLE + ("plus_relu",),
+    ),
+    *_set("the same in a model", approaches="keras-groups", modes=("keras",), epilogues=FUSIBLE),
+    *_set("twins", "g1-k3", "nn-conv2d", modes=("eager", "graph", "jit"), epilogues=FUSIBLE + ("plus_relu",)),
+    *_set("twins", "g1-k3", "keras-groups", modes=("graph", "keras"), epilogues=FUSIBLE),
+    *_set("twins", "g1-k3", "keras-groups", epilogues=("plus_relu",)),
+    *_set("activations of newer networks", approaches="nn-conv2d keras-groups", epilogues=OTHER_ACTIVATIONS),
+    *_set("twins", "g1-k3", TWINS, epilogues=OTHER_ACTIVATIONS),
+    *_set("the bias as an addition, and nothing else", approaches="nn-conv2d depthwise", epilogues=("plus",)),
+    *_set("a twin", "g1-k3", "nn-conv2d", epilogues=("plus",)),
     *_set(
         "which kernels there are, and what the optimizer fuses, depends on the dtype",
         approaches="keras-groups depthwise split-concat",
-        dtypes=("f64", "f16", "bf16"),
+        dtypes=PLAIN,
     ),
     *_set(
         "the same where epilogue and dtype interact, as the fused kernel has fewer dtypes than the plain one",
         approaches="nn-conv2d",
         epilogues=("none", "bias_relu", "bn_relu"),
-        dtypes=("f64", "f16", "bf16"),
+        dtypes=PLAIN,
     ),
     *_set(
         "what is eager is never fused: there the dtype meets the plain kernel alone",
-        approaches="nn-conv2d",
+        approaches="nn-conv2d depthwise",
         modes=("eager",),
         epilogues=("none",),
-        dtypes=("f64", "f16", "bf16"),
+        dtypes=PLAIN,
     ),
-    *_set("the way round groups at the dtype of mixed precision", approaches="masked-dense", dtypes=("f16",)),
+    *_set("twins", "g1-k3", "nn-conv2d", epilogues=("none", "bias_relu", "bn_relu"), dtypes=PLAIN),
+    *_set("twins", "g1-k3", "nn-conv2d", modes=("eager",), epilogues=("none",), dtypes=PLAIN),
+    *_set("twins", "g1-k3", "keras-groups", dtypes=PLAIN),
+    *_set("the workarounds for groups at the dtypes of mixed precision", approaches="masked-dense", dtypes=HALVES),
+    *_set(
+        "mixed precision as Keras has it",
+        approaches="keras-groups keras-depthwise",
+        modes=("graph", "keras"),
+        dtypes=("mf16", "mbf16"),
+    ),
+    *_set("twins", "g1-k3", "keras-groups", modes=("graph", "keras"), dtypes=("mf16", "mbf16")),
     *_set(
         "channels first: CPU kernels refuse what GPU kernels prefer",
-        approaches="keras-groups split-concat masked-dense patches-einsum",
+        approaches="keras-groups keras-groups-3d split-concat masked-dense patches-einsum per-sample",
         layouts=("nchw",),
     ),
-    *_set("the same of one channel a group", "g16-k3-cm1", "depthwise", layouts=("nchw",)),
+    *_set("the same of one channel a group", "g16-k3-cm1", "depthwise keras-depthwise", layouts=("nchw",)),
     *_set(
         "the refusal may come of the fused kernel or of the plain one",
         approaches="nn-conv2d",
@@ -364,10 +413,14 @@ CASE_SETS = (
         epilogues=("none", "bias_relu"),
         layouts=("nchw",),
     ),
+    *_set("what XLA makes of channels first", approaches="nn-conv2d", modes=("jit",), layouts=("nchw",)),
+    *_set("twins", "g1-k3", "nn-conv2d", modes=("eager", "graph"), epilogues=("none", "bias_relu"), layouts=("nchw",)),
+    *_set("twins", "g1-k3", "nn-conv2d", modes=("jit",), layouts=("nchw",)),
+    *_set("twins", "g1-k3", "keras-groups", layouts=("nchw",)),
     *_set(
         "stride and groups: gradients under a stride go through kernels of their own",
         "g4-k3-s2",
-        "nn-conv2d keras-groups split-concat patches-einsum",
+        "nn-conv2d keras-groups split-concat patches-einsum nn-transpose keras-per-group",
     ),
     *_set("stride with many groups, and with one channel a group", "g32-k3-s2 g16-k3-s2-cm1", "nn-conv2d"),
     *_set("the same through the depthwise kernel", "g16-k3-s2-cm1", "depthwise"),
@@ -384,25 +437,68 @@ CASE_SETS = (
         modes=("eager", "graph"),
     ),
     *_set("the same through the depthwise kernel", "g16-k3-d2-cm1", "depthwise"),
+    *_set(
+        "stride and dilation together, which the depthwise operations document as not allowed",
+        "g4-k3-s2-d2",
+        "nn-conv2d keras-groups split-concat patches-einsum",
+        modes=("eager", "graph", "jit"),
+        epilogues=("none",),
+    ),
+    *_set(
+        "the same through the depthwise operations",
+        "g16-k3-s2-d2-cm1",
+        "depthwise keras-depthwise nn-conv2d",
+        modes=("eager", "graph", "jit"),
+        epilogues=("none",),
+    ),
+    *_set("the same with a second multiplication", "g16-k3-s2-d2", "separable keras-separable", epilogues=("none",)),
+    *_set("the same with a dilation of 3", "g16-k3-s2-d3-cm1", "depthwise keras-depthwise", epilogues=("none",)),
+    *_set(
+        "two unequal strides",
+        "g16-k3-s1x2-cm1",
+        "depthwise keras-depthwise",
+        modes=("eager", "graph", "jit"),
+        epilogues=("none",),
+    ),
+    *_set("the same of a grouped convolution", "g4-k3-s1x2", "nn-conv2d keras-groups split-concat"),
     *_set("without padding, other shortcuts are taken", "g4-k3-valid", "nn-conv2d patches-einsum"),
     *_set("the same through the depthwise kernel", "g16-k3-valid-cm1", "depthwise"),
-    *_set("1x1 is a matrix product where there are no groups", "g4-k1", "nn-conv2d keras-groups split-concat"),
+    *_set(
+        "padding added before the convolution, which oneDNN takes into it",
+        "g4-k3-pad",
+        "nn-conv2d keras-groups split-concat",
+        epilogues=("none", "bias_relu"),
+    ),
+    *_set("padding by number", "g4-k3-explicit", "nn-conv2d split-concat", modes=("eager", "graph")),
+    *_set("the same through the depthwise kernel", "g16-k3-pad-cm1 g16-k3-explicit-cm1", "depthwise"),
+    *_set("a kernel larger than the input: the output is empty", "g4-k3-valid-tiny", "nn-conv2d split-concat"),
+    *_set("the same through the depthwise kernel", "g16-k3-valid-tiny-cm1", "depthwise"),
+    *_set("a batch of none", "g4-k3-n0", MAIN, modes=("eager", "graph"), epilogues=("none", "bias_relu")),
+    *_set("the same through the depthwise kernel", "g16-k3-n0-cm1", "depthwise"),
+    *_set("1x1 is a matrix product where there are no groups", "g4-k1", MAIN),
     *_set("1x1 and groups interact", "g2-k1 g32-k1 g16-k1-cm1", "nn-conv2d"),
     *_set("1x1 of one channel a group", "g16-k1-cm1", "depthwise"),
     *_set("larger, even and rectangular kernels", "g4-k5 g4-k2 g4-k1x3", "nn-conv2d"),
     *_set("rectangular patches", "g4-k1x3", "patches-einsum"),
     *_set("few groups and many", "g2-k3 g8-k3 g32-k3", "nn-conv2d"),
     *_set("an operation a group is more of them", "g32-k3", "split-concat"),
-    *_set(
-        "one channel a group: a depthwise convolution written as a grouped one",
-        "g16-k3-cm1",
-        "nn-conv2d keras-groups split-concat",
-    ),
+    *_set("one channel a group: a depthwise convolution written as a grouped one", "g16-k3-cm1", MAIN),
     *_set("two outputs for each input channel", "g16-k3-cm2", "nn-conv2d depthwise"),
     *_set("the batch is not known when the graph is made", "g4-k3-dynbatch", "nn-conv2d keras-groups patches-einsum"),
     *_set("nor are height and width", "g4-k3-dynhw", "nn-conv2d keras-groups patches-einsum"),
     *_set("the same of one channel a group", "g16-k3-dynhw-cm1", "depthwise"),
-    *_set("a kernel in a variable: its shape may be hidden from the optimizer", "g4-k3-var", "nn-conv2d split-concat"),
+    *_set(
+        "a frozen model: weights are constants, which are folded", "g4-k3-const", "nn-conv2d split-concat masked-dense"
+    ),
+    *_set("the same of one channel a group", "g16-k3-const-cm1", "depthwise"),
+    *_set(
+        "the layer alone between a function's arguments: what is fetched is kept out of a fusion",
+        "g4-k3-bare",
+        "nn-conv2d keras-groups split-concat patches-einsum",
+        modes=("graph", "keras"),
+    ),
+    *_set("a weight-normalised kernel", "g4-k3-wn", "nn-conv2d nn-conv1d"),
+    *_set("other APIs of the same operation", "g4-k3-convolution g4-k3-raw g4-k3-ops", "nn-conv2d"),
     *_set("a batch of one, where libraries choose other algorithms", "g4-k3-n1", "nn-conv2d keras-groups"),
     *_set(
         "batch norm in training follows what it cannot be folded into",
@@ -430,17 +526,18 @@ CASE_SETS = (
     *_set("the same written as a grouped convolution", "convnext-56 mobilenet-14", "keras-groups", modes=("keras",)),
     *_set(
         "does export keep it",
-        approaches="nn-conv2d keras-groups depthwise-pointwise split-concat depthwise",
+        approaches="nn-conv2d keras-groups depthwise-pointwise split-concat depthwise nn-transpose depthwise-sum",
         modes=("savedmodel",),
         epilogues=("none", "bias_relu"),
         checks=("forward", "fusion"),
     ),
     *_set(
         "does conversion take it, and the converted model compute it",
-        approaches="nn-conv2d keras-groups depthwise-pointwise split-concat depthwise masked-dense",
+        approaches="nn-conv2d keras-groups depthwise-pointwise split-concat depthwise masked-dense nn-transpose"
+        " depthwise-sum keras-groups-1d",
         modes=("tflite",),
         epilogues=("none", "bias_relu"),
-        checks=("forward",),
+        checks=FORWARD,
     ),
     *_set(
         "misuse that is taken for a fault of the groups",
@@ -448,21 +545,21 @@ CASE_SETS = (
         "nn-conv2d",
         modes=("eager", "graph"),
         epilogues=("none", "bias_relu"),
-        checks=("forward",),
+        checks=FORWARD,
     ),
     *_set(
         "the same as Keras' layers meet it",
         "g4-k3-oddin g1-k3-twicein g4-k3-oddout",
         "keras-groups",
         modes=("graph", "keras"),
-        checks=("forward",),
+        checks=FORWARD,
     ),
 )
 
 
-# bias with relu is what a GPU may fuse; the other two stand for what needs more
+# Bias with relu is what a GPU may fuse; the other two stand for what needs more
 PLANNED_EPILOGUES = ("bias_relu", "bias_relu6", "bn_relu")
-# what a GPU build is asked where there is no GPU; Keras' layers hold their kernel in a variable as it is
+# What a GPU build is asked where there is no GPU.
 PLANNED_SETS = (
     CaseSet(
         why="the control: a plan is believed where this one is planned fused",
@@ -494,8 +591,8 @@ PLANNED_SETS = (
         layouts=LAYOUTS,
     ),
     CaseSet(
-        why="a kernel in a variable has hidden its shape from the optimizer in some releases",
-        geometry="g4-k3-var",
+        why="a kernel that is a constant of the graph",
+        geometry="g4-k3-const",
         approaches=("nn-conv2d", "slice-loop", "split-concat", "masked-dense"),
         epilogues=PLANNED_EPILOGUES,
         dtypes=("f32", "f16"),
@@ -503,7 +600,7 @@ PLANNED_SETS = (
     ),
     CaseSet(
         why="the same, of one channel a group",
-        geometry="g16-k3-var-cm1",
+        geometry="g16-k3-const-cm1",
         approaches=("depthwise",),
         epilogues=PLANNED_EPILOGUES,
         dtypes=("f32", "f16"),
@@ -518,9 +615,9 @@ PLANNED_SETS = (
 )  # type: Tuple[CaseSet, ...]
 
 
-def cells() -> Tuple[Cell, ...]:
-    """Every cell of a run, in the order of a record: the same on every release."""
-    return _cells(CASE_SETS)
+def cells(depth: str = "full") -> Tuple[Cell, ...]:
+    """Every cell of a run of this depth, in the order of a record: the same on every release."""
+    return _cells(tuple(one for one in CASE_SETS if depth in ("full", one.depth)))
 
 
 def planned_cells() -> Tuple[Cell, ...]:
@@ -539,8 +636,3 @@ def _cells(case_sets: Tuple[CaseSet, ...]) -> Tuple[Cell, ...]:
         for check in cases.checks
         if check != "fusion" or mode != "eager"  # eager operations run one by one: there is nothing to fuse
     )
-
-
-def is_misuse(case: str) -> bool:
-    """Whether a case asks for what has no right answer."""
-    return bool(parse_case(case).misuse)

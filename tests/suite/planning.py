@@ -8,22 +8,21 @@ from typing import Any, Dict, Tuple
 
 import tensorflow as tf
 
-from . import epilogue, reference
+from . import reference
 from .approaches.fused_kernel import FUSED_OPS, OP
 from .catalog import Cell
 from .evidence import grappler_plan, kernel_registry, rules
 from .evidence.partition_graphs import nodes
-from .modes.session import fresh_session
+from .modes.function import forward_function
+from .modes.session import fresh_session, placeholders
 from .observe import Finding, asked, attempt
-from .programs import Program, make_program
+from .programs import make_program
 from .reference import Problem
-from .runtime import V1, tf1
-from .tensors import DTYPES, shape
+from .runtime import V1, Absent
+from .tensors import DTYPES
 
-# Without groups, and a batch norm follows: for a GPU it is fused in every build that has the fused kernel there, for a
-# CPU in every one since 1.14. Without the batch norm the oldest releases do not infer shapes, and fuse for no GPU.
+# Without groups: for a GPU it is fused in every build that has the fused kernel there, for a CPU in all since 1.14.
 CONTROL = Cell("nn-conv2d", "graph", "fusion", "g1-k3/bias_relu/f32/nhwc")
-FOLLOWS = ("bn",)
 CPU = {"type": "CPU"}
 
 
@@ -32,7 +31,10 @@ class Planner:
 
     def __init__(self, device: Dict[str, str]) -> None:
         self.device = device
-        self.kernels = kernel_registry.kernels()
+        try:
+            self.kernels = kernel_registry.kernels()
+        except ImportError:
+            raise Absent("this release does not show its kernel registry")
         self._doubt = None
 
     def __call__(self, cell: Cell) -> Finding:
@@ -56,7 +58,7 @@ class Planner:
         asked last: the first cluster that Grappler sees decides for a process about cuDNN's runtime fusion.
         """
         device = self.device if self._has_kernel("f32") else CPU
-        fusion = _plan(CONTROL.approach, reference.pose(CONTROL.approach, CONTROL.case), device, FOLLOWS)
+        fusion = _plan(CONTROL.approach, reference.pose(CONTROL.approach, CONTROL.case), device)
         if fusion["epilogue"] == "fused":
             return ""
         return "not believed: the control, {} for {}, is planned as {}".format(
@@ -86,29 +88,22 @@ def without_death(observation: Finding) -> Finding:
     return dict(cell, evidence="planned", outcome="skipped", reason="planning it ended as {}: {}".format(outcome, told))
 
 
-def _plan(approach: str, problem: Problem, device: Dict[str, str], follows: Tuple[str, ...] = ()) -> Finding:
-    graph, output = (_session_graph if V1 else _function_graph)(approach, problem, follows)
+def _plan(approach: str, problem: Problem, device: Dict[str, str]) -> Finding:
+    graph, output = (_session_graph if V1 else _function_graph)(approach, problem)
     planned = nodes([grappler_plan.optimize(graph, output, device)], device["type"])
     return dict(rules.from_graphs(planned, asked(problem)), source="grappler_plan")
 
 
-def _session_graph(approach: str, problem: Problem, follows: Tuple[str, ...]) -> Tuple[Any, str]:
+def _session_graph(approach: str, problem: Problem) -> Tuple[Any, str]:
     with fresh_session() as opened:
+        inputs, _ = placeholders(problem)
         program = make_program(approach, problem)
-        x = tf1.placeholder(DTYPES[problem.case.dtype], shape(problem.x, problem.case))
-        output = tf.identity(_compute(program, x, follows))
+        output = tf.identity(program(inputs, program.inside()))
         return opened.graph.as_graph_def(), output.op.name
 
 
-def _compute(program: Program, x: Any, follows: Tuple[str, ...]) -> Any:
-    problem = program.problem
-    return epilogue.apply(program(x, program.filters()), follows, problem.case, problem.parameters)
-
-
-def _function_graph(approach: str, problem: Problem, follows: Tuple[str, ...]) -> Tuple[Any, str]:
-    program = make_program(approach, problem)
-    signature = [tf.TensorSpec(shape(problem.x, problem.case), DTYPES[problem.case.dtype])]
-    function = tf.function(lambda x: _compute(program, x, follows), input_signature=signature, autograph=False)
+def _function_graph(approach: str, problem: Problem) -> Tuple[Any, str]:
+    function, _ = forward_function(make_program(approach, problem), problem)
     concrete = function.get_concrete_function()
     graph = concrete.graph.as_graph_def()
     _hold_variables(graph, concrete)

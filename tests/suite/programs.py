@@ -1,170 +1,239 @@
 """An approach and an epilogue put together as a person would write them, from input to output.
 
+Weights are variables. What a person feeds at run time is an input: the residual of a block, a filter for each sample.
+An operation that no optimizer takes into a convolution stands before the layer and another one after it, as in any
+network: what a graph begins or ends with is treated in another way. It turns the batch round, which changes no number
+of the layer. A case may ask for constants (`const`), and for the layer alone (`bare`).
+
 Make a program inside the graph and session that it is to run in, where there are such.
 """
 
-from functools import lru_cache
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Union
 
 import tensorflow as tf
 
-from . import epilogue
-from .approaches import FUNCTIONS, LAYERS, WHOLE
+from . import approaches, epilogue
+from .approaches import Part
+from .cases import Case
+from .catalog import APPROACHES
+from .keras_layers import function_layer
 from .reference import Problem
-from .runtime import Absent, api
-from .tensors import DTYPES, array, channel_axis, constant, shape
-
-
-class HoldingLayer(NamedTuple):
-    """A Keras layer, and the weights that it is to hold in its own order: filters by number, then the bias if any."""
-
-    layer: Any
-    filters: Dict[int, Any]
-    bias: List[Any]
+from .runtime import variable
+from .tensors import array, channel_axis, shape, weight
 
 
 class WrongShape(Exception):
     """TensorFlow took the request without a word and made something of another shape."""
 
 
-class FunctionProgram:
-    """A function of input and filters. The filters are constants, or variables where the case says so."""
+class Held(NamedTuple):
+    """A Keras layer, and the arrays that it is to hold in its own order; `filters`: the numbers of the first ones."""
 
-    def __init__(self, compute: Callable[[Any, List[Any]], Any], problem: Problem) -> None:
-        self.compute, self.problem = compute, problem
-        self.holds_variables = problem.case.variable
-        held = problem.filters if problem.case.variable else []
-        self.variables = [tf.Variable(array(values, problem.case)) for values in held]
+    layer: Any
+    values: List[Any]
+    filters: Sequence[int] = ()
+
+
+class FunctionProgram:
+    """A function of inputs and weights."""
+
+    def __init__(self, module: Any, problem: Problem) -> None:
+        self.module, self.problem, case = module, problem, problem.case
+        weights = {} if problem.fed_filters else {_filter(i): values for i, values in enumerate(problem.filters)}
+        names = epilogue.weights(case.steps) + (("gain",) if case.weight_norm else ())
+        weights.update((name, problem.parameters[name]) for name in names)
+        self.weights = weights
+        made = {} if case.constant else {name: weight(name, values, case) for name, values in weights.items()}
+        self.held = {name: variable(values) for name, values in made.items()}
 
     @property
-    def held(self) -> List[Any]:
-        """What a module must hold to be saved with its variables."""
-        return self.variables
+    def variables(self) -> List[Any]:
+        return list(self.held.values())
 
-    def filters(self) -> List[Any]:
-        """What to differentiate by; constants are made anew at every call, in the graph of the caller."""
-        return self.variables or [constant(values, self.problem.case) for values in self.problem.filters]
+    def inside(self) -> Dict[str, Any]:
+        """The weights by name. Constants are made anew at every call, in the graph of the caller."""
+        case = self.problem.case
+        return self.held or {name: tf.constant(weight(name, values, case)) for name, values in self.weights.items()}
 
-    def __call__(self, x: Any, filters: List[Any]) -> Any:
-        return self.compute(x, filters)
+    def filters(self, inputs: Sequence[Any], weights: Dict[str, Any]) -> List[Any]:
+        """What to differentiate by, besides the input."""
+        if self.problem.fed_filters:
+            return [inputs[1]]
+        return [weights[_filter(i)] for i in range(len(self.problem.filters))]
 
-    def layers(self, trained: Sequence[int]) -> List[HoldingLayer]:
-        """The program as one layer of a Keras model, with the filters of these numbers as weights."""
-        case, filters = self.problem.case, self.problem.filters
+    def __call__(self, inputs: Sequence[Any], weights: Dict[str, Any]) -> Any:
+        return _around(inputs, self.problem.case, lambda inside: self._layer(inside, weights), keras=False)
 
-        def compute(x: Any, weights: List[Any]) -> Any:
-            held = dict(zip(trained, weights))
-            return self.compute(x, [held[i] if i in held else constant(filters[i], case) for i in range(len(filters))])
+    def _layer(self, inputs: Sequence[Any], weights: Dict[str, Any]) -> Any:
+        problem, case = self.problem, self.problem.case
+        x, filters, residual = inputs[0], self.filters(inputs, weights), inputs[-1]
+        if case.weight_norm:
+            filters = [normalised(filters[0], weights["gain"])]
+        if case.pad_first:
+            x, case = padded(x, problem), case._replace(padding="VALID")
+        if hasattr(self.module, "whole"):
+            return self.module.whole(x, filters, case, weights, residual)
+        return epilogue.apply(self.module.convolution(x, filters, case), case.steps, case, weights, residual)
 
-        layer = _function_layer()(compute, [filters[i].shape for i in trained], dtype=DTYPES[case.dtype].name)
-        return [HoldingLayer(layer, {i: array(filters[i], case) for i in trained}, [])]
+    def connect(self, inputs: List[Any], trained: Sequence[int]) -> Any:
+        """On a Keras model's inputs: the output, and the layers that hold weights. `trained`: numbers of filters."""
+        case = self.problem.case
+        # Keras has the weights that are trained before the others
+        numbers = list(trained) + [number for number in range(len(self.problem.filters)) if number not in trained]
+        first = [_filter(number) for number in numbers]
+        names = first + [name for name in self.weights if name not in first]
+        compute = lambda x, held: self._layer(_listed(x), dict(zip(names, held)))  # noqa: E731
+        layer = function_layer(
+            compute, case, {name: self.weights[name] for name in names}, tuple(_filter(number) for number in trained)
+        )
+        y = _around(inputs, case, lambda inside: layer(_single(inside)))
+        return y, [Held(layer, [weight(name, self.weights[name], case) for name in names], numbers)]
 
 
 class LayerProgram:
-    """Keras layers, which hold their filters in variables. The last one adds the bias, and the rest follows it."""
+    """Keras layers, which hold their filters in variables and add the bias. The rest of the epilogue follows them."""
 
-    holds_variables = True
-    variables = ()  # of the program's own; Keras looks after the layers'
-
-    def __init__(self, make: Callable[..., List[Any]], problem: Problem) -> None:
-        self.problem = problem
-        self.steps = tuple(step for step in problem.case.steps if step != "bias")
-        self.made = make(problem.case)
-        for layer in self.made:  # each sees the input's channels: a depthwise layer here keeps their number
-            layer.build(tf.TensorShape(self._expected()))
+    def __init__(self, module: Any, problem: Problem) -> None:
+        self.problem, self.module, case = problem, module, problem.case
+        self.parts: List[Part] = module.parts(case._replace(padding="VALID") if case.pad_first else case)
+        taken = ("bias", getattr(module, "activation", lambda case: None)(case))
+        self.steps = tuple(step for step in case.steps if step not in taken)
+        names = epilogue.weights(self.steps)
+        self.rest = {name: weight(name, problem.parameters[name], case) for name in names}
+        self.held: Dict[str, Any] = {}
+        for part in self.parts:
+            part.layer.build(tf.TensorShape(self._expected(part)))
         load(self._holding())
+        self.held = {name: variable(values) for name, values in self.rest.items()}
 
     @property
-    def held(self) -> List[Any]:
-        """As a function's, above."""
-        return self.made
+    def variables(self) -> List[Any]:
+        """The program's own; Keras looks after those of the layers."""
+        return list(self.held.values())
 
-    def _expected(self) -> List[Any]:
-        """The input's shape as the layers are made for it: misuse gives them another."""
-        sizes = shape(self.problem.x, self.problem.case)
-        sizes[channel_axis(self.problem.case, len(sizes))] = self.problem.case.cin
+    def _expected(self, part: Part) -> List[Any]:
+        """The input's shape as a layer is made for it: misuse gives it another, and a group has its share."""
+        case = self.problem.case
+        sizes = shape(self.problem.x, case)
+        channels = case.cin // len(self.parts) if hasattr(self.module, "connect") else case.cin
+        sizes[channel_axis(case, len(sizes))] = channels
         return sizes
 
-    def filters(self) -> List[Any]:
-        return [layer.trainable_weights[0] for layer in self.made]
+    def inside(self) -> Dict[str, Any]:
+        return self.held
 
-    def __call__(self, x: Any, filters: List[Any]) -> Any:
-        for layer in self.made:
-            x = layer(x)
-        return self._finish(x, [])
+    def filters(self, inputs: Sequence[Any], weights: Dict[str, Any]) -> List[Any]:
+        return [part.layer.trainable_weights[i] for part in self.parts for i in range(len(part.filters))]
 
-    def layers(self, trained: Sequence[int]) -> List[HoldingLayer]:
-        holding = self._holding()
-        for number, held in enumerate(holding):
-            held.layer.trainable = number in trained
-        if not self.steps:
-            return holding
-        rest = _function_layer()(self._finish, [], dtype=DTYPES[self.problem.case.dtype].name)
-        return holding + [HoldingLayer(rest, {}, [])]
+    def __call__(self, inputs: Sequence[Any], weights: Dict[str, Any]) -> Any:
+        case = self.problem.case
+        return _around(inputs, case, lambda inside: self._layers(inside, weights), keras=False)
 
-    def _finish(self, y: Any, _: List[Any]) -> Any:
-        return epilogue.apply(y, self.steps, self.problem.case, self.problem.parameters)
+    def _layers(self, inputs: Sequence[Any], weights: Dict[str, Any]) -> Any:
+        case, x, layers = self.problem.case, inputs[0], [part.layer for part in self.parts]
+        if case.pad_first:
+            x = padded(x, self.problem)
+        if hasattr(self.module, "connect"):
+            x = self.module.connect(layers, x, case)
+        else:
+            for layer in layers:
+                x = layer(x)
+        return epilogue.apply(x, self.steps, case, weights, inputs[-1])
 
-    def _holding(self) -> List[HoldingLayer]:
-        case, last = self.problem.case, len(self.made) - 1
-        bias = [array(self.problem.parameters["bias"], case)] if "bias" in case.steps else []
-        return [
-            HoldingLayer(layer, {number: array(self.problem.filters[number], case)}, bias if number == last else [])
-            for number, layer in enumerate(self.made)
-        ]
+    def connect(self, inputs: List[Any], trained: Sequence[int]) -> Any:
+        """As a function's, above."""
+        case, holding = self.problem.case, self._holding()
+        for held in holding:
+            held.layer.trainable = bool(set(held.filters) & set(trained))
+        names = list(self.rest)
+        values = {name: self.problem.parameters[name] for name in names}
+        rest = function_layer(
+            lambda x, held: epilogue.apply(_listed(x)[0], self.steps, case, dict(zip(names, held)), _listed(x)[-1]),
+            case,
+            values,
+        )
+
+        def layers(inside: List[Any]) -> Any:
+            x = inside[0]
+            if case.pad_first:
+                x = function_layer(lambda x, _: padded(x, self.problem), case)(x)
+            made = [held.layer for held in holding]
+            if hasattr(self.module, "connect"):
+                x = self.module.connect(made, x, case)
+            else:
+                for layer in made:
+                    x = layer(x)
+            return rest(_single([x] + inside[1:])) if self.steps else x
+
+        y = _around(inputs, case, layers)
+        return y, holding + ([Held(rest, list(self.rest.values()))] if self.steps else [])
+
+    def _holding(self) -> List[Held]:
+        case, found = self.problem.case, []
+        for part in self.parts:
+            values = [array(self.problem.filters[number], case) for number in part.filters]
+            if part.bias is not None and "bias" in case.steps:
+                values.append(array(self.problem.parameters["bias"][part.bias], case))
+            found.append(Held(part.layer, values, part.filters))
+        return found
 
 
 Program = Union[FunctionProgram, LayerProgram]
 
 
 def make_program(approach: str, problem: Problem) -> Program:
-    case, parameters = problem.case, problem.parameters
-    if approach in LAYERS:
-        return LayerProgram(LAYERS[approach], problem)
-    if approach in WHOLE:
-        return FunctionProgram(lambda x, filters: WHOLE[approach](x, filters, case, parameters), problem)
-
-    def compute(x: Any, filters: List[Any]) -> Any:
-        return epilogue.apply(FUNCTIONS[approach](x, filters, case), case.steps, case, parameters)
-
-    return FunctionProgram(compute, problem)
+    module = approaches.load(approach)
+    return (LayerProgram if APPROACHES[approach].layer else FunctionProgram)(module, problem)
 
 
-def load(layers: List[HoldingLayer]) -> None:
+def turned(x: Any) -> Any:
+    """The batch turned round."""
+    return x[::-1]
+
+
+def normalised(direction: Any, gain: Any) -> Any:
+    """A filter by its direction and its length for each output."""
+    axes = list(range(len(direction.shape) - 1))
+    return direction * (gain / tf.sqrt(tf.reduce_sum(tf.square(direction), axes)))
+
+
+def padded(x: Any, problem: Problem) -> Any:
+    """What EXPLICIT padding means, by an operation of its own."""
+    case = problem.case
+    zeros = [((size - 1) // 2,) * 2 for size in case.kernel]
+    return tf.pad(x, [(0, 0), (0, 0)] + zeros if case.layout == "nchw" else [(0, 0)] + zeros + [(0, 0)])
+
+
+def load(layers: List[Held]) -> None:
     """Give built layers their weights. Raise WrongShape where a layer made a filter of another shape."""
-    for layer, filters, bias in layers:
-        made = [tuple(weight.shape) for weight in layer.weights]
-        for values, shape_made in zip(filters.values(), made):
+    for held in layers:
+        made = [tuple(held_weight.shape) for held_weight in held.layer.weights]
+        for values, shape_made in list(zip(held.values, made))[: len(held.filters)]:
             if shape_made != values.shape:
                 text = "the layer's filter has the shape {}; in {} groups it would have {}"
-                raise WrongShape(text.format(shape_made, layer.groups, values.shape))
-        layer.set_weights(list(filters.values()) + bias)
+                raise WrongShape(text.format(shape_made, held.layer.groups, values.shape))
+        held.layer.set_weights(held.values)
 
 
-@lru_cache(maxsize=None)
-def _function_layer() -> Any:
-    """The class is made on demand: 1.0 has no Keras to inherit from."""
-    try:
-        do_not_convert = api("autograph.experimental.do_not_convert")
-    except Absent:
-        do_not_convert = lambda function: function  # noqa: E731
+def _around(inputs: Sequence[Any], case: Case, layer: Callable[[List[Any]], Any], keras: bool = True) -> Any:
+    """The layer between an operation before it and one after it; `keras`: these are layers of a model too."""
+    if case.bare:
+        return layer(list(inputs))
 
-    # the methods have no annotations: Keras looks at their arguments, in 1.4 by a function that refuses annotations
-    class FunctionLayer(api("keras.layers.Layer")):
-        """A function of input and weights."""
+    def turn(x: Any) -> Any:
+        return function_layer(lambda given, _: turned(given), case)(x) if keras else turned(x)
 
-        def __init__(self, compute, weight_shapes, **options):
-            super().__init__(**options)
-            self.compute, self.weight_shapes = do_not_convert(compute), weight_shapes
+    return turn(layer([turn(x) for x in inputs]))
 
-        def build(self, input_shape):
-            self.held = [
-                self.add_weight(name="filter_{}".format(index), shape=sizes, initializer=tf.zeros_initializer())
-                for index, sizes in enumerate(self.weight_shapes)
-            ]
-            super().build(input_shape)
 
-        def call(self, x):
-            return self.compute(x, self.held)
+def _filter(number: int) -> str:
+    return "filter_{}".format(number)
 
-    return FunctionLayer
+
+def _listed(x: Any) -> List[Any]:
+    return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+def _single(x: List[Any]) -> Any:
+    """What a Keras layer is called with."""
+    return x[0] if len(x) == 1 else list(x)

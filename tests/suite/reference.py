@@ -8,15 +8,28 @@ Arrays are channels last here whatever the case's layout. A grouped filter has t
 `kernel + (cin / groups, cout)`, the outputs of the first group first.
 """
 
+import math
 import zlib
 from functools import lru_cache, reduce
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
-from .catalog import APPROACHES, Case, parse_case
+from .cases import Case, parse_case
+from .catalog import APPROACHES
 
-EPSILON = {"f64": 2.0**-52, "f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
+# Under mixed precision the arithmetic is that of the half type; TF32 has as many bits of mantissa as float16.
+EPSILON = {
+    "f64": 2.0**-52,
+    "f32": 2.0**-23,
+    "tf32": 2.0**-10,
+    "f16": 2.0**-10,
+    "mf16": 2.0**-10,
+    "bf16": 2.0**-7,
+    "mbf16": 2.0**-7,
+}
+HALVES = ("f16", "mf16", "bf16", "mbf16")
+HALF_TOLERANCE = 0.03
 BN_EPSILON = 1e-3
 LEAKY_ALPHA = 0.2  # the default of tf.nn.leaky_relu
 
@@ -26,30 +39,37 @@ class Window(NamedTuple):
 
     extents: Tuple[int, ...]  # of the input, per spatial dimension
     kernel: Tuple[int, ...]
-    stride: int
+    strides: Tuple[int, ...]
     dilation: int
     padding: str
     groups: int
 
     @property
     def out(self) -> Tuple[int, ...]:
+        sizes = list(zip(self.extents, self.reach(), self.strides, self.kernel))
         if self.padding == "SAME":
-            return tuple(-(-size // self.stride) for size in self.extents)
-        return tuple((size - reach) // self.stride + 1 for size, reach in zip(self.extents, self.reach()))
+            return tuple(-(-size // stride) for size, _, stride, _ in sizes)
+        added = [(taps - 1) // 2 * 2 if self.padding == "EXPLICIT" else 0 for _, _, _, taps in sizes]
+        return tuple(
+            max((size + zeros - reach) // stride + 1, 0) for (size, reach, stride, _), zeros in zip(sizes, added)
+        )
 
     def pads(self) -> List[Tuple[int, int]]:
         """Zeros before and after, per spatial dimension; TensorFlow's SAME puts the odd one after."""
         if self.padding == "VALID":
             return [(0, 0) for _ in self.extents]
-        sizes = zip(self.extents, self.out, self.reach())
-        total = [max((out - 1) * self.stride + reach - size, 0) for size, out, reach in sizes]
+        if self.padding == "EXPLICIT":
+            return [((taps - 1) // 2,) * 2 for taps in self.kernel]
+        sizes = zip(self.extents, self.out, self.reach(), self.strides)
+        total = [max((out - 1) * stride + reach - size, 0) for size, out, reach, stride in sizes]
         return [(zeros // 2, zeros - zeros // 2) for zeros in total]
 
     def taps(self) -> Iterator[Tuple[Tuple[int, ...], Tuple[Any, ...]]]:
         """Each position in the filter, with the slice of the padded input that it meets."""
         for tap in np.ndindex(*self.kernel):
             starts = [offset * self.dilation for offset in tap]
-            spatial = [slice(a, a + (n - 1) * self.stride + 1, self.stride) for a, n in zip(starts, self.out)]
+            steps = zip(starts, self.out, self.strides)
+            spatial = [slice(start, start + count * stride, stride) for start, count, stride in steps]
             yield tap, (slice(None),) + tuple(spatial)
 
     def reach(self) -> Tuple[int, ...]:
@@ -63,7 +83,7 @@ def convolve(x: Any, filters: Any, window: Window) -> Any:
     y = np.zeros((x.shape[0],) + window.out + weights.shape[-2:])
     for tap, part in window.taps():
         y += np.einsum("...gi,igo->...go", _split_groups(padded[part], window.groups), weights[tap])
-    return y.reshape(y.shape[:-2] + (-1,))
+    return y.reshape(y.shape[:-2] + (filters.shape[-1],))
 
 
 def input_gradient(dy: Any, filters: Any, window: Window) -> Any:
@@ -76,15 +96,15 @@ def input_gradient(dy: Any, filters: Any, window: Window) -> Any:
         padded[part] += np.einsum("...go,igo->...gi", cotangent, weights[tap])
     inner = tuple(slice(before, before + size) for (before, _), size in zip(pads, window.extents))
     dx = padded[(slice(None),) + inner]
-    return dx.reshape(dx.shape[:-2] + (-1,))
+    return dx.reshape(dx.shape[:-2] + (window.groups * filters.shape[-2],))
 
 
 def filter_gradient(x: Any, dy: Any, window: Window) -> Any:
-    padded = _pad(x, window)
-    cotangent = dy.reshape(-1, window.groups, dy.shape[-1] // window.groups)
-    pixels = (padded[part].reshape(cotangent.shape[:2] + (-1,)) for _, part in window.taps())
-    taps = [np.einsum("pgi,pgo->igo", met, cotangent) for met in pixels]
-    return np.stack(taps).reshape(window.kernel + (taps[0].shape[0], -1))
+    padded, pixels = _pad(x, window), _product(dy.shape[:-1])
+    cotangent = dy.reshape(pixels, window.groups, dy.shape[-1] // window.groups)
+    shape = (pixels, window.groups, x.shape[-1] // window.groups)
+    taps = [np.einsum("pgi,pgo->igo", padded[part].reshape(shape), cotangent) for _, part in window.taps()]
+    return np.stack(taps).reshape(window.kernel + (x.shape[-1] // window.groups, dy.shape[-1]))
 
 
 def _pad(x: Any, window: Window) -> Any:
@@ -92,7 +112,7 @@ def _pad(x: Any, window: Window) -> Any:
 
 
 def _split_groups(channels_last: Any, groups: int) -> Any:
-    return channels_last.reshape(channels_last.shape[:-1] + (groups, -1))
+    return channels_last.reshape(channels_last.shape[:-1] + (groups, channels_last.shape[-1] // groups))
 
 
 Gradients = Tuple[Any, List[Any]]
@@ -108,15 +128,15 @@ class Linear(NamedTuple):
 
 
 def linear(form: str, rank: int, case: Case) -> Linear:
-    return {"grouped": _grouped, "depthwise": _depthwise, "separable": _separable, "transpose": _transpose}[form](
-        case, rank
-    )
+    made = _FORMS[form](case, rank)
+    return _weight_normalised(made, _gain(case)) if case.weight_norm else made
 
 
 def _window(case: Case, rank: int, **changes: Any) -> Window:
     kernel = (case.kernel[0],) * (rank - 2) + case.kernel[-min(rank, 2) :]
     extents = (case.h,) * (rank - 2) + (case.h, case.w)[-min(rank, 2) :]
-    window = Window(extents, kernel, case.stride, case.dilation, case.padding, case.groups)
+    strides = case.strides[:1] * (rank - 2) + case.strides[-min(rank, 2) :]
+    window = Window(extents, kernel, strides, case.dilation, case.padding, case.groups)
     return window._replace(**changes)
 
 
@@ -153,7 +173,7 @@ def _separable(case: Case, rank: int) -> Linear:
     """Depthwise with multiplier 1, then 1x1 over all channels."""
     depthwise = _depthwise(case._replace(cout=case.cin), rank)
     first = _window(case, rank)
-    pointwise = Window(first.out, (1,) * rank, 1, 1, "VALID", 1)
+    pointwise = Window(first.out, (1,) * rank, (1,) * rank, 1, "VALID", 1)
 
     def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
         middle = depthwise.forward(x, filters[:1])
@@ -173,8 +193,9 @@ def _separable(case: Case, rank: int) -> Linear:
 def _transpose(case: Case, rank: int) -> Linear:
     """The input gradient of the grouped convolution that leads from cout to cin channels: TensorFlow's own words."""
     small = _window(case, rank)
-    spread = [max(reach - case.stride, 0) if case.padding == "VALID" else 0 for reach in small.reach()]
-    window = small._replace(extents=tuple(size * case.stride + more for size, more in zip(small.extents, spread)))
+    sizes = list(zip(small.extents, small.strides, small.reach()))
+    spread = [max(reach - stride, 0) if case.padding == "VALID" else 0 for _, stride, reach in sizes]
+    window = small._replace(extents=tuple(size * stride + more for (size, stride, _), more in zip(sizes, spread)))
     taps, pixels = _product(window.kernel), case.n * _product(small.extents)
     return Linear(
         forward=lambda x, filters: input_gradient(x, filters[0], window),
@@ -182,6 +203,138 @@ def _transpose(case: Case, rank: int) -> Linear:
         filter_shapes=[window.kernel + (case.cout // case.groups, case.cin)],
         reductions=(taps * case.cin // case.groups, taps * case.cout // case.groups, pixels),
     )
+
+
+def _depthwise_sum(case: Case, rank: int) -> Linear:
+    """The grouped convolution with a depthwise filter: kernel + (cin, outputs of a group)."""
+    grouped = _grouped(case, rank)
+    kernel, channels, outputs = grouped.filter_shapes[0][:-2], case.cin // case.groups, case.cout // case.groups
+
+    def narrow(filters: Any) -> Any:
+        """To kernel + (channels of a group, cout)."""
+        split = filters.reshape(kernel + (case.groups, channels, outputs))
+        return np.moveaxis(split, -3, -2).reshape(kernel + (channels, case.cout))
+
+    def wide(filters: Any) -> Any:
+        split = filters.reshape(kernel + (channels, case.groups, outputs))
+        return np.moveaxis(split, -2, -3).reshape(kernel + (case.cin, outputs))
+
+    def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
+        dx, (dfilter,) = grouped.gradients(x, [narrow(filters[0])], dy)
+        return dx, [wide(dfilter)]
+
+    return grouped._replace(
+        forward=lambda x, filters: grouped.forward(x, [narrow(filters[0])]),
+        gradients=gradients,
+        filter_shapes=[kernel + (case.cin, outputs)],
+    )
+
+
+def _per_group(case: Case, rank: int) -> Linear:
+    """The grouped convolution with a filter for each group: kernel + (channels of a group, outputs of a group)."""
+    grouped = _grouped(case, rank)
+
+    def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
+        dx, (dfilter,) = grouped.gradients(x, [np.concatenate(filters, axis=-1)], dy)
+        return dx, list(np.split(dfilter, case.groups, axis=-1))
+
+    shape = grouped.filter_shapes[0][:-1] + (case.cout // case.groups,)
+    return grouped._replace(
+        forward=lambda x, filters: grouped.forward(x, [np.concatenate(filters, axis=-1)]),
+        gradients=gradients,
+        filter_shapes=[shape] * case.groups,
+    )
+
+
+def _per_sample(case: Case, rank: int) -> Linear:
+    """A convolution with a filter for each sample: (n,) + kernel + (cin, cout). The groups are the samples."""
+    if case.groups != case.n:
+        raise ValueError("per-sample needs as many groups as samples, not {}".format(case.geometry))
+    window = _window(case, rank, groups=1)
+
+    def each(x: Any, filters: List[Any]) -> Any:
+        return zip(np.split(x, case.n), filters[0])
+
+    def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
+        samples = list(zip(each(x, filters), np.split(dy, case.n)))
+        dx = [input_gradient(cotangent, weights, window) for (_, weights), cotangent in samples]
+        dfilters = [filter_gradient(image, cotangent, window) for (image, _), cotangent in samples]
+        return np.concatenate(dx), [np.stack(dfilters)]
+
+    taps = _product(window.kernel)
+    return Linear(
+        forward=lambda x, filters: np.concatenate(
+            [convolve(one, weights, window) for one, weights in each(x, filters)]
+        ),
+        gradients=gradients,
+        filter_shapes=[(case.n,) + window.kernel + (case.cin, case.cout)],
+        reductions=(taps * case.cin, taps * case.cout, _product(window.out)),
+    )
+
+
+def _mixed(case: Case, rank: int) -> Linear:
+    """MixConv: a depthwise convolution for each part of the channels, of which each has a kernel larger by 2."""
+    channels, outputs = case.cin // case.groups, case.cout // case.groups
+    whole = case._replace(cin=channels, cout=outputs, groups=channels)
+    parts = [
+        _depthwise(whole._replace(kernel=(case.kernel[0] + more, case.kernel[1] + more)), rank)
+        for more in range(0, 2 * case.groups, 2)
+    ]
+
+    def forward(x: Any, filters: List[Any]) -> Any:
+        inputs = np.split(x, case.groups, axis=-1)
+        outputs = [part.forward(one, [weights]) for part, one, weights in zip(parts, inputs, filters)]
+        return np.concatenate(outputs, axis=-1)
+
+    def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
+        inputs, cotangents = np.split(x, case.groups, axis=-1), np.split(dy, case.groups, axis=-1)
+        found = [
+            part.gradients(one, [weights], cotangent)
+            for part, one, weights, cotangent in zip(parts, inputs, filters, cotangents)
+        ]
+        return np.concatenate([dx for dx, _ in found], axis=-1), [dfilters[0] for _, dfilters in found]
+
+    return Linear(
+        forward=forward,
+        gradients=gradients,
+        filter_shapes=[part.filter_shapes[0] for part in parts],
+        reductions=parts[-1].reductions,
+    )
+
+
+_FORMS: Dict[str, Callable[[Case, int], Linear]] = {
+    "grouped": _grouped,
+    "depthwise": _depthwise,
+    "separable": _separable,
+    "transpose": _transpose,
+    "depthwise-sum": _depthwise_sum,
+    "per-group": _per_group,
+    "per-sample": _per_sample,
+    "mixed": _mixed,
+}
+
+
+def _weight_normalised(plain: Linear, gain: Any) -> Linear:
+    """The filter is a direction, brought to the length `gain` for each output (Salimans and Kingma 2016)."""
+
+    def normal(direction: Any) -> Tuple[Any, Any]:
+        length = np.sqrt(np.sum(np.square(direction), axis=tuple(range(direction.ndim - 1))))
+        return direction / length, length
+
+    def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
+        unit, length = normal(filters[0])
+        dx, (dfilter,) = plain.gradients(x, [unit * gain], dy)
+        dunit = dfilter * gain
+        along = np.sum(dunit * unit, axis=tuple(range(unit.ndim - 1)))
+        return dx, [(dunit - unit * along) / length]
+
+    return plain._replace(
+        forward=lambda x, filters: plain.forward(x, [normal(filters[0])[0] * gain]), gradients=gradients
+    )
+
+
+def _gain(case: Case) -> Any:
+    return np.linspace(0.5, 1.5, case.cout)
 
 
 def _product(sizes: Tuple[int, ...]) -> int:
@@ -205,23 +358,41 @@ class Problem(NamedTuple):
     dfilters: List[Any]
     forward_tolerance: float
     gradient_tolerances: Tuple[float, float]
+    fed_filters: bool = False
+
+    @property
+    def inputs(self) -> Dict[str, Any]:
+        """What a person gives at run time, in the order of a program's arguments."""
+        given = {"x": self.x}
+        if self.fed_filters:
+            given["filters"] = self.filters[0]
+        if "add" in self.case.steps:
+            given["residual"] = self.parameters["add"]
+        return given
 
 
 def tolerance(dtype: str, products: int) -> float:
-    """Four times the dtype's epsilon times the square root of the length of the sum: roundings add up at random.
+    """Four times the dtype's epsilon times the square root of the length of the sum: roundings add up at random. A half
+    type has HALF_TOLERANCE at most: its kernels sum up in float32, and round each value of the result a few times.
 
-    For the base case that is 3e-6 in float32 and 0.19 in bfloat16; two output channels swapped are an error of 0.3.
+    For the base case that is 3e-6 in float32. Two output channels swapped are an error of 0.3, one group of four 15%
+    too large is an error of 0.07.
     """
-    return 4 * EPSILON[dtype] * products**0.5
+    bound = 4 * EPSILON[dtype] * products**0.5
+    return min(bound, HALF_TOLERANCE) if dtype in HALVES else bound
 
 
-def pose(approach: str, case_id: str) -> Problem:
-    """The numbers depend on the approach's shapes and the case's id alone, so that they repeat everywhere."""
-    return _pose(APPROACHES[approach].form, APPROACHES[approach].rank, case_id)
+def pose(approach: str, case_id: str, tf32: bool = False) -> Problem:
+    """The numbers depend on the approach's shapes and the case's id alone, so that they repeat everywhere.
+
+    `tf32`: float32 inputs of convolutions are rounded to TF32, as on a GPU.
+    """
+    about = APPROACHES[approach]
+    return _pose(about.form, about.rank, case_id, tf32)._replace(fed_filters=about.fed)
 
 
 @lru_cache(maxsize=64)  # checks, modes and approaches share a problem; the arrays are never written to
-def _pose(form: str, rank: int, case_id: str) -> Problem:
+def _pose(form: str, rank: int, case_id: str, tf32: bool) -> Problem:
     case = parse_case(case_id)
     operation = linear(form, rank, case)
     random = np.random.RandomState(zlib.crc32(case_id.encode()))
@@ -239,13 +410,15 @@ def _pose(form: str, rank: int, case_id: str) -> Problem:
         "offset": draw((case.cout,)),
         "mean": draw((case.cout,)),
         "variance": draw((case.cout,), 0.5, 1.5),
+        "gain": _gain(case),
     }
-    of_forward, of_input, of_filter = [tolerance(case.dtype, products) for products in operation.reductions]
+    rounding = "tf32" if tf32 and case.dtype == "f32" else case.dtype
+    of_forward, of_input, of_filter = [tolerance(rounding, products) for products in operation.reductions]
     if case.misuse:
         return Problem(case, x, filters, parameters, None, None, None, [], of_forward, (of_input, of_filter))
     y, pullback, kink_distance = epilogue(case, linear_y, parameters)
     # where a rounding decides on which side of a kink a value lies, the slope is not a fair question
-    kink = kink_distance < of_forward * np.sqrt(np.mean(np.square(linear_y)))
+    kink = kink_distance < of_forward * np.sqrt(np.mean(np.square(linear_y))) if y.size else kink_distance < 0
     cotangent = np.where(kink, 0.0, draw(y.shape))
     dx, dfilters = operation.gradients(x, filters, pullback(cotangent))
     return Problem(case, x, filters, parameters, cotangent, y, dx, dfilters, of_forward, (of_input, of_filter))
@@ -259,8 +432,8 @@ def epilogue(case: Case, y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Pullb
     pullbacks: List[Pullback] = []
     distance = np.full(y.shape, np.inf)
     for step in case.steps:
-        if step in ("bias", "add"):
-            y = y + parameters[step]
+        if step in ("bias", "plus", "add"):
+            y = y + parameters["bias" if step == "plus" else step]
         elif step in _NORMS:
             y, pullback = _NORMS[step](y, parameters)
             pullbacks.append(pullback)
@@ -292,7 +465,7 @@ def _norm_in_training(y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Pullback
 _NORMS = {"bn": _norm, "bn_training": _norm_in_training}
 
 
-def _activate(name: str, z: Any) -> Tuple[Any, Any, Any]:
+def _activate(name: str, z: Any) -> Tuple[Any, Any, Any]:  # noqa: PLR0911
     if name == "relu":
         return np.maximum(z, 0), np.where(z > 0, 1.0, 0.0), np.abs(z)
     if name == "relu6":
@@ -304,19 +477,35 @@ def _activate(name: str, z: Any) -> Tuple[Any, Any, Any]:
     if name == "elu":  # its slope has no step at zero
         growth = np.exp(np.minimum(z, 0))
         return np.where(z > 0, z, growth - 1), growth, np.full(z.shape, np.inf)
+    if name == "sigmoid":
+        gate = 1 / (1 + np.exp(-z))
+        return gate, gate * (1 - gate), np.full(z.shape, np.inf)
+    if name == "swish":
+        gate = 1 / (1 + np.exp(-z))
+        return z * gate, gate * (1 + z * (1 - gate)), np.full(z.shape, np.inf)
+    if name == "gelu":
+        below = 0.5 * (1 + _erf(z / np.sqrt(2)))
+        return z * below, below + z * np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi), np.full(z.shape, np.inf)
+    if name == "hard_swish":
+        slope = np.where(z <= -3, 0.0, np.where(z >= 3, 1.0, (2 * z + 3) / 6))
+        return z * np.clip(z + 3, 0, 6) / 6, slope, np.minimum(np.abs(z + 3), np.abs(z - 3))
     raise ValueError("no activation is called {!r}".format(name))
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def round_to(dtype: str, values: Any) -> Any:
     """The nearest values of the dtype, in float64. NumPy has no bfloat16: round its half of a float32's bits."""
-    if dtype != "bf16":
-        return values.astype({"f64": np.float64, "f32": np.float32, "f16": np.float16}[dtype]).astype(np.float64)
+    kinds = {"f64": np.float64, "f32": np.float32, "f16": np.float16, "mf16": np.float16}
+    if dtype in kinds:
+        return values.astype(kinds[dtype]).astype(np.float64)
     bits = values.astype(np.float32).view(np.uint32)
     nearest_even = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     return (nearest_even & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64)
 
 
 def relative_error(got: Any, want: Any) -> float:
-    """Frobenius norm of the difference over that of the wanted array."""
+    """Frobenius norm of the difference over that of the wanted array; the difference itself where nothing is wanted."""
     difference = np.sqrt(np.sum(np.square(np.asarray(got, np.float64) - want)))
-    return float(difference / np.sqrt(np.sum(np.square(want))))
+    return float(difference / (np.sqrt(np.sum(np.square(want))) or 1.0))

@@ -9,13 +9,15 @@ from typing import Any, Tuple
 
 import tensorflow as tf
 
+from . import about
 from .catalog import Cell
-from .evidence import library_logs
 
 RELEASE = tuple(int(number) for number in tf.__version__.split(".")[:2])
 V1 = RELEASE < (2, 0)
-# Options of TensorFlow 2's optimizer that a profile asks for, as JSON: TensorFlow has no variable for them.
+# What a profile asks of TensorFlow 2's optimizer, as JSON: TensorFlow has no variable for it. `jit` is set_jit(True):
+# XLA compiles what it can of any graph. The rest are experimental options.
 OPTIMIZER = json.loads(os.environ.get("SUITE_OPTIMIZER", "{}"))
+AUTO_CLUSTER = bool(OPTIMIZER.pop("jit", False))
 # the 1.x API, under which sessions and a few operations live on
 tf1 = tf if V1 else tf.compat.v1
 
@@ -58,7 +60,6 @@ def call(name: str, *arguments: Any, **options: Any) -> Any:
 
 def start(eager: bool) -> None:
     """Call once in a fresh process, before the first operation; `eager` is what `lane` says of the process's cells."""
-    library_logs.ask()
     if hasattr(gc, "freeze"):
         gc.freeze()  # TensorFlow's modules are a million objects that no collection need visit again
     if hasattr(tf, "debugging") and hasattr(tf.debugging, "disable_traceback_filtering"):
@@ -69,8 +70,17 @@ def start(eager: bool) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(1)
         if OPTIMIZER:
             tf.config.optimizer.set_experimental_options(OPTIMIZER)
+        if AUTO_CLUSTER:
+            tf.config.optimizer.set_jit(True)
     elif eager and hasattr(tf, "enable_eager_execution"):
         tf.enable_eager_execution(config=session_config())
+
+
+def variable(values: Any) -> Any:
+    """A variable as this release has it where it is asked for: eager execution on 1.x has another kind."""
+    if V1 and getattr(tf, "executing_eagerly", lambda: False)():
+        return first_api("contrib.eager.Variable")(values)
+    return tf.Variable(values)
 
 
 def session_config() -> Any:
@@ -85,7 +95,7 @@ def lane(cell: Cell) -> bool:
 @lru_cache(maxsize=None)
 def gpus() -> Tuple[str, ...]:
     """The GPUs that TensorFlow itself finds. Only in a worker: a device that was opened cannot be forked."""
-    if not (tf.test.is_built_with_cuda() or _is_for_rocm()):
+    if not is_for_gpu():
         return ()
     if V1:
         from tensorflow.python.client import device_lib
@@ -118,9 +128,20 @@ def tf32() -> Any:
         return None
 
 
+@lru_cache(maxsize=None)
+def rounds_to_tf32() -> bool:
+    """Whether float32 inputs of a convolution lose bits on the GPU of this process. Only in a worker: see gpus()."""
+    return tf.test.is_built_with_cuda() and about.rounds_to_tf32(gpus(), tf32())
+
+
 def printing() -> Tuple[int, ...]:
     """The descriptors that this build's libraries print on: MIOpen takes standard error."""
     return (1, 2) if _is_for_rocm() else (1,)
+
+
+def is_for_gpu() -> bool:
+    """Whether this build has kernels for a GPU; there need be none."""
+    return bool(tf.test.is_built_with_cuda()) or _is_for_rocm()
 
 
 def _is_for_rocm() -> bool:

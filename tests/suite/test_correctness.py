@@ -11,14 +11,10 @@ import os
 import sys
 
 import pytest
-import tensorflow as tf
 
-from . import catalog, observe, on_gpu, runtime, worker
+from . import about, catalog, observe, runtime, worker
 
 LIMITS = worker.Limits(seconds=60, memory=6 * 2**30)
-# Without a GPU cells stay in their order: what the checks of one case share is made once.
-if tf.test.is_built_with_cuda() or runtime._is_for_rocm():
-    on_gpu.prepare()
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -39,12 +35,13 @@ def observations(request):
 
 def _stream(cells):
     for lane, group in itertools.groupby(cells, key=runtime.lane):
-        for found in worker.observe_all(list(group), _starter(lane), lambda cell: observe.observe(*cell), LIMITS):
+        task = lambda cell: observe.observe(*cell)  # noqa: E731
+        for found in worker.observe_all(list(group), _starter(lane), task, LIMITS, about.workers()):
             yield found
 
 
 def _starter(lane):
-    return lambda: runtime.start(lane)
+    return lambda: observe.start(lane)
 
 
 @pytest.mark.parametrize("cell", sorted(catalog.cells(), key=runtime.lane), ids=lambda cell: cell.id)

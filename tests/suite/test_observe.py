@@ -6,9 +6,11 @@ As in the matrix nothing runs in this process: each test observes in a fork of i
 import pytest
 import tensorflow as tf
 
-from . import observe, runtime, worker
-from .approaches import FUNCTIONS, native, rewritten
+from . import approaches, observe, worker
 from .catalog import Cell, cells
+
+SPLIT, PLAIN = approaches.load("split-concat"), approaches.load("nn-conv2d")
+split_concat = SPLIT.convolution
 
 LIMITS = worker.Limits(seconds=60, memory=6 * 2**30)
 FORWARD = Cell("split-concat", "graph", "forward", "g4-k3/bias_relu/f32/nhwc")
@@ -16,12 +18,12 @@ GRADIENT = FORWARD._replace(check="gradient")
 FUSION = FORWARD._replace(check="fusion")
 
 
-def observed(asked, convolve=rewritten.split_concat):
+def observed(asked, convolve=split_concat):
     """Observations in one fork, with `convolve` in the place of split-concat."""
 
     def begin():
-        runtime.start(False)
-        FUNCTIONS["split-concat"] = convolve
+        observe.start(False)
+        SPLIT.convolution = convolve
 
     return list(worker.observe_all(asked, begin, lambda cell: observe.observe(*cell), LIMITS))
 
@@ -31,7 +33,7 @@ def test_what_is_right_passes():
 
 
 def test_an_output_a_little_off_is_wrong():
-    (found,) = observed([FORWARD], lambda x, filters, case: rewritten.split_concat(x, filters, case) * 1.001)
+    (found,) = observed([FORWARD], lambda x, filters, case: split_concat(x, filters, case) * 1.001)
     assert found["outcome"] == "wrong"
     assert 1e-4 < found["rel_err"] < 1e-3
     assert found["reason"].startswith("output: relative error")
@@ -48,7 +50,7 @@ def test_an_output_of_another_shape_is_wrong():
 @pytest.mark.parametrize("spoil", [lambda y: y / 0.0, lambda y: y[::-1]], ids=["infinite", "upside down"])
 def test_an_output_unlike_the_reference_is_wrong_without_a_number(spoil):
     """Its digits might come from memory that was never written, and be others in the next run."""
-    (found,) = observed([FORWARD], lambda x, filters, case: spoil(rewritten.split_concat(x, filters, case)))
+    (found,) = observed([FORWARD], lambda x, filters, case: spoil(split_concat(x, filters, case)))
     assert found["outcome"] == "wrong" and "rel_err" not in found
     assert found["reason"].startswith("output: nothing like the reference")
 
@@ -57,22 +59,20 @@ def test_the_gradient_of_each_input_is_looked_at():
     def dimmed(values):
         return values * 0.95 + tf.stop_gradient(values * 0.05)
 
-    (of_input,) = observed([GRADIENT], lambda x, filters, case: rewritten.split_concat(dimmed(x), filters, case))
-    (of_filter,) = observed([GRADIENT], lambda x, filters, case: rewritten.split_concat(x, [dimmed(filters[0])], case))
+    (of_input,) = observed([GRADIENT], lambda x, filters, case: split_concat(dimmed(x), filters, case))
+    (of_filter,) = observed([GRADIENT], lambda x, filters, case: split_concat(x, [dimmed(filters[0])], case))
     assert of_input["outcome"] == of_filter["outcome"] == "wrong"
     assert of_input["reason"].startswith("input gradient: relative error 5.0e-02")
     assert of_filter["reason"].startswith("filter gradient: relative error 5.0e-02")
 
 
 def test_a_gradient_that_tensorflow_does_not_give_is_wrong():
-    (found,) = observed(
-        [GRADIENT], lambda x, filters, case: rewritten.split_concat(x, [tf.stop_gradient(filters[0])], case)
-    )
+    (found,) = observed([GRADIENT], lambda x, filters, case: split_concat(x, [tf.stop_gradient(filters[0])], case))
     assert (found["outcome"], found["reason"]) == ("wrong", "filter gradient: TensorFlow gives none")
 
 
 def test_an_error_of_tensorflows_is_an_observation():
-    (found,) = observed([FORWARD], lambda x, filters, case: native.conv2d(x, [filters[0][:, :, :3]], case))
+    (found,) = observed([FORWARD], lambda x, filters, case: PLAIN.convolution(x, [filters[0][:, :, :3]], case))
     assert found["outcome"] == "error"
     assert found["error"]["type"] in ("ValueError", "InvalidArgumentError", "UnimplementedError")
 

@@ -44,11 +44,19 @@ def _counters():
     yield "/sys/fs/cgroup/memory/memory.oom_control"
 
 
+def signal_name(number):
+    """Real-time signals have no names of their own: SIGRTMIN+1."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "SIGRTMIN{:+d}".format(number - signal.SIGRTMIN)
+
+
 def fate(status, output):
     """What to say of a worker that ended without a result: outcome `crash`, its signal, TensorFlow's last word."""
     told = {"outcome": "crash"}
     if os.WIFSIGNALED(status):
-        told["signal"] = signal.Signals(os.WTERMSIG(status)).name
+        told["signal"] = signal_name(os.WTERMSIG(status))
     else:
         told["reason"] = "the process ended with exit status {} and no result".format(os.WEXITSTATUS(status))
     checks = CHECK_FAILED.findall(output)

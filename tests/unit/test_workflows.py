@@ -17,11 +17,13 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
+from unit.fabricated import observe
 
 from matrix.base import paths
 from matrix.plan import shards
 from matrix.record import records, speed_records
 from matrix.record.records import Record
+from matrix.suite import catalog as suite
 
 WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
 # How a session is started everywhere; the versions are those that `nox -s lint` has.
@@ -266,8 +268,12 @@ def before(checkout: Path, workflow: str, command: str) -> None:
         plan = shards.read(checkout / "plan.json")
         for record in list(records.read_all(checkout / "reports")):
             if record.header.run in plan.every()[0].runs:
-                header = msgspec.structs.replace(record.header, suite_sha256=plan.suite_sha256["executed"])
-                made = Record(header=header, observations=record.observations)
+                # what another suite observed is not complete for the present one: let every cell of today pass
+                today = tuple(observe(tuple(cell)) for cell in suite.cells()) if record.observations else ()
+                header = msgspec.structs.replace(
+                    record.header, suite_sha256=plan.suite_sha256["executed"], observations=len(today), depth="full"
+                )
+                made = Record(header=header, observations=today)
                 records.write(checkout / "collected" / "shard-1-of-2-attempt-1", made)
         shutil.rmtree(checkout / "reports" / "runs")
     elif "-s verify" in command:

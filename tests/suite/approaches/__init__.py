@@ -1,26 +1,28 @@
-"""Every approach as TensorFlow code, in one of three kinds; the ids are the catalog's.
+"""Every approach as TensorFlow code: one file an approach, named by its id. A file holds one of:
 
-- `FUNCTIONS`: the convolution as a function of input and filters.
-- `WHOLE`: convolution and epilogue in one function, where the epilogue is not a step of its own.
-- `LAYERS`: Keras layers in a row, the last of which adds the bias itself where the case has one.
+- `convolution(x, filters, case)`: the output without the epilogue;
+- `whole(x, filters, case, weights, residual)`: the output with the epilogue, where that is no step of its own;
+- `parts(case)`: the Keras layers, as a list of Part. They form a row unless the file has `connect(layers, x, case)`.
 """
 
-from . import fused_kernel, keras_layers, native, rewritten
+import importlib
+from typing import Any, NamedTuple, Optional, Tuple
 
-FUNCTIONS = {
-    "nn-conv2d": native.conv2d,
-    "depthwise": native.depthwise,
-    "separable": native.separable,
-    "slice-loop": rewritten.slice_loop,
-    "split-concat": rewritten.split_concat,
-    "masked-dense": rewritten.masked_dense,
-    "patches-einsum": rewritten.patches_einsum,
-}
-WHOLE = {"fused-kernel": fused_kernel.fused_conv2d}
-LAYERS = {
-    "keras-groups": keras_layers.groups_2d,
-    "keras-groups-1d": keras_layers.groups_1d,
-    "keras-groups-3d": keras_layers.groups_3d,
-    "keras-groups-transpose": keras_layers.groups_transpose,
-    "depthwise-pointwise": keras_layers.depthwise_pointwise,
-}
+from ..catalog import APPROACHES
+
+
+class Part(NamedTuple):
+    """A Keras layer; the numbers of the filters that it holds; which of the bias's channels it adds, if any."""
+
+    layer: Any
+    filters: Tuple[int, ...] = (0,)
+    bias: Optional[slice] = None
+
+
+def load(approach: str) -> Any:
+    """The module of an approach."""
+    return MODULES[approach]
+
+
+# All are imported at once: what a forked worker imported would be imported anew in each.
+MODULES = {name: importlib.import_module("{}.{}".format(__name__, name.replace("-", "_"))) for name in APPROACHES}

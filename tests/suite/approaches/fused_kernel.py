@@ -6,11 +6,11 @@ import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 from tensorflow.python.framework import op_def_registry
 
-from ..catalog import Case
+from .. import epilogue
+from ..cases import Case
 from ..reference import BN_EPSILON, LEAKY_ALPHA
 from ..runtime import Absent, tf1
-from ..tensors import DTYPES, constant, data_format, feature_map
-from .native import spatial
+from ..tensors import DTYPES, data_format, per_dimension
 
 OP = "_FusedConv2D"
 FUSED_OPS = {
@@ -24,10 +24,16 @@ FUSED_OPS = {
 }
 
 
-def fused_conv2d(x: Any, filters: List[Any], case: Case, parameters: Dict[str, Any]) -> Any:
+def whole(x: Any, filters: List[Any], case: Case, weights: Dict[str, Any], residual: Any) -> Any:
     """The node in a graph of its own, imported into the program's: the public way to an operation without a wrapper."""
     known = {attribute.name for attribute in _definition().attr}
-    inputs = [x, filters[0]] + _arguments(case, parameters)
+    arguments: List[Any] = []
+    for step in case.steps:
+        if step == "add":
+            arguments.append(residual)
+        else:
+            arguments += [tf.cast(weights[name], x.dtype) for name in epilogue.WEIGHTS.get(step, ())]
+    inputs = [tf.convert_to_tensor(value) for value in [x, filters[0]] + arguments]
     graph = graph_pb2.GraphDef()
     names = ["input_{}".format(index) for index in range(len(inputs))]
     for name in names:
@@ -47,24 +53,12 @@ def _definition() -> Any:
         raise Absent("no operation {}".format(OP))
 
 
-def _arguments(case: Case, parameters: Dict[str, Any]) -> List[Any]:
-    arguments = []
-    for step in case.steps:
-        if step == "bias":
-            arguments.append(constant(parameters["bias"], case))
-        elif step == "add":
-            arguments.append(tf.constant(feature_map(parameters["add"], case)))
-        elif step == "bn":
-            arguments += [constant(parameters[name], case) for name in ("scale", "offset", "mean", "variance")]
-    return arguments
-
-
 def _set_attributes(node: Any, case: Case, arguments: int, known: Any) -> None:
     dtype = DTYPES[case.dtype].as_datatype_enum
     node.attr["T"].type = dtype
     node.attr["num_args"].i = arguments
-    node.attr["strides"].list.i.extend(spatial(case, case.stride))
-    node.attr["dilations"].list.i.extend(spatial(case, case.dilation))
+    node.attr["strides"].list.i.extend(per_dimension(case.strides, case))
+    node.attr["dilations"].list.i.extend(per_dimension(case.dilation, case))
     node.attr["padding"].s = case.padding.encode()
     node.attr["data_format"].s = data_format(case).encode()
     node.attr["fused_ops"].list.s.extend(FUSED_OPS[step].encode() for step in case.steps)

@@ -4,8 +4,6 @@ from typing import Any, Dict, List
 
 import tensorflow as tf
 
-from ..runtime import Absent
-
 OPS = (
     "Conv",
     "Conv2D",
@@ -27,7 +25,7 @@ DEVICES = ("CPU", "GPU")
 
 
 def kernels() -> Dict[str, Dict[str, List[str]]]:
-    """Operation -> device -> dtypes; what a build has no kernel of is left out. Raise Absent before 1.12."""
+    """Operation -> device -> dtypes; what a build has no kernel of is left out. Raise ImportError before 1.12."""
     found = {op: {device: _dtypes(op, device) for device in DEVICES} for op in OPS}
     return {
         op: {device: dtypes for device, dtypes in on.items() if dtypes} for op, on in found.items() if any(on.values())
@@ -47,8 +45,6 @@ def _dtypes(op: str, device: str) -> List[str]:
 
 
 def _registered(op: str) -> Any:
-    try:
-        from tensorflow.python.framework import kernels as registry
-    except ImportError:
-        raise Absent("this release does not show its kernel registry")
+    from tensorflow.python.framework import kernels as registry
+
     return registry.get_registered_kernels_for_op(op).kernel

@@ -7,10 +7,10 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import Iterator, List, Tuple
 
-from . import cudnn_log, miopen_log, onednn_verbose
+from . import Evidence, cudnn_log, cudnn_plans, miopen_log, onednn_verbose
 from .primitive import Primitive
 
-LIBRARIES = (onednn_verbose, cudnn_log, miopen_log)
+LIBRARIES = (onednn_verbose, cudnn_log, cudnn_plans, miopen_log)
 
 
 def ask() -> None:
@@ -20,8 +20,8 @@ def ask() -> None:
 
 
 @contextmanager
-def captured(primitives: List[Primitive], descriptors: Tuple[int, ...] = (1,)) -> Iterator[None]:
-    """Take what is printed inside, and add the convolutions among it. What came on standard error goes on there."""
+def captured(evidence: Evidence, descriptors: Tuple[int, ...] = (1,)) -> Iterator[None]:
+    """Take what is printed inside, and keep what it tells. What came on standard error goes on there."""
     sys.stdout.flush()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as printed, ExitStack() as kept:
@@ -34,10 +34,12 @@ def captured(primitives: List[Primitive], descriptors: Tuple[int, ...] = (1,)) -
             sys.stderr.flush()
             kept.close()
             printed.seek(0)
-            text = printed.read()
+            printed_bytes = printed.read()
             if 2 in descriptors:
-                os.write(2, text)
-            primitives += parse(text.decode("utf-8", "replace"))
+                os.write(2, printed_bytes)
+            text = printed_bytes.decode("utf-8", "replace")
+            evidence.primitives += parse(text)
+            evidence.onednn_isa = onednn_verbose.isa(text) or evidence.onednn_isa
 
 
 @contextmanager

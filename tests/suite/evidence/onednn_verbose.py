@@ -14,6 +14,13 @@ VARIABLES = dict.fromkeys(("ONEDNN_VERBOSE", "DNNL_VERBOSE", "MKLDNN_VERBOSE"), 
 CONVOLUTION = re.compile(r"^(?:onednn|dnnl|mkldnn)_verbose,(?:v1,primitive,)?exec,(?:cpu,)?convolution,([^,]*),(.*)$")
 PROBLEM = re.compile(r"\b(?:g(?P<first>\d+))?mb\d+_(?:g(?P<second>\d+))?ic(?P<inputs>\d+)oc\d+_")
 POST_OPS = re.compile(r"post[-_]ops:'?([\w;:.+-]+)")
+ISA = re.compile(r"^(?:onednn|dnnl|mkldnn)_verbose,(?:v1,)?info,cpu,isa:(.*)$", re.MULTILINE)
+
+
+def isa(text: str) -> str:
+    """The instructions that it uses, such as "Intel AVX2"; "" where it does not say."""
+    found = ISA.search(text)
+    return found.group(1).strip()[:200] if found else ""
 
 
 def parse(text: str) -> List[Primitive]:

@@ -1,7 +1,7 @@
 """How each mode executes a program on this generation of TensorFlow.
 
-`FORWARD[mode](approach, problem, evidence)` answers the output as TensorFlow gave it; `GRADIENT[mode](approach,
-problem)` the gradients of the input and of each filter, None for one that there is not.
+`FORWARD[mode](approach, problem, evidence)` answers the output as TensorFlow gave it. `GRADIENT[mode]` answers the
+gradients of the input and of each filter, None for a gradient that there is not.
 """
 
 from ..runtime import V1

@@ -8,36 +8,39 @@ from ..evidence import Evidence
 from ..programs import Program, make_program
 from ..reference import Problem
 from ..runtime import V1, Absent, first_api
-from ..tensors import feature_map
+from ..tensors import feature_map, given
 
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     _demand_eager()
     program = make_program(approach, problem)
-    return program(_tensor(problem.x, problem), program.filters()).numpy()
+    return program(tensors(problem), program.inside()).numpy()
 
 
-def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
+def gradient(approach: str, problem: Problem, evidence: Evidence) -> Tuple[Any, List[Any]]:
     _demand_eager()
     program = make_program(approach, problem)
-    gradients = taped_gradients(program, _tensor(problem.x, problem), _tensor(problem.cotangent, problem))
+    cotangent = tf.constant(feature_map(problem.cotangent, problem.case))
+    _, gradients = taped(program, tensors(problem), cotangent)
     dx, *dfilters = [value if value is None else value.numpy() for value in gradients]
     return dx, dfilters
 
 
-def taped_gradients(program: Program, x: Any, cotangent: Any) -> List[Any]:
-    """Of sum(y * cotangent), by the input and by each filter."""
+def taped(program: Program, inputs: List[Any], cotangent: Any) -> Tuple[Any, List[Any]]:
+    """The output, and the gradients of sum(output * cotangent) by the input and by each filter."""
     with first_api("GradientTape", "contrib.eager.GradientTape")() as tape:
-        tape.watch(x)
-        filters = program.filters()
-        if not program.holds_variables:
-            tape.watch(filters)
-        y = program(x, filters)
-    return tape.gradient(y, [x] + filters, output_gradients=[cotangent])
+        for x in inputs:
+            tape.watch(x)
+        weights = program.inside()
+        if program.problem.case.constant:
+            tape.watch(list(weights.values()))
+        y = program(inputs, weights)
+        by = [inputs[0]] + program.filters(inputs, weights)
+    return y, tape.gradient(y, by, output_gradients=[tf.cast(cotangent, y.dtype)])
 
 
-def _tensor(values: Any, problem: Problem) -> Any:
-    return tf.constant(feature_map(values, problem.case))
+def tensors(problem: Problem) -> List[Any]:
+    return [tf.constant(one.array) for one in given(problem)]
 
 
 def _demand_eager() -> None:

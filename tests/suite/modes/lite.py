@@ -4,61 +4,72 @@ import os
 import sys
 from typing import Any
 
-from ..approaches import LAYERS
+from ..catalog import APPROACHES
 from ..evidence import Evidence
 from ..programs import make_program
 from ..reference import Problem
 from ..runtime import V1, first_api
-from ..tensors import feature_map
+from ..tensors import given
 from .keras_model import make_model
 from .saved_model import module
-from .session import fresh_session, initialize, placeholder
+from .session import fresh_session, initialize, placeholders
 
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     # until 2.1 the converter is a program of the environment, found as where the environment is activated
     os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", os.defpath)
-    x = feature_map(problem.x, problem.case)
-    interpreter = _interpreter(_of_session(approach, problem) if V1 else _converter(approach, problem).convert())
-    number = interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(number, x.shape)  # a Keras model leaves the batch open
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(number, x)
+    model = _of_session(approach, problem) if V1 else converter(approach, problem).convert()
+    interpreter = prepared(model, problem)
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
-def _converter(approach: str, problem: Problem) -> Any:
+def prepared(model: bytes, problem: Problem) -> Any:
+    """The interpreter with its inputs set. A Keras model leaves the batch open."""
+    made, arrays = interpreter(model), {one.name: one.array for one in given(problem)}
+    details = made.get_input_details()
+    values = {one["index"]: next((arrays[name] for name in arrays if name in one["name"]), None) for one in details}
+    if len(details) == 1:
+        values = {details[0]["index"]: arrays["x"]}
+    for number, array in values.items():
+        made.resize_tensor_input(number, array.shape)
+    made.allocate_tensors()
+    for number, array in values.items():
+        made.set_tensor(number, array)
+    return made
+
+
+def converter(approach: str, problem: Problem) -> Any:
     """Layers are converted as a model: of a function around them, 2.16 and later take the variables without values."""
-    converter = first_api("lite.TFLiteConverter")
-    if approach in LAYERS:
+    made = first_api("lite.TFLiteConverter")
+    if APPROACHES[approach].layer:
         model, _ = make_model(approach, problem, range(len(problem.filters)))
-        return converter.from_keras_model(model)
+        return made.from_keras_model(model)
     held = module(make_program(approach, problem))
     functions = [held.call.get_concrete_function()]
     try:
-        return converter.from_concrete_functions(functions, held)
+        return made.from_concrete_functions(functions, held)
     except TypeError as error:  # until 2.6 the module was not asked for
         if "positional argument" not in str(error):
             raise
-        return converter.from_concrete_functions(functions)
+        return made.from_concrete_functions(functions)
 
 
 def _of_session(approach: str, problem: Problem) -> bytes:
     converter = first_api("lite.TFLiteConverter", "contrib.lite.TFLiteConverter", "contrib.lite.TocoConverter")
     with fresh_session() as session:
-        x, _ = placeholder(problem.x, problem)
+        inputs, _ = placeholders(problem)
         program = make_program(approach, problem)
-        y = program(x, program.filters())
+        y = program(inputs, program.inside())
         initialize(session, program)
-        return converter.from_session(session, [x], [y]).convert()
+        return converter.from_session(session, inputs, [y]).convert()
 
 
-def _interpreter(model: bytes) -> Any:
-    interpreter = first_api("lite.Interpreter", "contrib.lite.Interpreter")
+def interpreter(model: bytes) -> Any:
+    made = first_api("lite.Interpreter", "contrib.lite.Interpreter")
     try:
-        return interpreter(model_content=model, num_threads=1)
+        return made(model_content=model, num_threads=1)
     except TypeError as error:  # one thread was all there was before 2.3
         if "num_threads" not in str(error):
             raise
-        return interpreter(model_content=model)
+        return made(model_content=model)

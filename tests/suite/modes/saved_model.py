@@ -10,9 +10,9 @@ from ..evidence.partition_graphs import recorded
 from ..programs import Program, make_program
 from ..reference import Problem
 from ..runtime import V1, tf1
-from ..tensors import feature_map
-from .function import signature_function
-from .session import fresh_session, initialize, placeholder, run_recorded
+from . import eager
+from .function import forward_function
+from .session import fresh_session, initialize, placeholders, run_recorded
 
 TAG = "serve"
 
@@ -24,31 +24,31 @@ def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
 
 
 def _through_module(approach: str, problem: Problem, evidence: Evidence, folder: str) -> Any:
-    program = make_program(approach, problem)
-    tf.saved_model.save(module(program), folder)
+    tf.saved_model.save(module(make_program(approach, problem)), folder)
     loaded = tf.saved_model.load(folder)
+    inputs = eager.tensors(problem)
     with recorded(evidence):
-        return loaded.call(tf.constant(feature_map(problem.x, problem.case))).numpy()
+        return loaded.call(*inputs).numpy()
 
 
 def module(program: Program) -> Any:
     """The program as `call` of a module that holds its variables."""
     held = tf.Module()
-    held.held = program.held
-    held.call, _ = signature_function(lambda x: program(x, program.filters()), program.problem, [program.problem.x])
+    held.held = program.variables + [part.layer for part in getattr(program, "parts", [])]
+    held.call, _ = forward_function(program, program.problem)
     return held
 
 
 def _through_session(approach: str, problem: Problem, evidence: Evidence, folder: str) -> Any:
     with fresh_session() as session:
-        x, feed = placeholder(problem.x, problem)
+        inputs, feed = placeholders(problem)
         program = make_program(approach, problem)
-        y = tf.identity(program(x, program.filters()))
+        y = tf.identity(program(inputs, program.inside()))
         initialize(session, program)
         builder = tf1.saved_model.builder.SavedModelBuilder(folder)
         builder.add_meta_graph_and_variables(session, [TAG])
         builder.save()
-        names = x.name, y.name
+        fetched, fed = y.name, {placeholder.name: values for placeholder, values in feed.items()}
     with fresh_session() as session:
         tf1.saved_model.loader.load(session, [TAG], folder)
-        return run_recorded(session, names[1], {names[0]: feed}, evidence)
+        return run_recorded(session, fetched, fed, evidence)

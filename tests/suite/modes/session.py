@@ -1,7 +1,7 @@
 """A graph in a session of TensorFlow 1, run by the executor (graph) or compiled by XLA (jit)."""
 
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import tensorflow as tf
 
@@ -9,7 +9,7 @@ from ..evidence import Evidence
 from ..programs import Program, make_program
 from ..reference import Problem
 from ..runtime import first_api, session_config, tf1
-from ..tensors import DTYPES, feature_map, shape
+from ..tensors import dtype, feature_map, given
 
 
 @contextmanager
@@ -23,11 +23,11 @@ def fresh_session() -> Iterator[Any]:
 
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     with fresh_session() as session:
-        x, feed = placeholder(problem.x, problem)
+        inputs, feed = placeholders(problem)
         program = make_program(approach, problem)
-        y = program(x, program.filters())
+        y = program(inputs, program.inside())
         initialize(session, program)
-        return run_recorded(session, y, {x: feed}, evidence)
+        return run_recorded(session, y, feed, evidence)
 
 
 def run_recorded(session: Any, fetch: Any, feed: Any, evidence: Evidence) -> Any:
@@ -37,52 +37,57 @@ def run_recorded(session: Any, fetch: Any, feed: Any, evidence: Evidence) -> Any
     return result
 
 
-def gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
+def gradient(approach: str, problem: Problem, evidence: Evidence) -> Tuple[Any, List[Any]]:
     with fresh_session() as session:
-        x, feed = placeholder(problem.x, problem)
+        inputs, feed = placeholders(problem)
         program = make_program(approach, problem)
-        wanted = gradients(program, x, _cotangent(problem))
+        wanted = gradients(program, inputs, _cotangent(problem))
         initialize(session, program)
-        return _run(session, wanted, {x: feed})
+        return _run(session, wanted, feed)
 
 
 def jit_forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     compile_ = _xla_compile()
     with fresh_session() as session:
-        x, feed = placeholder(problem.x, problem)
+        inputs, feed = placeholders(problem)
         program = make_program(approach, problem)
-        (y,) = compile_(lambda x: program(x, program.filters()), [x])
+        (y,) = compile_(lambda *inputs: program(inputs, program.inside()), inputs)
         initialize(session, program)
-        return session.run(y, {x: feed})
+        return session.run(y, feed)
 
 
-def jit_gradient(approach: str, problem: Problem) -> Tuple[Any, List[Any]]:
+def jit_gradient(approach: str, problem: Problem, evidence: Evidence) -> Tuple[Any, List[Any]]:
     compile_ = _xla_compile()
     with fresh_session() as session:
-        x, feed = placeholder(problem.x, problem)
+        inputs, feed = placeholders(problem)
         program = make_program(approach, problem)
-        wanted = compile_(lambda x: gradients(program, x, _cotangent(problem)), [x])
+        wanted = compile_(lambda *inputs: gradients(program, inputs, _cotangent(problem)), inputs)
         initialize(session, program)
-        return _run(session, wanted, {x: feed})
+        return _run(session, wanted, feed)
 
 
-def placeholder(values: Any, problem: Problem) -> Tuple[Any, Any]:
-    return tf1.placeholder(DTYPES[problem.case.dtype], shape(values, problem.case)), feature_map(values, problem.case)
+def placeholders(problem: Problem) -> Tuple[List[Any], Dict[Any, Any]]:
+    """The inputs' placeholders, and what is to be fed."""
+    own = dtype(problem.case)
+    inputs = [(tf1.placeholder(own, one.shape, one.name), one.array) for one in given(problem)]
+    return [placeholder for placeholder, _ in inputs], dict(inputs)
 
 
 def _cotangent(problem: Problem) -> Any:
     return tf.constant(feature_map(problem.cotangent, problem.case))
 
 
-def initialize(session: Any, program: Any) -> None:
+def initialize(session: Any, program: Program) -> None:
     """Only what is the program's own: Keras initializes the variables of its layers itself."""
     session.run([variable.initializer for variable in program.variables])
 
 
-def gradients(program: Program, x: Any, cotangent: Any) -> List[Any]:
+def gradients(program: Program, inputs: Sequence[Any], cotangent: Any) -> List[Any]:
     """Of sum(y * cotangent), by the input and by each filter, in the graph of the caller."""
-    filters = program.filters()
-    return tf.gradients([program(x, filters)], [x] + filters, grad_ys=[cotangent])
+    weights = program.inside()
+    y = program(inputs, weights)
+    by = [inputs[0]] + program.filters(inputs, weights)
+    return tf.gradients([y], by, grad_ys=[tf.cast(cotangent, y.dtype)])
 
 
 def _run(session: Any, wanted: List[Any], feed: Any) -> Tuple[Any, List[Any]]:
@@ -93,4 +98,7 @@ def _run(session: Any, wanted: List[Any], feed: Any) -> Tuple[Any, List[Any]]:
 
 
 def _xla_compile() -> Callable[..., Any]:
-    return first_api("xla.experimental.compile", "contrib.compiler.xla.compile")
+    """XLA compiles what reads resource variables alone."""
+    compile_ = first_api("xla.experimental.compile", "contrib.compiler.xla.compile")
+    tf1.get_variable_scope().set_use_resource(True)
+    return compile_

@@ -10,8 +10,8 @@ from typing import Any, Callable, Deque, Dict, List, NamedTuple, Tuple
 import numpy as np
 import tensorflow as tf
 
-from ..modes import function, keras_model, lite, saved_model
-from ..programs import Program, make_program
+from ..modes import eager, function, keras_model, lite, saved_model
+from ..programs import make_program
 from ..reference import Problem
 from ..runtime import first_api
 from ..tensors import channels_last, feature_map
@@ -88,54 +88,50 @@ def _tensors(values: List[Any], problem: Problem) -> Dict[str, Any]:
 
 
 def _function(approach: str, problem: Problem, **options: Any) -> Made:
-    program = make_program(approach, problem)
-    traced, _ = function.signature_function(lambda x: [program(x, program.filters())], problem, [problem.x], **options)
+    traced, _ = function.forward_function(make_program(approach, problem), problem, **options)
     x = _input(problem.x, problem).tensor
-    return Made(lambda: traced(x), lambda values: _tensors(values, problem))
+    return Made(lambda: [traced(x)], lambda values: _tensors(values, problem))
 
 
 def _training_function(approach: str, problem: Problem, **options: Any) -> Made:
     program = make_program(approach, problem)
 
     def step(x: Any, cotangent: Any) -> List[Any]:
-        filters = program.filters()
-        y = program(x, filters)
-        return [y] + tf.gradients([y], [x] + filters, grad_ys=[cotangent])
+        weights = program.inside()
+        y = program([x], weights)
+        return [y] + tf.gradients([y], [x] + program.filters([x], weights), grad_ys=[cotangent])
 
-    traced, _ = function.signature_function(step, problem, [problem.x, problem.cotangent], **options)
+    traced = tf.function(step, autograph=False, **options)
     inputs = [_input(values, problem).tensor for values in (problem.x, problem.cotangent)]
     return Made(lambda: traced(*inputs), lambda values: _tensors(values, problem))
 
 
 def _compiled(approach: str, problem: Problem) -> Made:
-    return _function(approach, problem, **function._jit_option())
+    return _function(approach, problem, **function.jit_option())
 
 
 def _training_compiled(approach: str, problem: Problem) -> Made:
-    return _training_function(approach, problem, **function._jit_option())
+    return _training_function(approach, problem, **function.jit_option())
 
 
 def _eager(approach: str, problem: Problem) -> Made:
     program, x = make_program(approach, problem), _input(problem.x, problem).tensor
-    return Made(lambda: [program(x, program.filters())], lambda values: _tensors(values, problem))
+    return Made(lambda: [program([x], program.inside())], lambda values: _tensors(values, problem))
 
 
 def _training_eager(approach: str, problem: Problem) -> Made:
     program = make_program(approach, problem)
     x, cotangent = [_input(values, problem).tensor for values in (problem.x, problem.cotangent)]
-    return Made(lambda: _taped(program, x, cotangent), lambda values: _tensors(values, problem))
 
+    def step() -> List[Any]:
+        y, gradients = eager.taped(program, [x], cotangent)
+        return [y] + gradients
 
-def _taped(program: Program, x: Any, cotangent: Any) -> List[Any]:
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        filters = program.filters()
-        y = program(x, filters)
-    return [y] + tape.gradient(y, [x] + filters, output_gradients=[cotangent])
+    return Made(step, lambda values: _tensors(values, problem))
 
 
 def _predicting(approach: str, problem: Problem) -> Made:
-    model, _ = keras_model.make_model(approach, problem, [0])
+    model, _ = keras_model.make_model(approach, problem, range(len(problem.filters)))
     x = _input(problem.x, problem).array
     return Made(lambda: model.predict_on_batch(x), lambda y: {OUTPUT: channels_last(np.asarray(y), problem.case)})
 
@@ -144,16 +140,12 @@ def _training_model(approach: str, problem: Problem) -> Made:
     """One step of SGD a call. As in the suite's own check, the first changes the filter by its gradient."""
     model, layers = keras_model.make_model(approach, problem, [0])
     x, cotangent = [_input(values, problem).array for values in (problem.x, problem.cotangent)]
-    model.compile(tf.keras.optimizers.SGD(float(len(x))), _weighted_sum)
+    model.compile(tf.keras.optimizers.SGD(float(len(x))), keras_model.weighted_sum)
 
     def answers(_: Any) -> Dict[str, Any]:
         return {FILTER_GRADIENT: problem.filters[0] - np.asarray(layers[0].layer.get_weights()[0], np.float64)}
 
     return Made(lambda: model.train_on_batch(x, cotangent), answers)
-
-
-def _weighted_sum(cotangent: Any, y: Any) -> Any:
-    return tf.reduce_sum(cotangent * y, axis=[1, 2, 3])
 
 
 def _loaded(approach: str, problem: Problem) -> Made:
@@ -166,11 +158,7 @@ def _loaded(approach: str, problem: Problem) -> Made:
 
 def _converted(approach: str, problem: Problem) -> Made:
     """What is timed is `invoke` alone: the input stays where it was put."""
-    interpreter = lite._interpreter(lite._converter(approach, problem).convert())
-    x, number = feature_map(problem.x, problem.case), interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(number, x.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(number, x)
+    interpreter = lite.prepared(lite.converter(approach, problem).convert(), problem)
     output = interpreter.get_output_details()[0]["index"]
     return Made(interpreter.invoke, lambda _: {OUTPUT: channels_last(interpreter.get_tensor(output), problem.case)})
 

@@ -1,17 +1,15 @@
-"""A task in a forked process that says lines, so that the parent outlives its crash or its hang. No TensorFlow here."""
+"""A task in a forked process that says lines, with a limit for the time between two of them. No TensorFlow here."""
 
 import json
-import os
-import select
-import signal
-import sys
-import traceback
+import time
 from typing import Any, Callable, Dict, Iterator, Optional
 
-from ..worker import SUITE_FAULT, _die_with_parent
-from .stream import write_line
+from .. import watch
+from ..fork import Fork, is_suite_fault
 
 Say = Callable[[Dict[str, Any]], None]
+# All samples of a point are one line.
+MAX_LINE = 16 * 2**20
 
 
 class Forked:
@@ -20,58 +18,26 @@ class Forked:
     def __init__(self, task: Callable[[Say], None], seconds: float) -> None:
         self.seconds = seconds
         self.failure: Optional[Dict[str, str]] = None
-        sys.stderr.flush()
-        self.pipe, inlet = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(self.pipe)
-            _work(task, inlet)
-        os.close(inlet)
+        self.fork = Fork(task, MAX_LINE)
 
     def lines(self) -> Iterator[Dict[str, Any]]:
-        buffer = b""
+        ended = False
         try:
-            while True:
-                data = self._read()
-                if not data:
-                    break
-                *whole, buffer = (buffer + data).split(b"\n")
-                for line in whole:
+            deadline = time.monotonic() + self.seconds
+            while not ended and self.failure is None:
+                lines = self.fork.read()
+                ended = lines is None
+                for line in lines or []:
+                    deadline = time.monotonic() + self.seconds
                     yield json.loads(line.decode("utf-8"))
+                if time.monotonic() > deadline:
+                    self.failure = {"type": "timeout", "message": "no result after {:g} s".format(self.seconds)}
         finally:
-            self._end()
-
-    def _read(self) -> bytes:
-        """The next bytes; b"" at the end, or where none come for too long."""
-        if select.select([self.pipe], [], [], self.seconds)[0]:
-            return os.read(self.pipe, 65536)
-        self.failure = {"type": "timeout", "message": "no result after {:g} s".format(self.seconds)}
-        os.kill(self.pid, signal.SIGKILL)
-        return b""
-
-    def _end(self) -> None:
-        os.close(self.pipe)
-        _, status = os.waitpid(self.pid, 0)
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == SUITE_FAULT:
+            if ended:
+                self.fork.drain(2)
+            status = self.fork.end()
+        if is_suite_fault(status):
             raise RuntimeError("a fault of the suite itself: see above")
         if status and not self.failure:
-            self.failure = {"type": "crash", "message": _cause(status)}
-
-
-def _cause(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        return signal.Signals(os.WTERMSIG(status)).name
-    return "the process ended with exit status {}".format(os.WEXITSTATUS(status))
-
-
-def _work(task: Callable[[Say], None], inlet: int) -> None:
-    """The child's whole life."""
-    _die_with_parent()
-    status = 0
-    try:
-        task(lambda line: write_line(inlet, line))
-    except BaseException:  # what TensorFlow raises is in the lines
-        traceback.print_exc()
-        status = SUITE_FAULT
-    sys.stderr.flush()
-    os._exit(status)
+            fate = watch.fate(status, self.fork.output)
+            self.failure = {"type": "crash", "message": fate.get("signal") or fate["reason"]}

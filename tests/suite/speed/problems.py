@@ -9,7 +9,8 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from ..catalog import APPROACHES, Case
+from ..cases import Case
+from ..catalog import APPROACHES
 from ..reference import Problem, Window, convolve, epilogue, linear, relative_error, round_to
 from . import layers
 from .layers import Point
@@ -24,7 +25,7 @@ OUTPUT, INPUT_GRADIENT, FILTER_GRADIENT = ANSWERS = ("output", "input gradient",
 
 
 def case(point: Point) -> Case:
-    """The filter is a variable, as a model holds it: constants would be split, masked and reordered once for all."""
+    """The layer alone: what stands before and after it in a network would be timed with it."""
     layer = layers.LAYERS[point.layer]
     return Case(
         point.layer,
@@ -38,7 +39,7 @@ def case(point: Point) -> Case:
         n=point.batch,
         h=layer.size,
         w=layer.size,
-        variable=True,
+        bare=True,
     )
 
 
@@ -117,7 +118,7 @@ def _corner(posed: Problem) -> Any:
     """The first image's output near its first pixel, of as much of the input as that sees."""
     case = posed.case
     size = min(case.h, CORNER + case.kernel[0])
-    window = Window((size, size), case.kernel, 1, 1, "SAME", case.groups)
+    window = Window((size, size), case.kernel, (1, 1), 1, "SAME", case.groups)
     y = convolve(posed.x[:1, :size, :size], posed.filters[0], window)
     return epilogue(case, y, posed.parameters)[0][:, :CORNER, :CORNER]
 

@@ -5,10 +5,10 @@ The stream goes to the original standard output, one JSON object a line; everyth
 
 import argparse
 import fnmatch
-import json
 import os
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
+from ..fork import write_line
 from . import layers, machine
 from .layers import Point
 
@@ -36,12 +36,6 @@ def reserve_standard_output() -> Callable[[Dict[str, Any]], None]:
     kept = os.dup(1)
     os.dup2(2, 1)
     return lambda line: write_line(kept, line)
-
-
-def write_line(descriptor: int, line: Dict[str, Any]) -> None:
-    data = json.dumps(line, sort_keys=True).encode("utf-8") + b"\n"
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def environment(given: Any, points: int, pinned: List[int], peak: float) -> Dict[str, Any]:

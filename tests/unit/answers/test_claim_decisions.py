@@ -61,9 +61,11 @@ def test_fused_into_what_then_fails_is_not_fused():
     assert answer.word == "refuted"
 
 
-def test_a_run_whose_control_fails_has_no_say():
-    failing = where("forward", "graph", of="none", control=True, **error())
-    assert decided(claim(), both(FUSED, failing)).word == "undecided"
+def test_a_cell_that_fails_without_groups_too_has_no_say():
+    failing = where("forward", "graph", of="bias_relu", **error())
+    twin = where("forward", "graph", of="bias_relu", control=True, **error())
+    assert decided(claim(), both(FUSED, failing)).word == "refuted"
+    assert decided(claim(), both(FUSED, lambda cell: failing(cell) | twin(cell))).word == "undecided"
 
 
 def test_pairs_are_compared_within_a_run():

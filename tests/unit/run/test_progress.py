@@ -9,7 +9,7 @@ from rich.console import Console
 from unit.fabricated import record
 
 from matrix.run import progress
-from matrix.run.progress import Plain, showing
+from matrix.run.progress import Plain
 
 
 @pytest.fixture
@@ -20,13 +20,10 @@ def clock(monkeypatch):
     return now
 
 
-ONE, OTHER = "tf2.9.3-py310-cpu+onednn-off", "tf2.9.3-py310-cpu+onednn-on"
-
-
 @pytest.fixture
 def shown(clock):
     written = io.StringIO()
-    return Plain(Console(file=written, width=200, soft_wrap=True), {ONE: 60.0, OTHER: 180.0}, 240), written
+    return Plain(Console(file=written, width=200, soft_wrap=True)), written
 
 
 def test_a_minute_of_silence_is_broken_by_what_is_under_way(shown, clock):
@@ -44,8 +41,7 @@ def test_a_minute_of_silence_is_broken_by_what_is_under_way(shown, clock):
     plain.beat()
     (line,) = written.getvalue().removeprefix(said).splitlines()
     assert line == (
-        "[  60.0 s] 0 of 2 done, about 15 min left; installing tf2.8.4, since 60 s; "
-        "observing tf2.9.3-py310-cpu+onednn-off, 10 of 40 cells, "
+        "[  60.0 s] installing tf2.8.4, since 60 s; observing tf2.9.3-py310-cpu+onednn-off, 10 of 40 cells, "
         "since 60 s; tf2.9.3-py310-cpu+onednn-on waits: no memory, since 60 s"
     )
     plain.built()
@@ -79,39 +75,3 @@ def test_what_cannot_be_counted_makes_it_a_lower_bound(shown, clock):
     clock[0] += 1
     plain.interrupted(2)
     assert "that takes at least about 2 min" in written.getvalue()
-
-
-def test_before_there_is_a_pace_what_was_expected_is_told(shown, clock):
-    plain, _ = shown
-    assert plain.standing() == "0 of 2 done, about 4 min left"
-    clock[0] += 120
-    assert plain.standing() == "0 of 2 done, about 2 min left"
-    clock[0] += 1000
-    assert plain.standing() == "0 of 2 done, about 1 min left"
-
-
-def test_a_machine_that_takes_four_times_as_long_is_believed_once_it_has_shown_it(shown, clock):
-    plain, written = shown
-    clock[0] += 240
-    plain.finished(record(run=ONE, release="2.9.3"))
-    assert "pass; 1 of 2 done, about 12 min left\n" in written.getvalue()
-    clock[0] += 7200
-    assert plain.standing() == "1 of 2 done, about 6.2 h left"
-    plain.ended(OTHER, "stopped")
-    assert written.getvalue().endswith(f"{OTHER}: stopped; 2 of 2 done\n")
-
-
-def test_a_run_that_was_not_due_does_not_count(shown, clock):
-    plain, written = shown
-    plain.ended("tf2.8.4-py310-cpu+default", "made beside")
-    assert written.getvalue().endswith("made beside\n") and plain.standing().startswith("0 of 2 done")
-
-
-def test_a_terminal_has_a_bar_that_says_how_it_stands(clock):
-    written = io.StringIO()
-    with showing(Console(file=written, force_terminal=True, width=150), {ONE: 60.0}, 60) as bars:
-        bars.started(ONE, 10)
-        for _ in range(5):
-            clock[0] += 60
-            bars.observed(ONE)
-    assert "0 of 1 done, about 5 min left" in written.getvalue()

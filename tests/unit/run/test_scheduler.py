@@ -224,7 +224,7 @@ class Stuck(Disk):
 ENGINES["docker"] = Stuck(size=1)
 target = RELEASES[0].target("cpu")
 run = PlannedRun(run=Run(target=target, profile="onednn-off"), release=RELEASES[0], profile=PROFILE, engine="docker")
-list(scheduler.execute([run], Selection(), DATA, Plain(Console(file=sys.stdout), {}, 0)))
+list(scheduler.execute([run], Selection(), DATA, Plain(Console(file=sys.stdout))))
 """
 
 

@@ -23,7 +23,7 @@ def point(layer: str = "resnext50-14", direction: str = "forward", **changes) ->
 
 @given(st.integers(1, 12), st.integers(1, 9))
 def test_taps_that_meet_padding_do_not_count(size, kernel):
-    window = reference.Window((size,), (kernel,), 1, 1, "SAME", 1)
+    window = reference.Window((size,), (kernel,), (1,), 1, "SAME", 1)
     met = reference.convolve(np.ones((1, size, 1)), np.ones((kernel, 1, 1)), window)
     assert layers._taps(size, kernel) == met.sum()
 
@@ -31,7 +31,7 @@ def test_taps_that_meet_padding_do_not_count(size, kernel):
 @pytest.mark.parametrize("name", ["resnext50-14", "regnetx32-14", "mobilenet-14", "shufflenet-28"])
 def test_operations_are_a_multiplication_and_an_addition_a_product(name):
     layer = layers.LAYERS[name]
-    window = reference.Window((layer.size,) * 2, (layer.kernel,) * 2, 1, 1, "SAME", layer.groups)
+    window = reference.Window((layer.size,) * 2, (layer.kernel,) * 2, (1, 1), 1, "SAME", layer.groups)
     filters = np.ones((layer.kernel, layer.kernel, layer.cin // layer.groups, layer.cout))
     products = reference.convolve(np.ones((1, layer.size, layer.size, layer.cin)), filters, window).sum()
     assert layers.operations(point(name)) == 2 * products
@@ -50,7 +50,7 @@ def test_each_array_is_moved_once_a_pass():
 def test_a_name_of_the_catalog_has_its_sizes(name):
     known = catalog.parse_case(f"{name}/none/f32/nhwc")
     assert layers.NAMED[name] == Layer(known.h, known.cin, known.cout, known.groups, known.kernel[0])
-    assert (known.h, known.stride, known.dilation, known.padding) == (known.w, 1, 1, "SAME")
+    assert (known.h, known.strides, known.dilation, known.padding) == (known.w, (1, 1), 1, "SAME")
 
 
 def test_channels_are_shared_by_the_groups():

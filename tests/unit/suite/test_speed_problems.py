@@ -79,7 +79,7 @@ def test_rounding_is_not_wrong():
 def test_all_points_of_a_layer_share_its_numbers():
     forward = problems.pose(POINT._replace(direction="forward"), "nn-conv2d")
     assert forward.x is problems.pose(POINT._replace(mode="jit"), "split-concat").x
-    assert forward.case.variable and forward.case.n == 2
+    assert forward.case.bare and forward.case.n == 2
 
 
 def test_the_ordinary_convolution_is_trusted_where_float64_agrees():

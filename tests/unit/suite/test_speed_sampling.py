@@ -212,7 +212,7 @@ def say_and(end):
     [
         (lambda: None, None),
         (lambda: os.kill(os.getpid(), signal.SIGKILL), {"type": "crash", "message": "SIGKILL"}),
-        (lambda: os._exit(3), {"type": "crash", "message": "the process ended with exit status 3"}),
+        (lambda: os._exit(3), {"type": "crash", "message": "the process ended with exit status 3 and no result"}),
     ],
 )
 def test_a_fork_says_lines_and_how_it_died(end, failure):
@@ -223,7 +223,7 @@ def test_a_fork_says_lines_and_how_it_died(end, failure):
 
 def test_a_fork_that_says_nothing_more_is_ended():
     forked = Forked(say_and(lambda: time.sleep(PATIENCE)), seconds=0.5)
-    select.select([forked.pipe], [], [])  # its line is there before the seconds count, however slowly it came
+    select.select([forked.fork._lines], [], [])  # its line is there before the seconds count, however slowly it came
     assert list(forked.lines()) == [{"number": 1}]
     assert forked.failure == {"type": "timeout", "message": "no result after 0.5 s"}
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from suite.evidence import cudnn_log, cudnn_plans, library_logs, miopen_log, onednn_verbose
+from suite.evidence import Evidence, cudnn_log, cudnn_plans, library_logs, miopen_log, onednn_verbose
 from suite.evidence.primitive import Primitive
 from suite.evidence.rules import Asked, Node, from_graphs
 
@@ -121,13 +121,15 @@ def test_as_many_calls_as_groups_may_be_algorithms_that_are_timed() -> None:
 
 
 def test_what_is_printed_is_taken_and_standard_error_goes_on(capfd) -> None:
-    found: list[Primitive] = []
-    with library_logs.captured(found, (1, 2)):
+    evidence = Evidence()
+    with library_logs.captured(evidence, (1, 2)):
+        os.write(1, b"onednn_verbose,info,cpu,isa:Intel AVX2\n")
         os.write(1, ONEDNN["2.21.0"][0].encode())
         os.write(2, MIOPEN.format(what="", groups=4, direction=1).encode())
         sys.stderr.write("last words\n")
     out, err = capfd.readouterr()
-    assert [one.library for one in found] == ["oneDNN", "MIOpen"]
+    assert [one.library for one in evidence.primitives] == ["oneDNN", "MIOpen"]
+    assert evidence.onednn_isa == "Intel AVX2"
     assert out == ""
     assert "LogCmdConvolution" in err
     assert "last words" in err

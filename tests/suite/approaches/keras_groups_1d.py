@@ -1,0 +1,11 @@
+"""`tf.keras.layers.Conv1D(groups=...)`."""
+
+from typing import List
+
+from ..cases import Case
+from . import Part
+from .keras_groups import grouped
+
+
+def parts(case: Case) -> List[Part]:
+    return grouped("Conv1D", case, case.kernel[1:], case.strides[1])

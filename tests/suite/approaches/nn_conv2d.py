@@ -1,0 +1,29 @@
+"""`tf.nn.conv2d` takes the number of groups from the shapes: the input's channels over the filter's."""
+
+from typing import Any, Dict, List
+
+from ..cases import Case
+from ..runtime import api, call, first_api
+from ..tensors import data_format, per_dimension
+
+
+def convolution(x: Any, filters: List[Any], case: Case) -> Any:
+    strides, dilations = per_dimension(case.strides, case), per_dimension(case.dilation, case)
+    if case.via == "raw_ops.Conv2D":
+        return api(case.via)(
+            input=x, filter=filters[0], strides=strides, padding=case.padding, data_format=data_format(case)
+        )
+    if case.via == "nn.convolution":
+        return api(case.via)(x, filters[0], padding=case.padding)
+    if case.via == "keras.ops.conv":
+        return api(case.via)(x, filters[0], padding=case.padding.lower(), data_format="channels_last")
+    options: Dict[str, Any] = {"dilations": dilations} if case.dilation > 1 else {}
+    return call("nn.conv2d", x, filters[0], strides, padding(case), data_format=data_format(case), **options)
+
+
+def padding(case: Case) -> Any:
+    """As the operations want it: a name, or zeros before and after for each dimension."""
+    if case.padding != "EXPLICIT":
+        return case.padding
+    first_api("nn.conv2d")  # no release before 1.14 takes a list
+    return [[zeros, zeros] for zeros in per_dimension([(size - 1) // 2 for size in case.kernel], case, other=0)]
