@@ -5,12 +5,13 @@ from typing import Any, Dict, List
 from ..cases import Case
 from ..runtime import V1, call
 from ..tensors import data_format, per_dimension
-from .nn_conv2d import padding
+from .nn_conv2d import explicit_padding, padding
 
 
 def convolution(x: Any, filters: List[Any], case: Case) -> Any:
     strides = per_dimension(case.strides, case)
-    return call("nn.depthwise_conv2d", x, filters[0], strides, padding(case), **options(case))
+    with explicit_padding(case):
+        return call("nn.depthwise_conv2d", x, filters[0], strides, padding(case), **options(case))
 
 
 def options(case: Case) -> Dict[str, Any]:

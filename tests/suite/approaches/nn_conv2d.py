@@ -1,9 +1,10 @@
 """`tf.nn.conv2d` takes the number of groups from the shapes: the input's channels over the filter's."""
 
-from typing import Any, Dict, List
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List
 
 from ..cases import Case
-from ..runtime import api, call, first_api
+from ..runtime import Absent, api, call
 from ..tensors import data_format, per_dimension
 
 
@@ -18,12 +19,23 @@ def convolution(x: Any, filters: List[Any], case: Case) -> Any:
     if case.via == "keras.ops.conv":
         return api(case.via)(x, filters[0], padding=case.padding.lower(), data_format="channels_last")
     options: Dict[str, Any] = {"dilations": dilations} if case.dilation > 1 else {}
-    return call("nn.conv2d", x, filters[0], strides, padding(case), data_format=data_format(case), **options)
+    with explicit_padding(case):
+        return call("nn.conv2d", x, filters[0], strides, padding(case), data_format=data_format(case), **options)
 
 
 def padding(case: Case) -> Any:
     """As the operations want it: a name, or zeros before and after for each dimension."""
     if case.padding != "EXPLICIT":
         return case.padding
-    first_api("nn.conv2d")  # no release before 1.14 takes a list
     return [[zeros, zeros] for zeros in per_dimension([(size - 1) // 2 for size in case.kernel], case, other=0)]
+
+
+@contextmanager
+def explicit_padding(case: Case) -> Iterator[None]:
+    """Raise Absent where this release takes names alone."""
+    try:
+        yield
+    except TypeError as error:
+        if case.padding != "EXPLICIT" or "padding" not in str(error):
+            raise
+        raise Absent("no numbers for the padding of a convolution")

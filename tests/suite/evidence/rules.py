@@ -38,7 +38,7 @@ class Node(NamedTuple):
 
 VENDOR = r"_?(Mkl)?(Native)?_?(Fused)?"
 DEPTHWISE = re.compile(VENDOR + r"DepthwiseConv2dNative(WithBias)?$")
-CONVOLUTION = re.compile(VENDOR + r"(Pad)?Conv([23]D)?(WithBias|BackpropInput(V2)?)?$")
+CONVOLUTION = re.compile(VENDOR + r"(Pad(With(Fused)?)?)?Conv([23]D)?(WithBias|BackpropInput(V2)?)?$")
 PRODUCT = re.compile(VENDOR + r"(Batch)?(MatMul|Einsum)(V[23])?$")
 LOGS = {"oneDNN": "onednn_verbose", "cuDNN": "cudnn_log", "MIOpen": "miopen_log"}
 # what an epilogue's operation computes, by its name in a graph or in `fused_ops`

@@ -165,3 +165,9 @@ def test_a_fused_call_of_cudnn(groups, kernel) -> None:
 def test_what_has_no_kernel_on_the_device_shows_where_it_ran() -> None:
     nodes = [Node("Conv2D", (), 4, elsewhere="CPU"), Node("BiasAdd"), Node("Relu")]
     assert from_graphs(nodes, BASE)["ops"] == {"CPU:Conv2D": 1, "BiasAdd": 1, "Relu": 1}
+
+
+def test_a_padding_that_onednn_takes_in_hides_no_fusion() -> None:
+    node = Node("_MklNativePadWithFusedConv2D", ("BiasAdd", "Relu"), 4)
+    found = from_graphs([node], BASE)
+    assert (found["epilogue"], found["ops"]) == ("fused", {"_MklNativePadWithFusedConv2D[BiasAdd,Relu]": 1})
