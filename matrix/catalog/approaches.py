@@ -33,7 +33,6 @@ class Approach:
     base: str
     layer: bool
     fed: bool
-    users: str
     modes: tuple[str, ...]
     place: int | None = None
     common: bool = False

@@ -32,8 +32,8 @@ def suite_sha256(folder: Path = paths.SUITE, how: How = "executed") -> str:
 
 @cache
 def suite_parts(folder: Path = paths.SUITE, how: How = "executed") -> dict[str, str]:
-    """Hash the same in parts: by approach its own file, what that imports of other approaches, and its entry in the
-    catalog; and under `*` all files that every approach depends on.
+    """Hash the same in parts: by approach its own file, what that imports of other approaches, and what its entry
+    in the catalog decides; and under `*` all files that every approach depends on.
 
     A cell in a record is current as long as both of its parts are. A new case that needs no new word changes no part,
     and a new approach none but its own.
@@ -45,7 +45,8 @@ def suite_parts(folder: Path = paths.SUITE, how: How = "executed") -> dict[str, 
     for approach, entry in suite.APPROACHES.items():
         needed = _imported(f"approaches/{approach.replace('-', '_')}.py", own)
         files = [(name, own[name]) for name in sorted(needed)]
-        parts[approach] = _sha256([*files, ("catalog", repr(entry).encode())])[:12]
+        decides = (entry.form, entry.rank, entry.base, entry.layer, entry.fed, entry.modes)
+        parts[approach] = _sha256([*files, ("catalog", repr(decides).encode())])[:12]
     return parts
 
 

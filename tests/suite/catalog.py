@@ -42,7 +42,7 @@ class Approach(NamedTuple):
     `since` is the first release that has its API (`source` says where TensorFlow defines it), not the first in which
     it works. `form` is what it computes (see reference.py) over `rank` spatial dimensions. `base` is its geometry in
     the core. `layer`: it is made of Keras layers, which add the bias themselves. `fed`: its filters are computed at run
-    time, and so are an input. `users`: who writes it so.
+    time, and so are an input.
     """
 
     summary: str
@@ -54,7 +54,6 @@ class Approach(NamedTuple):
     base: str = "g4-k3"
     layer: bool = False
     fed: bool = False
-    users: str = ""
     modes: Tuple[str, ...] = tuple(MODES)
 
 
@@ -151,7 +150,6 @@ APPROACHES = {
         source="tensorflow/python/ops/nn_ops.py: conv1d",
         why="audio and text models; it becomes a Conv2D of height 1",
         rank=1,
-        users="wav2vec2 in Hugging Face's transformers (TFWav2Vec2WeightNormConv1D)",
     ),
     "nn-transpose": Approach(
         summary="tf.nn.conv2d_transpose with the filter [height, width, outputs of a group, inputs]",
@@ -159,7 +157,6 @@ APPROACHES = {
         source="tensorflow/python/ops/nn_ops.py: conv2d_transpose",
         why="the grouped transposed convolution that Keras' layer does not have",
         form="transpose",
-        users="GANs and decoders that are ported from PyTorch's ConvTranspose2d(groups=...)",
     ),
     "transpose-split": Approach(
         summary="tf.split, tf.nn.conv2d_transpose a group, tf.concat",
@@ -167,7 +164,6 @@ APPROACHES = {
         source="tensorflow/python/ops/nn_ops.py: conv2d_transpose",
         why="the workaround where a grouped transposed convolution is refused",
         form="transpose",
-        users="converters from ONNX, such as onnx2tf",
     ),
     "keras-groups-1d-transpose": Approach(
         summary="tf.keras.layers.Conv1DTranspose(groups=...)",
@@ -177,7 +173,6 @@ APPROACHES = {
         form="transpose",
         rank=1,
         layer=True,
-        users="audio decoders",
     ),
     "keras-groups-3d-transpose": Approach(
         summary="tf.keras.layers.Conv3DTranspose(groups=...)",
@@ -187,7 +182,6 @@ APPROACHES = {
         form="transpose",
         rank=3,
         layer=True,
-        users="decoders of medical images",
     ),
     "keras-depthwise": Approach(
         summary="tf.keras.layers.DepthwiseConv2D",
@@ -197,7 +191,6 @@ APPROACHES = {
         form="depthwise",
         base="g16-k3-cm1",
         layer=True,
-        users="keras-applications: mobilenet.py, mobilenet_v2.py, efficientnet.py",
     ),
     "keras-depthwise-1d": Approach(
         summary="tf.keras.layers.DepthwiseConv1D",
@@ -208,7 +201,6 @@ APPROACHES = {
         rank=1,
         base="g16-k3-cm1",
         layer=True,
-        users="Conformer models for speech",
     ),
     "keras-separable": Approach(
         summary="tf.keras.layers.SeparableConv2D",
@@ -218,7 +210,6 @@ APPROACHES = {
         form="separable",
         base="g16-k3",
         layer=True,
-        users="keras-applications: xception.py, nasnet.py",
     ),
     "depthwise-sum": Approach(
         summary="tf.nn.depthwise_conv2d with a channel multiplier, tf.reshape, tf.reduce_sum over the group",
@@ -226,7 +217,6 @@ APPROACHES = {
         source="tensorflow/python/ops/nn_impl.py: depthwise_conv2d",
         why="the ResNeXt block of keras-applications, which many projects copied",
         form="depthwise-sum",
-        users="keras-applications: resnet_common.py, block3",
     ),
     "keras-per-group": Approach(
         summary="a Keras Conv2D a group, with its own bias and activation, on slices; then Concatenate",
@@ -235,7 +225,6 @@ APPROACHES = {
         why="the grouped convolution as people wrote it in Keras before it had groups",
         form="per-group",
         layer=True,
-        users="ResNeXt and ShuffleNet for Keras, with a Lambda layer a slice",
     ),
     "per-sample": Approach(
         summary="a filter computed for each sample: the batch is folded into groups of one tf.nn.conv2d",
@@ -245,7 +234,6 @@ APPROACHES = {
         form="per-sample",
         base="g2-k3",
         fed=True,
-        users="StyleGAN2: training/networks_stylegan2.py, modulated_conv2d_layer with fused_modconv",
         modes=("eager", "graph", "jit"),  # no layer holds the filter
     ),
     "per-sample-map": Approach(
@@ -256,7 +244,6 @@ APPROACHES = {
         form="per-sample",
         base="g2-k3",
         fed=True,
-        users="dynamic filter networks, and answers to 'a different filter for each sample'",
         modes=("eager", "graph", "jit"),
     ),
     "mixed-kernels": Approach(
@@ -265,7 +252,6 @@ APPROACHES = {
         source="tensorflow/python/ops/nn_impl.py: depthwise_conv2d",
         why="MixConv: groups that are no single grouped convolution",
         form="mixed",
-        users="MixNet: tensorflow/tpu, mixnet/custom_layers.py, MixConv",
     ),
     "fused-kernel": Approach(
         summary="the _FusedConv2D operation placed by hand",

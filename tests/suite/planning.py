@@ -4,25 +4,26 @@
 observes the catalog's planned cells. A plan is believed only where the control is planned as it must be.
 """
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import tensorflow as tf
 
-from . import reference
+from . import epilogue, reference
 from .approaches.fused_kernel import FUSED_OPS, OP
 from .catalog import Cell
 from .evidence import grappler_plan, kernel_registry, rules
 from .evidence.partition_graphs import nodes
-from .modes.function import forward_function
 from .modes.session import fresh_session, placeholders
 from .observe import Finding, asked, attempt
-from .programs import make_program
+from .programs import Program, make_program
 from .reference import Problem
 from .runtime import V1, Absent
-from .tensors import DTYPES
+from .tensors import DTYPES, constant, given
 
-# Without groups: for a GPU it is fused in every build that has the fused kernel there, for a CPU in all since 1.14.
+# Without groups, and a batch norm follows: for a GPU it is fused in every build that has the fused kernel there, for a
+# CPU in every one since 1.14. Without the batch norm the oldest releases do not infer shapes, and fuse for no GPU.
 CONTROL = Cell("nn-conv2d", "graph", "fusion", "g1-k3/bias_relu/f32/nhwc")
+FOLLOWS = ("bn",)
 CPU = {"type": "CPU"}
 
 
@@ -58,7 +59,7 @@ class Planner:
         asked last: the first cluster that Grappler sees decides for a process about cuDNN's runtime fusion.
         """
         device = self.device if self._has_kernel("f32") else CPU
-        fusion = _plan(CONTROL.approach, reference.pose(CONTROL.approach, CONTROL.case), device)
+        fusion = _plan(CONTROL.approach, reference.pose(CONTROL.approach, CONTROL.case), device, FOLLOWS)
         if fusion["epilogue"] == "fused":
             return ""
         return "not believed: the control, {} for {}, is planned as {}".format(
@@ -88,22 +89,31 @@ def without_death(observation: Finding) -> Finding:
     return dict(cell, evidence="planned", outcome="skipped", reason="planning it ended as {}: {}".format(outcome, told))
 
 
-def _plan(approach: str, problem: Problem, device: Dict[str, str]) -> Finding:
-    graph, output = (_session_graph if V1 else _function_graph)(approach, problem)
+def _plan(approach: str, problem: Problem, device: Dict[str, str], follows: Tuple[str, ...] = ()) -> Finding:
+    graph, output = (_session_graph if V1 else _function_graph)(approach, problem, follows)
     planned = nodes([grappler_plan.optimize(graph, output, device)], device["type"])
     return dict(rules.from_graphs(planned, asked(problem)), source="grappler_plan")
 
 
-def _session_graph(approach: str, problem: Problem) -> Tuple[Any, str]:
+def _session_graph(approach: str, problem: Problem, follows: Tuple[str, ...]) -> Tuple[Any, str]:
     with fresh_session() as opened:
         inputs, _ = placeholders(problem)
-        program = make_program(approach, problem)
-        output = tf.identity(program(inputs, program.inside()))
+        output = tf.identity(_compute(make_program(approach, problem), inputs, follows))
         return opened.graph.as_graph_def(), output.op.name
 
 
-def _function_graph(approach: str, problem: Problem) -> Tuple[Any, str]:
-    function, _ = forward_function(make_program(approach, problem), problem)
+def _compute(program: Program, inputs: Sequence[Any], follows: Tuple[str, ...]) -> Any:
+    case, parameters = program.problem.case, program.problem.parameters
+    held = {name: constant(parameters[name], case) for name in epilogue.weights(follows)}
+    return epilogue.apply(program(inputs, program.inside()), follows, case, held)
+
+
+def _function_graph(approach: str, problem: Problem, follows: Tuple[str, ...]) -> Tuple[Any, str]:
+    program = make_program(approach, problem)
+    signature = [tf.TensorSpec(one.shape, DTYPES[problem.case.dtype], one.name) for one in given(problem)]
+    function = tf.function(
+        lambda *inputs: _compute(program, inputs, follows), input_signature=signature, autograph=False
+    )
     concrete = function.get_concrete_function()
     graph = concrete.graph.as_graph_def()
     _hold_variables(graph, concrete)

@@ -172,7 +172,9 @@ def test_a_workaround_is_only_what_passed_on_the_same_host_class_and_computes_th
     ways = workarounds(judgement, "train", beside)
     assert ways == {
         "mode": [], "profile": [],
-        "approach": ["keras-groups", "slice-loop", "masked-dense", "patches-einsum", "depthwise-sum", "keras-per-group"],
+        "approach": [
+            "keras-groups", "slice-loop", "masked-dense", "patches-einsum", "depthwise-sum", "keras-per-group",
+        ],
     }  # fmt: skip
 
 
