@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Settings, Where
-from matrix.answers.nearest_release import nearest
+from matrix.answers.nearest_release import Nearest, nearest
 from matrix.answers.text_facts import Facts, minor
 from matrix.base.errors import BadUsage
 from matrix.base.ids import Backend
@@ -147,12 +147,19 @@ def situation(answers: Answers, asked: Asked, facts: Facts, error: ErrorAnswer |
         backend=backend,
         words=f"TensorFlow {near.releases[-1]}, {BACKEND_NAMES[backend]}{words}",
         named=named,
-        notes=[*notes, *([near.note] if near.note else []), *more],
+        notes=[*notes, *_of_the_nearest(near), *more],
         of_the_text=notes,
         place=chosen,
         raised=chosen is not None and _fit(chosen, error, facts) >= 0,
         doubts=_doubts(there, chosen) if chosen else [],
     )
+
+
+def _of_the_nearest(near: Nearest) -> list[str]:
+    if near.fit == "between":
+        older, newer = near.releases
+        return [f"There is no record of {near.asked}; shown is {newer}, the next that was run after {older}."]
+    return [near.note] if near.note else []
 
 
 def fitness(where: Where, facts: Facts) -> int:

@@ -21,13 +21,12 @@ _PLACE = re.compile(r"\{([a-z]+)\}")
 
 
 def read(text: str, clues: Iterable[Clue], patterns: Sequence[str]) -> Facts:
-    """Return the facts of the failure that the first of `patterns` finds in `text`; of all of it, where none does."""
+    """Return the facts of the failure that the first of `patterns` finds in `text`; of its end, where none does."""
     where = Searched(text)
     found = where.first(patterns)
     facts: Facts = {name: value for name, value in found.groupdict().items() if value} if found else {}
-    near = where
-    if found:
-        near = Searched(where.text[max(0, found.start() - AROUND) : found.end() + AROUND])
+    start, end = found.span() if found else (len(where.text) - AROUND, len(where.text))
+    near = Searched(where.text[max(0, start - AROUND) : end + AROUND])
     for clue in clues:
         if clue.fact not in facts and (seen := near.first(clue.patterns)):
             groups = {name: value for name, value in seen.groupdict().items() if value}

@@ -18,13 +18,14 @@ PATTERN = rf"^(?:(?:{_CHARACTER})(?:{_TIMES})?|\(\?:|\(\?<[a-z]+>|\)\??(?![?*+{{
 _TOKEN = re.compile(rf"(?P<character>{_CHARACTER})(?P<times>{_TIMES})?|\(\?(?:<[a-z]+>|:)|\)\??|\|")
 # How far a match may reach from its literal, and how much text is searched at once.
 REACH, AT_ONCE = 500, 4_000
-_SPACE = re.compile(r"[\s\x1c-\x1f\x85\ufeff]+")
-_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
+_WHOLE_WORD = re.compile(r"(?<=[^a-z0-9_])[a-z0-9_]+(?=[^a-z0-9_])")
+_BETWEEN_WORDS = bytes(byte if chr(byte).isalnum() or chr(byte) == "_" else 32 for byte in range(128)) + b" " * 128
+_PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\ufeff": " "})
 
 
 def searched(text: str) -> str:
     """`text` on one line and in ASCII, as patterns expect it: line breaks and typographic quotes do not matter."""
-    line = _SPACE.sub(" ", text.translate(_QUOTES)).strip()
+    line = " ".join(text.translate(_PLAIN).split())
     return line.encode("ascii", "replace").decode("ascii")
 
 
@@ -46,6 +47,12 @@ def literal(pattern: str) -> str:
 
 
 @cache
+def word(pattern: str) -> str:
+    """The longest whole word of the literal: where a text has no such word, it need not be searched; "" for none."""
+    return max(_WHOLE_WORD.findall(literal(pattern)), key=len, default="")
+
+
+@cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.replace("(?<", "(?P<"), re.IGNORECASE | re.ASCII)
 
@@ -56,9 +63,12 @@ class Searched:
     def __init__(self, text: str) -> None:
         self.text = searched(text)
         self.lowered = self.text.lower()
+        self.words = {word.decode() for word in set(self.lowered.encode().translate(_BETWEEN_WORDS).split())}
 
     def find(self, pattern: str) -> re.Match[str] | None:
         """Return the first match; ASCII letters match in either case."""
+        if (needed := word(pattern)) and needed not in self.words:
+            return None
         wanted = literal(pattern)
         at = self.lowered.find(wanted)
         while at >= 0:

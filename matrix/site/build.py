@@ -13,7 +13,7 @@ from matrix.base.errors import BadUsage
 from matrix.base.files import cannot_write
 from matrix.judge import statements
 from matrix.judge import support as support_json
-from matrix.site import compare_page, downloads, question_form, speed_pages
+from matrix.site import compare_page, downloads, error_page, question_form, speed_pages
 from matrix.site.content import Content, load
 from matrix.site.pages import compose
 
@@ -73,6 +73,7 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
     yield downloads.badge(content)
     yield "data/outcomes.js", compare_page.script(content)
     yield "data/mine.js", question_form.script(content)
+    yield "data/explain.js", error_page.script(content.index)
     yield "statements.json", statements.encode(content.statements)
     yield "answers.json", published_answers.encode(content.index)
     yield "support.json", support_json.encode(content.support)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Where
 from matrix.answers.instructions import for_workaround
 from matrix.answers.situation import in_ranges
+from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
+from matrix.catalog.patterns import literal, word
 from matrix.catalog.releases import Catalog
 from matrix.site.html import anchor, cell_path
 
@@ -42,6 +47,40 @@ class Explained:
     error: ErrorAnswer
     usual: tuple[Raised, ...]
     misuse: tuple[Raised, ...]
+
+
+def script(answers: Answers) -> bytes:
+    """`data/explain.js`: sets EXPLAIN, all that the answer to a text is made of."""
+    data: dict[str, Any] = {
+        name: [_whole(one) for one in getattr(answers, name)]
+        for name in ("places", "errors", "settings", "clues", "questions", "timings")
+    }
+    data["split"] = SPLIT
+    # Where TensorFlow was seen to switch oneDNN on by itself.
+    data["on_in"] = sorted({one.host_class for one in answers.places if one.profile == "default" and one.onednn})
+    data["approaches"] = {
+        name: {
+            "rank": one.rank,
+            "wasteful": one.wasteful,
+            "place": INTERCHANGEABLE.index(name) if name in INTERCHANGEABLE else None,
+            "summary": one.summary,
+            "base": one.base,
+        }
+        for name, one in APPROACHES.items()
+    }
+    return b"const EXPLAIN = " + msgspec.json.encode(data) + b";\n"
+
+
+def _whole(value: Any) -> Any:
+    """Return plain data with every field, also the defaults; each pattern comes with its literal and its word."""
+    if isinstance(value, msgspec.Struct):
+        fields = {name: _whole(one) for name, one in msgspec.structs.asdict(value).items()}
+        if "patterns" in fields:
+            fields["patterns"] = [[literal(one), word(one), one] for one in fields["patterns"]]
+        return fields
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
 
 
 def explained(answers: Answers, catalog: Catalog) -> list[Explained]:

@@ -69,6 +69,8 @@ def _contexts(content: Content) -> dict[str, dict[str, object]]:
             "observations": sum(len(record.observations) for record in content.records),
             "releases": content.releases,
             "shown_backends": tuple(dict.fromkeys(run.backend for run in content.support.runs if run.engine)),
+            "settings": {one.name: one.setting for one in content.index.settings},
+            "shown_hosts": tuple(dict.fromkeys(one.host_class for one in content.index.places if one.backend == "cpu")),
             "unnamed": content.index.unnamed,
         },
         "changes.html": {

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from itertools import product
 
 import pytest
+from msgspec import to_builtins
 from playwright.sync_api import expect
 
-from matrix.answers import claim_decisions, release_records
-from matrix.answers.advise import Asked, advise
+from matrix.answers import claim_decisions, published_answers, release_records
+from matrix.answers.advise import Asked as Wanted
+from matrix.answers.advise import advise
 from matrix.answers.error_answers import error_answers
 from matrix.answers.explain import explain
+from matrix.answers.situation import Asked
 from matrix.base import paths
 from matrix.catalog import claims, known_errors
 from matrix.catalog import releases as catalog
@@ -94,7 +98,7 @@ def test_the_page_and_advise_agree_on_every_recorded_release(page, address):
     for release in releases:
         here = release_records.load(paths.REPORTS, release, "cpu")
         for (need, (wish, modes)), dtype in product(ASKED.items(), suite.DTYPES):
-            asked = Asked(wish=wish, modes=list(modes), dtype=dtype)
+            asked = Wanted(wish=wish, modes=list(modes), dtype=dtype)
             advice = advise(here, asked, data, cause, None)
             shown = page.evaluate(BEST, {"release": release, "need": need, "dtype": dtype})
             assert shown == [[one.approach, one.profile] for one in advice.best], (release, need, dtype)
@@ -136,27 +140,53 @@ def test_the_state_of_the_front_page_is_a_link(page, address, watched):
     assert again.locator(".range input").first.is_checked()
 
 
-def test_the_page_and_explain_agree_on_every_recorded_error(page, address, made):
-    known = known_errors.load()
-    answers = error_answers(made, known)
-    texts = {failure_text(one) for record in made for one in record.observations if one.error}
-    texts |= {f'Traceback (most recent call last):\n  File "a.py"\n{text}\n\n' for text in list(texts)[:20]}
-    texts |= {example for error in known for example in error.examples} | {"nothing like that was ever seen", "a, b"}
+def test_the_page_and_explain_give_one_answer(page, address, made):
+    """To every example, every text that was recorded, every public report and question, in many situations."""
+    published = published_answers.build(paths.REPORTS, made)
+    folder = paths.ROOT / "tests" / "unit" / "data"
+    reports = [
+        one
+        for name in ("answered", "public")
+        for one in tomllib.loads((folder / f"{name}_reports.toml").read_text())["report"]
+    ]
+    texts = [failure_text(one) for record in made for one in record.observations if one.error]
+    texts += [f'Traceback (most recent call last):\n  File "a.py"\n{text}\n\n' for text in texts[:20]]
+    texts += [example for error in published.errors for example in error.examples]
+    texts += [f"{example[:-9]}..." for error in published.errors for example in error.examples]
+    texts += [*(one["text"] for one in reports), "nothing like that was ever seen", "a, b", "İſ\u2028 K groups? 😀"]
+    situations = [Asked(), Asked(release="2.5", profile="onednn-on"), Asked(release="2.13.0", backend="cpu")]
+    situations += [Asked(release="2.20", host_class="x86-avx2-amd", switches_on=False), Asked(release="1.15")]
+    situations += [Asked(release="2.8", backend="cuda"), Asked(release="2.15", profile="remapper-off")]
+    asked = [(text, one) for text in sorted(set(texts)) for one in situations]
+    asked += [(one["text"], Asked(release=one.get("release", ""), backend=one["backend"])) for one in reports]
     page.goto(f"{address}/errors.html")
-    ask = """text => {
-        const box = document.querySelector("textarea");
-        box.value = text;
-        box.dispatchEvent(new Event("input", { bubbles: true }));
-        const ids = [...document.querySelectorAll("section.error")].filter((one) => !one.hidden).map((one) => one.id);
-        return [ids, document.querySelector("#found").textContent.startsWith("This is")];
-    }"""
-    assert len(texts) > 20
-    for text in sorted(texts):
-        named = explain(text, answers)
-        meant = [one.error.id for one in named.meant]
-        shown, sure = page.evaluate(ask, text)
-        assert sure == bool(meant), text
-        assert sorted(shown) == sorted(meant or [error.id for error in named.near]), text
+    shown = page.evaluate(
+        "asked => asked.map(([text, one]) => explainText(text, one))",
+        [(text, {"release": "", "backend": "", "host_class": "", "switches_on": None, "profile": ""} | to_builtins(one))
+         for text, one in asked],
+    )  # fmt: skip
+    assert len(asked) > 1_000
+    for (text, one), drawn in zip(asked, shown, strict=True):
+        told = to_builtins(explain(text, published, one))
+        for step in (*told.get("do", ()), *drawn["do"]):
+            for name in ("code", "way"):
+                step.pop(name, None)
+        told["do"] = [{"cell": ""} | step for step in told.get("do", ())]
+        drawn["do"] = [{"cell": ""} | step for step in drawn["do"]]
+        assert {name: value for name, value in drawn.items() if value} == {
+            name: value for name, value in told.items() if value
+        }, (text, one)
+
+
+def test_the_answer_to_a_text_is_drawn(page, address):
+    page.goto(f"{address}/errors.html")
+    page.get_by_role("textbox", name="Paste an error").fill(
+        "Fused conv implementation does not support grouped convolutions for now."
+    )
+    page.get_by_role("combobox", name="TensorFlow", exact=True).select_option("2.8.4")
+    expect(page.locator("#found .answer")).to_contain_text("fused kernel refuses groups")
+    expect(page.locator("#found ol li").first).to_contain_text("TF_ENABLE_ONEDNN_OPTS=1 before Python starts")
+    expect(page.locator("section.error:visible")).to_have_count(1)
 
 
 def test_an_error_and_a_release_lead_to_a_measured_workaround(page, address, made):

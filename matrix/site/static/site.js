@@ -52,45 +52,48 @@ function verdict(word, planned) {
 const anchor = (run) => `${run.backend}-${run.profile}-on-${run.host}`;
 const cellPage = (run, approach) => `tf/${run.release}/${approach}.html#${anchor(run)}`;
 
-/* ---- errors: which of the written answers a text asks for (the rules are those of matrix/answers/explain.py) ---- */
-
-const NEAR = 0.5;
-const words = (text) => new Set(text.toLowerCase().match(/[a-z_]{3,}/g) ?? []);
-
-function nearness(section, told) {
-  const shares = all(".examples code", section).map((example) => {
-    const of = [...words(example.textContent)];
-    return of.length ? of.filter((word) => told.has(word)).length / of.length : 0;
-  });
-  return Math.max(0, ...shares);
-}
-
-/** The sections of the errors that a text names; where it names none, those nearest to it. */
-function named(text, sections) {
-  const line = text.split(/\s+/).join(" ").trim();
-  const meant = sections.filter((section) => JSON.parse(section.dataset.patterns).some((pattern) => new RegExp(pattern, "i").test(line)));
-  if (meant.length) return { meant, near: [] };
-  const told = words(line);
-  const near = sections.map((section) => [nearness(section, told), section]).filter(([share]) => share >= NEAR);
-  return { meant, near: near.sort((a, b) => b[0] - a[0]).slice(0, 3).map(([, section]) => section) };
-}
+/* ---- errors: the answer to a text, by static/explain.js, above the written answers of the errors that it names ---- */
 
 function errors() {
   const sections = all("section.error");
   const text = chosen("text");
-  const { meant, near } = text.trim() ? named(text, sections) : { meant: sections, near: [] };
+  const host = chosen("host");
+  const asked = { release: chosen("release"), backend: chosen("backend"), host_class: host, switches_on: host ? EXPLAIN.on_in.includes(host) : null, profile: chosen("setting") };
+  const answer = text.trim() ? explainText(text, asked) : null;
+  const isShown = ({ id }) => !answer || answer.known.includes(id) || answer.near.some((near) => near.includes(`(${id}): `));
   for (const section of sections) {
-    section.hidden = !meant.includes(section) && !near.includes(section);
+    section.hidden = !isShown(section);
     narrowRows(section);
-    if (text.trim()) for (const details of all("details", section)) details.open = true;
+    if (answer) for (const details of all("details", section)) details.open = true;
   }
-  const found = one("#found");
-  if (!text.trim()) found.textContent = "";
-  else if (meant.length) found.textContent = `This is ${meant.map((section) => section.id).join(", and ")}.`;
-  else {
-    found.textContent = `Not seen: none of ${found.dataset.observations} observations has this text, and none of the public reports known here.`;
-    if (near.length) found.textContent += ` Nearest, but not the same: ${near.map((section) => section.id).join(", ")}.`;
-  }
+  one("#found").replaceChildren(...(answer ? explanation(answer) : []));
+}
+
+const REPORTED = "Reported, not measured here: ";
+
+function explanation(answer) {
+  const parts = [make("p", { class: "answer" }, answer.what), ...answer.notes.map((note) => make("p", { class: "caution" }, note))];
+  const steps = answer.do.map(({ words, basis, way }) => {
+    const step = make("li", {}, basis === "reported" ? REPORTED + words : words);
+    const code = settingCode(way);
+    if (code) step.append(copied(make("pre", { class: "copy" }, make("code", {}, code))));
+    return step;
+  });
+  if (steps.length) parts.push(make("p", {}, make("b", {}, answer.place ? `What to do on ${answer.place}:` : "What to do:")), make("ol", {}, ...steps));
+  if (answer.shown.length) parts.push(make("pre", {}, make("code", {}, answer.shown.join("\n"))));
+  parts.push(...answer.why.map((words) => make("p", {}, make("b", {}, "Why: "), words)));
+  parts.push(...answer.otherwise.map((words) => make("p", {}, make("b", {}, "Or: "), words)));
+  parts.push(...[...answer.where, ...answer.near.map((near) => `Nearest, and not the same: ${near}`)].map((words) => make("p", { class: "quiet" }, words)));
+  if (answer.question) parts.push(make("p", { class: "quiet" }, "More: ", make("code", {}, answer.more)));
+  return parts;
+}
+
+/** A program that sets what a profile sets, before TensorFlow is imported. */
+function settingCode(way) {
+  const setting = way?.kind === "profile" ? settingOfProfile(way.name) : null;
+  if (!setting || !setting.setting) return "";
+  if (setting.optimizer) return `import tensorflow as tf\n\n${setting.setting}`;
+  return ["import os", "", ...Object.entries(setting.environment).map(([name, value]) => `os.environ["${name}"] = "${value}"`), "import tensorflow as tf"].join("\n");
 }
 
 function narrowRows(section) {
