@@ -68,7 +68,7 @@ class Place(Strict, frozen=True, kw_only=True):
     planned: bool = False
     reason: str | None = None
     needs: dict[str, str] = {}
-    fusion: dict[str, Epilogue] = {}
+    fusion: dict[str, Epilogue | Literal["refused"]] = {}
     doubtful: str = ""
 
 

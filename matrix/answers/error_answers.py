@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import Literal
 
 import msgspec
 from packaging.version import Version
@@ -101,14 +102,16 @@ def _place(run: JudgedRun) -> Place:
     )
 
 
-def _fusion(run: JudgedRun) -> Iterator[tuple[str, Epilogue]]:
+def _fusion(run: JudgedRun) -> Iterator[tuple[str, Epilogue | Literal["refused"]]]:
     for approach, cells in run.cells.items():
         base = APPROACHES[approach].base if approach in APPROACHES else ""
         for one in cells.values():
             geometry, epilogue, dtype, layout = one.case.split("/")
             usual = (one.mode, one.check, epilogue, dtype, layout) == ("graph", "fusion", REPRESENTATIVE, "f32", "nhwc")
             if usual and one.fusion and geometry.removesuffix("-var").removesuffix("-const") == base:
-                yield f"{approach} {geometry}", one.fusion.epilogue
+                forward = cells.get((approach, "graph", "forward", one.case))
+                refused = forward is not None and forward.outcome in FAILED
+                yield f"{approach} {geometry}", "refused" if refused else one.fusion.epilogue
 
 
 def timings(runs: Iterable[SpeedRun]) -> list[Timing]:

@@ -87,7 +87,7 @@ def explain(text: str, answers: Answers, asked: Asked) -> Explanation:
     """Raise BadUsage where the release that is asked for is no version."""
     whole = Searched(text)
     meant = [error for error in answers.errors if whole.first(error.patterns)]
-    facts = text_facts.read(text, answers.clues, meant[0].patterns if meant else [])
+    facts = text_facts.read(whole, answers.clues, meant[0].patterns if meant else [])
     cut = False
     if not meant and (short := _cut_short(whole.text, answers.errors)):
         meant, cut = [short], True
@@ -167,7 +167,7 @@ def _of_error(meant: Sequence[ErrorAnswer], answers: Answers, asked: Asked, fact
     names = {one.name: one for one in answers.settings}
     steps, where = [Step(words=filled(words, facts), basis="program") for words in told.mend], None
     why, cell = [filled(told.meaning, facts)], ""
-    from_records = told.measured and error.seen > 0
+    from_records = told.measured and any(not where.misuse for where in error.where)
     notes = list(here.notes if from_records else here.of_the_text)
     if cut:
         notes.append("The text is cut short: this is the known text that it is a part of.")

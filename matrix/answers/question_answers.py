@@ -22,7 +22,7 @@ TIMED = ("nn-conv2d", "keras-groups", "depthwise", "split-concat", "dense")
 ASKED_OF = ("keras-groups", "nn-conv2d", "depthwise", "split-concat")
 NEWEST = "2.21"
 WORDS = {"y": "yes", "n": "no", "s": "some", "u": "?"}
-FUSED = {"fused": "fused", "partly": "partly fused", "separate": "apart", "none": "apart"}
+FUSED = {"fused": "fused", "partly": "partly fused", "separate": "apart", "none": "apart", "refused": "refused"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def answer(question: Question, answers: Answers, asked: Asked, facts: Facts) -> 
         told, shown, release, before = _fusion(answers, backend, release)
         notes, place = told, ""
     elif question.shows == "needs" and here.place:
-        shown = list(_needs(here.place))
+        shown = list(_needs(here.place, facts))
     command = filled(question.command, {"release": release or NEWEST, "backend": backend, "before": before})
     return Found(question=question, notes=notes, place=place, shown=shown, command=command)
 
@@ -85,8 +85,8 @@ def _speed(
         profiles = [asked.profile]
     groups = int(facts.get("groups") or 0)
     layers = {one.layer: one.groups for one in there}
-    chosen = min(layers, key=lambda one: (abs(layers[one] - groups), one)) if groups else "resnext50-56"
-    if depthwise and not groups:
+    chosen = min(layers, key=lambda one: (abs(layers[one] - groups), one)) if groups > 1 else "resnext50-56"
+    if depthwise and groups < 2:
         chosen = "mobilenet-14"
     notes = (
         [f"No times were taken of {near.asked}; these are of {name}."]
@@ -148,9 +148,10 @@ def _kernel(key: str) -> str:
     return f"{approach}{kind}"
 
 
-def _needs(place: Place) -> Iterator[str]:
+def _needs(place: Place, facts: Facts) -> Iterator[str]:
     yield "                     eagerly  in a graph  under XLA  trains  fused"
-    for approach in ASKED_OF:
+    of_rank = f"keras-groups-{facts.get('rank')}d"
+    for approach in (of_rank,) if of_rank in place.needs else ASKED_OF:
         if approach in place.needs:
             eager, graph, jit, train, fused = (WORDS[letter] for letter in place.needs[approach])
             yield f"  {approach:18} {eager:8} {graph:11} {jit:10} {train:7} {fused}"

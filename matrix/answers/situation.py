@@ -218,7 +218,8 @@ def _chosen(
         set_so = here.get(asked.profile)
         chosen = by_run.get(set_so.same_as, set_so) if set_so and set_so.same_as else set_so
         if chosen is None or not chosen.observations:
-            notes.append(f"No run with {names[asked.profile].setting or 'nothing set'} was recorded there.")
+            wanted = names[asked.profile].setting or "nothing set"
+            notes.append(f"No run with {wanted} was recorded there; shown is what holds with nothing set.")
             chosen = usual
     elif chosen and error:
         other = max(plain, key=lambda place: _fit(place, error, facts), default=chosen)
@@ -236,6 +237,8 @@ def _chosen(
         words += f", as it is with nothing set on {asked.host_class or chosen.host_class}"
         if not asked.host_class and minor(chosen.release) >= SWITCHES_ITSELF:
             words += " (on other processors it may be the other way round)"
+    if asked.host_class and asked.host_class != chosen.host_class:
+        words += f" (measured on {chosen.host_class})"
     return chosen, words, notes
 
 

@@ -20,9 +20,8 @@ _CONDITION = re.compile(r"(!?)([a-z0-9-]+)(?:(=|<|>=)(.+))?")
 _PLACE = re.compile(r"\{([a-z]+)\}")
 
 
-def read(text: str, clues: Iterable[Clue], patterns: Sequence[str]) -> Facts:
-    """Return the facts of the failure that the first of `patterns` finds in `text`; of its end, where none does."""
-    where = Searched(text)
+def read(where: Searched, clues: Iterable[Clue], patterns: Sequence[str]) -> Facts:
+    """Return the facts of the failure that the first of `patterns` finds in a text; of its end, where none does."""
     found = where.first(patterns)
     facts: Facts = {name: value for name, value in found.groupdict().items() if value} if found else {}
     start, end = found.span() if found else (len(where.text) - AROUND, len(where.text))

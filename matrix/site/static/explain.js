@@ -56,8 +56,7 @@ const isBefore = (one, other) => one[0] < other[0] || (one[0] === other[0] && on
 
 /* ---- facts ---- */
 
-function read(text, patterns) {
-  const where = new Searched(text);
+function read(where, patterns) {
   const found = where.first(patterns);
   let facts = found ? { ...found.groups } : {};
   const { start, end } = found ?? { start: where.text.length - AROUND, end: where.text.length };
@@ -237,7 +236,7 @@ function chosenRun(here, asked, facts, error) {
   if (asked.profile) {
     chosen = resolved(of(asked.profile));
     if (!chosen?.observations) {
-      notes.push(`No run with ${settingOfProfile(asked.profile).setting || "nothing set"} was recorded there.`);
+      notes.push(`No run with ${settingOfProfile(asked.profile).setting || "nothing set"} was recorded there; shown is what holds with nothing set.`);
       chosen = usual;
     }
   } else if (chosen && error) {
@@ -253,6 +252,7 @@ function chosenRun(here, asked, facts, error) {
     words += `, as it is with nothing set on ${asked.host_class || chosen.host_class}`;
     if (!asked.host_class && !isBefore(minor(chosen.release), SWITCHES_ITSELF)) words += " (on other processors it may be the other way round)";
   }
+  if (asked.host_class && asked.host_class !== chosen.host_class) words += ` (measured on ${chosen.host_class})`;
   return [chosen, words, notes];
 }
 
@@ -271,7 +271,7 @@ const TIMED = ["nn-conv2d", "keras-groups", "depthwise", "split-concat", "dense"
 const ASKED_OF = ["keras-groups", "nn-conv2d", "depthwise", "split-concat"];
 const NEWEST = "2.21";
 const ANSWERS = { y: "yes", n: "no", s: "some", u: "?" };
-const FUSED = { fused: "fused", partly: "partly fused", separate: "apart", none: "apart" };
+const FUSED = { fused: "fused", partly: "partly fused", separate: "apart", none: "apart", refused: "refused" };
 
 function findQuestion(text, asked, facts) {
   const lowered = text.toLowerCase();
@@ -289,7 +289,7 @@ function answerQuestion(question, asked, facts) {
   } else if (question.shows === "fusion") {
     [notes, shown, release, before] = fusionRows(here.backend, release);
     place = "";
-  } else if (question.shows === "needs" && here.place) shown = needRows(here.place);
+  } else if (question.shows === "needs" && here.place) shown = needRows(here.place, facts);
   const command = filled(question.command, { release: release || NEWEST, backend: here.backend, before });
   return { known: [], question: question.id, what: question.says ?? "", notes, place, run: "", host_class: "",
     do: [...question.do.map((words) => ({ words, basis: "program" })), ...question.reported.map((words) => ({ words, basis: "reported" }))],
@@ -310,7 +310,7 @@ function speedRows(asked, here, facts, depthwise) {
   const layers = Object.fromEntries(there.map((one) => [one.layer, one.groups]));
   const far = (layer) => Math.abs(layers[layer] - groups);
   let layer = "resnext50-56";
-  if (groups) [layer] = Object.keys(layers).sort((a, b) => far(a) - far(b) || (a < b ? -1 : 1));
+  if (groups > 1) [layer] = Object.keys(layers).sort((a, b) => far(a) - far(b) || (a < b ? -1 : 1));
   else if (depthwise) layer = "mobilenet-14";
   const other = name.slice(0, name.lastIndexOf(".")) !== wanted.split(".").slice(0, 2).join(".");
   const rows = [`Milliseconds a call at ${layer} (${layers[layer] ?? 0} groups, 1 image), ${name} on ${host}:`];
@@ -349,9 +349,10 @@ function kernelOf(key) {
   return geometry.endsWith("-const") ? `${approach} with a constant kernel` : approach;
 }
 
-function needRows(place) {
+function needRows(place, facts) {
+  const ofRank = `keras-groups-${facts.rank}d`;
   const rows = ["                     eagerly  in a graph  under XLA  trains  fused"];
-  for (const approach of ASKED_OF.filter((one) => one in place.needs)) {
+  for (const approach of (ofRank in place.needs ? [ofRank] : ASKED_OF).filter((one) => one in place.needs)) {
     const [eager, graph, jit, train, fused] = [...place.needs[approach]].map((letter) => ANSWERS[letter]);
     rows.push(`  ${approach.padEnd(18)} ${eager.padEnd(8)} ${graph.padEnd(11)} ${jit.padEnd(10)} ${train.padEnd(7)} ${fused}`);
   }
@@ -376,7 +377,7 @@ function folded(row, width = 80) {
 function explainText(text, asked) {
   const whole = new Searched(text);
   let meant = EXPLAIN.errors.filter((error) => whole.first(error.patterns));
-  let facts = read(text, meant.length ? meant[0].patterns : []);
+  let facts = read(whole, meant.length ? meant[0].patterns : []);
   let cut = false;
   if (!meant.length) {
     const short = cutShort(whole.text);
@@ -430,7 +431,7 @@ function ofError(meant, asked, facts, cut) {
   for (const key of ["meaning", "mend", "reported", "otherwise"]) if (reading && reading[key] !== null) told[key] = reading[key];
   const steps = told.mend.map((words) => ({ words: filled(words, facts), basis: "program" }));
   const why = [filled(told.meaning, facts)];
-  const fromRecords = told.measured && error.seen > 0;
+  const fromRecords = told.measured && error.where.some((where) => !where.misuse);
   const notes = [...(fromRecords ? here.notes : here.ofTheText)];
   if (cut) notes.push("The text is cut short: this is the known text that it is a part of.");
   if (!error.seen) notes.push("No record of ours shows this text; what follows comes from public reports.");
