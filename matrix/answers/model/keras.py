@@ -243,13 +243,14 @@ def _named(activation: object) -> Tuple[str, ...]:
 
 
 def _dtype(dtype: object) -> str:
+    """Return the policy's name as the suite has it; Keras' default is float32."""
     for _ in range(2):
         if isinstance(dtype, dict):
             inner = dtype.get("config")
             dtype = inner.get("name") if isinstance(inner, dict) else None
-    name = dtype[len("mixed_") :] if isinstance(dtype, str) and dtype.startswith("mixed_") else dtype
-    # Without a name it is Keras' default.
-    return "f32" if name is None else DTYPES.get(str(name), clean(name, 20))
+    if isinstance(dtype, str) and dtype.startswith("mixed_") and dtype[len("mixed_") :] in DTYPES:
+        return "m" + DTYPES[dtype[len("mixed_") :]]
+    return "f32" if dtype is None else DTYPES.get(str(dtype), clean(dtype, 20))
 
 
 def _inbound(nodes: object, depth: int = 0) -> Iterator[str]:

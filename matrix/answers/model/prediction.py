@@ -7,7 +7,7 @@ varies one thing at a time. What was observed nowhere leaves the answer open.
 
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .layers import Layer
+from .layers import COMPUTED, Layer
 
 Cell = Tuple[str, str, str, str]
 # Outcomes that decide; a cell that was skipped says nothing.
@@ -104,6 +104,13 @@ def mode(layer: Layer) -> str:
 
 def predict(layer: Layer, check: str, in_mode: str, run: Run, only: Sequence[str] = ()) -> Prediction:
     """Say whether the layer passes a check in a mode. `only`: as what it would be written instead."""
+    found = _predicted(layer, check, in_mode, run, only)
+    if found.answer == "open" and layer.dtype in COMPUTED:
+        return _predicted(layer._replace(dtype=COMPUTED[layer.dtype]), check, in_mode, run, only)
+    return found
+
+
+def _predicted(layer: Layer, check: str, in_mode: str, run: Run, only: Sequence[str]) -> Prediction:
     names = tuple(only) or approaches(layer)
     nothing = Prediction("open", names[0] if names else "", in_mode, ())
     if layer.groups is None:

@@ -75,6 +75,12 @@ def test_another_approach_stands_in_for_what_was_observed_of_it_alone():
     assert found.answer == "no" and found.cells[0] == tuple(other.split())
 
 
+def test_the_half_type_stands_for_mixed_precision_that_was_not_observed():
+    half = "keras-groups graph forward g4-k3/bias_relu/f16/nhwc"
+    seen = {PREDICT: "pass", GRAPH: "pass", half: "error"}
+    assert asked(layer(dtype="mf16"), seen).cells[0] == tuple(half.split())
+
+
 def test_the_nearest_number_of_groups_stands_for_the_layer():
     few, many = (f"nn-conv2d graph forward g{groups}-k3/bias_relu/f32/nhwc" for groups in (2, 8))
     found = asked(layer(written="graph"), {few: "pass", many: "error"}, mode="graph")

@@ -131,7 +131,7 @@ def test_a_lambda_is_named_and_its_code_left_alone(tmp_path):
     ("dtype", "told_as"),
     [
         ("float64", "f64"),
-        ({"class_name": "Policy", "config": {"name": "mixed_float16"}}, "f16"),
+        ({"class_name": "Policy", "config": {"name": "mixed_float16"}}, "mf16"),
         ({"class_name": "DTypePolicy", "config": {"name": "bfloat16"}}, "bf16"),
         (None, "f32"),
         ("int8", "int8"),

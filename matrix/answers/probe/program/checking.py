@@ -72,6 +72,8 @@ def _kinds(found, catalog):
     kinds = []
     for number, same in enumerate(alike.values()):
         layer = same[0]
+        if layer.dtype not in catalog.DTYPES and layer.dtype in layers.COMPUTED:
+            layer = layer._replace(dtype=layers.COMPUTED[layer.dtype])
         fields, why = _fields(layer, catalog)
         names = [one for one in prediction.approaches(layer) if one in catalog.APPROACHES]
         mode = prediction.mode(layer)
