@@ -8,8 +8,8 @@ MOST_LAYERS, MOST_NODES, MOST_DEPTH = 20_000, 400_000, 60
 PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation + " ")
 # TensorFlow's names of data types, as `tf.as_dtype` and Keras write them, and those of the records.
 DTYPES = {"float32": "f32", "float64": "f64", "float16": "f16", "bfloat16": "bf16"}
-# In mixed precision weights are float32; the kernels are those of the half type, whose cells stand for a policy that was
-# not observed.
+# In mixed precision weights are float32, and the kernels are those of the half type: its cells stand for a policy that
+# was not observed.
 COMPUTED = {"mf16": "f16", "mbf16": "bf16"}
 # The names that activations have in files, as the suite writes them.
 ACTIVATIONS = {"relu": "relu", "relu6": "relu6", "elu": "elu", "leaky_relu": "leaky_relu", "leakyrelu": "leaky_relu"}
