@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from matrix.answers import instructions
 from matrix.answers.advise import DIRECTIONS, Wish
 from matrix.answers.model import prediction, reader
@@ -46,11 +48,8 @@ CALLED: dict[tuple[str, Wish], str] = {
     ("graph", "infer"): "a call in a graph", ("graph", "train"): "training in a graph",
 }  # fmt: skip
 LOADED: dict[Wish, str] = {"infer": "a call of the loaded model", "train": "training of the loaded model"}
-# What a person with a Keras model can do instead of calling predict or fit.
-OTHER_CALLS: dict[Mode, str] = {
-    "jit": "compile the model with XLA: model.compile(..., jit_compile=True)",
-    "eager": "call the model eagerly, model(x), outside of predict and tf.function",
-}
+# The modes that a person with a Keras model can change to.
+OTHER_MODES: tuple[Mode, ...] = ("jit", "eager")
 
 
 class Slower(Strict, frozen=True, kw_only=True):
@@ -118,7 +117,7 @@ class ModelAnswer(Strict, frozen=True, kw_only=True):
 
     file: str
     form: str
-    release: str
+    releases: list[str]
     backend: str
     wish: Wish
     called: str
@@ -173,6 +172,11 @@ def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Cat
     others = {name: _Judge(run, cause, asked) for name, run in near.items()}
     timed = _timed(reports, machine.host_class if machine else recorded.host_class, usual)
     answers = [judge.answer(layer, timed) for layer in reading.layers]
+    for older in recorded.nearest.releases[:-1]:
+        same = next((one for one in recorded.runs(older) if one.header.profile == profile), None)
+        neighbour = _Judge(same, cause, asked) if same else None
+        then = [neighbour.predict(layer).answer if neighbour else "open" for layer in reading.layers]
+        answers = [_agreed(one, before, older, release) for one, before in zip(answers, then, strict=True)]
     settings = []
     for name, one in {profile: judge, **others}.items():
         found = Counter(one.predict(layer).answer for layer in reading.layers)
@@ -184,7 +188,7 @@ def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Cat
     return ModelAnswer(
         file=asked.file,
         form=reading.form,
-        release=release,
+        releases=list(recorded.nearest.releases),
         backend=usual.header.backend,
         wish=asked.wish,
         called=_called(reading, asked),
@@ -201,6 +205,15 @@ def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Cat
         settings=settings,
         remedies=_remedies(failing, judge, others, catalog) if failing else [],
     )
+
+
+def _agreed(answer: LayerAnswer, before: str, older: str, newer: str) -> LayerAnswer:
+    """Leave open what the recorded neighbours of a release without a record do not agree on."""
+    if answer.answer in {before, "open"}:
+        return answer
+    words = {"yes": "it works", "no": "it fails", "open": "it is open"}
+    why = f"{words[before]} in {older}, and {words[answer.answer]} in {newer}"
+    return msgspec.structs.replace(answer, answer="open", why=why)
 
 
 def _called(reading: Reading, asked: Asked) -> str:
@@ -279,9 +292,9 @@ def _remedies(failing: Sequence[Layer], here: _Judge, others: Mapping[str, _Judg
         found.append(Remedy(text=text, profile=profile, passed=judge.passed(failing), of=count))
     # What was saved as a graph stays one; only a Keras model can be called in another way.
     if all(layer.written == "keras" for layer in failing):
-        for mode, text in OTHER_CALLS.items():
-            if mode != asked.mode and (mode, asked.wish) != ("eager", "train"):
-                found.append(Remedy(text=text, passed=here.passed(failing, mode), of=count))
+        for mode in OTHER_MODES:
+            text = instructions.for_mode(mode, here.run.header.release)
+            found.append(Remedy(text=text, passed=here.passed(failing, mode), of=count))
     rewrites = []
     for approach in INTERCHANGEABLE:
         fitting = [one for one in failing if one.operation == "conv" and one.rank == APPROACHES[approach].rank]
@@ -378,8 +391,10 @@ def lines(answer: ModelAnswer, *, everything: bool = False) -> Iterator[str]:
 
 
 def _verdict_line(answer: ModelAnswer) -> str:
-    onednn = {True: "oneDNN on", False: "oneDNN off", None: "nothing set"}[answer.onednn]
-    where = f"TensorFlow {answer.release} on {answer.backend}, {answer.setting.removeprefix('set ') or onednn}"
+    told = answer.onednn is not None and answer.backend == "cpu"
+    usual = f"oneDNN {'on' if answer.onednn else 'off'}" if told else "nothing set"
+    setting = answer.setting.removeprefix("set ") or usual
+    where = f"TensorFlow {' to '.join(answer.releases)} on {answer.backend}, {setting}"
     but = "; not all of the file could be read." if answer.unread else "."
     if not answer.layers:
         ordinary = f"{answer.others} ordinary one{'s' * (answer.others != 1)}"

@@ -109,7 +109,8 @@ def _fields(layer, catalog):
         fields["stride"] = layer.strides[0]
     sizes = list(layer.size) + [None, None]
     for name, size, kernel in zip(("h", "w"), (sizes * 2)[:2], two["kernel"]):
-        fields[name] = max((kernel - 1) * layer.dilation[0] + 1, min(size or SIZE, SIZE))
+        reach = (kernel - 1) * layer.dilation[0] + 1 if layer.padding == "valid" else 1
+        fields[name] = max(reach, min(size or SIZE, SIZE))
     return dict(fields, dilation=layer.dilation[0], padding=layer.padding.upper()), ""
 
 
