@@ -66,6 +66,17 @@ def test_what_fails_with_nothing_special_fails():
     assert found.answer == "no" and found.cells == (tuple(PREDICT.split()),)
 
 
+def test_something_special_helps_only_where_it_was_seen_to():
+    """As in Keras 2.8, where a dilation makes another program of which nothing is fused."""
+    dilated = "keras-groups graph forward g4-k3-d2/bias_relu/f32/nhwc"
+    seen = {PREDICT: "error", GRAPH: "error", dilated: "pass"}
+    helped = asked(layer(dilation=(2, 2)), seen)
+    assert helped.answer == "yes" and helped.cells == (tuple(dilated.split()), tuple(PREDICT.split()))
+    assert asked(layer(dilation=(2, 2), dtype="f16"), seen).why == "not measured: f16"
+    assert asked(layer(dilation=(2, 2)), seen | {dilated: "error"}).answer == "no"
+    assert asked(layer(dilation=(2, 2)), seen | {GRAPH: "pass"}).answer == "no"
+
+
 def test_another_approach_stands_in_for_what_was_observed_of_it_alone():
     other, plain = (
         "nn-conv2d graph forward g4-k3/bias_relu/f64/nhwc",
