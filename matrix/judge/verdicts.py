@@ -133,7 +133,8 @@ def judge(records: Iterable[Record]) -> list[Judgement]:
         weigh(run, approach)
         for run in judged_runs(records)
         for approach in APPROACHES
-        if approach in run.cells or run.judged_by.status != "complete"  # a profile may ask only for some
+        # A complete run of a profile that asks only for some approaches says nothing of the others.
+        if approach in run.cells or run.judged_by.status != "complete" or not run.cells
     ]
 
 

@@ -15,7 +15,11 @@ MOST_BYTES = 16 * 2**20
 
 
 def set_aside(file: Path, why: str) -> Path | None:
-    """Copy the file under a name of our own, and beside it write why. Return None where it is no plain file."""
+    """Copy the file under a name of our own, and beside it write why. Return None where it is no plain file, or lies
+    behind a link.
+    """
+    if any(folder.is_symlink() for folder in file.parents[:3]):
+        return None
     try:
         data = read_at_most(file, MOST_BYTES)
     except (BadRecord, OSError):

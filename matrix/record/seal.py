@@ -19,6 +19,8 @@ from matrix.base.text import listed_below, plain
 
 NAME = "SHA256SUMS"
 WORKFLOW = ".github/workflows/matrix.yml"
+# Any branch has a workflow of that name: only this one was reviewed.
+REF = "refs/heads/main"
 MOST_BYTES = 16 * 2**20
 LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n", re.ASCII)
 
@@ -75,7 +77,8 @@ def attested(list_: Path, repository: str) -> int:
     believed: gh 2.66 ended with 0 where it had found none (cli/cli issue 10418).
     """
     command = ["gh", "attestation", "verify", str(list_), f"--repo={repository}", "--format=json",
-               f"--signer-workflow={repository}/{WORKFLOW}", "--deny-self-hosted-runners"]  # fmt: skip
+               f"--signer-workflow={repository}/{WORKFLOW}", f"--source-ref={REF}",
+               "--deny-self-hosted-runners"]  # fmt: skip
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         found = json.loads(done.stdout or "[]")

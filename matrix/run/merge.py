@@ -17,12 +17,15 @@ from matrix.base.errors import BadRecord, NotBuilt
 from matrix.base.grouping import grouped
 from matrix.base.text import listed_below
 from matrix.catalog import locks, releases
+from matrix.catalog.suite_hash import suite_sha256
 from matrix.plan.due import LASTING
 from matrix.plan.shards import Plan, Shard
 from matrix.record import candidates, records
 from matrix.record.candidates import Candidate
 from matrix.record.records import RUNS, Header, Record
 from matrix.run.admission import contradiction, is_of_today
+
+Hash = Literal["suite_sha256", "lock_sha256"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,16 +107,16 @@ def _comparable(
             believed.append(candidate)
     # Executed, on-GPU and planned runs have a suite hash each.
     for how, those in grouped(believed, lambda one: one.content.header.how).items():
-        faults += _at_odds("suite", those, "suite_sha256", plan.suite_sha256.get(how) if plan else None)
+        right = plan.suite_sha256.get(how) if plan else _if_brought(suite_sha256(how=how), those, "suite_sha256")
+        faults += _at_odds("suite", those, "suite_sha256", right)
     believed = _without(believed, faults)
     # A target has two locks where only some of the machines have its GPU: without the GPU its libraries are left out.
     targets = grouped(
         believed, lambda one: (one.content.header.run.partition("+")[0], one.content.header.how == "planned")
     )
     for (target, _), those in targets.items():
-        own = _own_lock(target)
-        is_there = own in {one.content.header.lock_sha256 for one in those}
-        faults += _at_odds(f"{target}: lock", those, "lock_sha256", own if is_there else None)
+        right = _if_brought(_own_lock(target), those, "lock_sha256")
+        faults += _at_odds(f"{target}: lock", those, "lock_sha256", right)
     return _without(believed, faults), faults
 
 
@@ -129,9 +132,12 @@ def _own_lock(target: str) -> str | None:
         return None
 
 
-def _at_odds(
-    what: str, those: Sequence[Candidate[Record]], field: Literal["suite_sha256", "lock_sha256"], wanted: str | None
-) -> list[BadRecord]:
+def _if_brought(own: str | None, those: Sequence[Candidate[Record]], field: Hash) -> str | None:
+    """Return this checkout's own hash, which is the right one if anybody has it."""
+    return own if own in {getattr(one.content.header, field) for one in those} else None
+
+
+def _at_odds(what: str, those: Sequence[Candidate[Record]], field: Hash, wanted: str | None) -> list[BadRecord]:
     """Say which of these have another hash than `wanted`; without that, than those that most shards brought. Raise
     BadRecord where there is no majority: one machine could outvote others with many records, so that shards count.
     """

@@ -28,6 +28,8 @@ from matrix.suite import catalog as suite
 WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
 # How a session is started everywhere; the versions are those that `nox -s lint` has.
 NOX = "uvx -q -c matrix/data/requirements/lint.txt -p '>=3.11' --from 'nox[uv]' nox -s "
+# What the only other command does: so that what is no longer published is removed.
+REMOVE = "rm -r reports"
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$|uses: \$/\.github/workflows/\w+\.yml$")
 FROM_OUTSIDE = {"pull_request", "pull_request_target", "workflow_run", "issue_comment", "issues", "fork"}
 # The only jobs with write permissions.
@@ -82,7 +84,7 @@ def test_a_workflow_may_do_nothing_and_a_job_only_what_it_must(workflow):
         writes = {what for what, how in job["permissions"].items() if how == "write"}
         assert writes == MAY_WRITE.get((workflow.name, name), set())
         # What runs TensorFlow, or builds packages, runs where nothing can be written.
-        assert not writes or not [step for step in job["steps"] if "run" in step]
+        assert not writes or {step["run"] for step in job["steps"] if "run" in step} <= {REMOVE}
 
 
 @each
@@ -149,8 +151,26 @@ def test_nothing_is_published_that_was_not_verified():
     assert "attest" in matrix.jobs["verify"]["needs"] and "collect" in matrix.jobs["attest"]["needs"]
     for name in ("site", "propose"):
         assert "verify" in matrix.jobs[name]["needs"]
+        assert next(step["run"] for step in matrix.jobs[name]["steps"] if "run" in step) == REMOVE
         assert matrix.jobs[name]["if"] == "${{ !cancelled() && needs.verify.result == 'success' }}"
     assert matrix.jobs["deploy"]["needs"] == "site"
+
+
+def test_what_is_published_is_handed_on_by_its_id_and_made_without_a_cache():
+    """Any job can upload an artifact of the same name; and a file that was altered in uv's cache is installed."""
+    matrix = next(workflow for workflow in ALL if workflow.name == "matrix")
+    taken = {
+        (name, step["with"].get("artifact-ids"))
+        for name, step in steps(matrix)
+        if step.get("uses", "").startswith("actions/download-artifact@")
+    }
+    by_id = "${{ needs.collect.outputs.published }}"
+    assert taken == {("collect", None), *((name, by_id) for name in ("attest", "verify", "site", "propose"))}
+    assert all("collect" in matrix.jobs[name]["needs"] for name, wanted in taken if wanted)
+    made = [step for workflow in ALL if workflow.name in {"matrix", "shards"} for _, step in steps(workflow)]
+    caches = [step["with"]["enable-cache"] for step in made if step.get("uses", "").startswith("astral-sh/setup-uv@")]
+    assert caches and not any(caches)
+    assert matrix.jobs["deploy"]["if"].endswith("github.ref == 'refs/heads/main' }}")
 
 
 def test_forks_reach_no_workflow_but_ci():
@@ -244,7 +264,7 @@ def commands() -> list[tuple[str, str, dict[str, str]]]:
         (workflow.name, step["run"], {**workflow.jobs[job].get("env", {}), **step.get("env", {})})
         for workflow in ALL
         for job, step in steps(workflow)
-        if "run" in step
+        if "run" in step and step["run"] != REMOVE
     ]
 
 
@@ -278,7 +298,8 @@ def before(checkout: Path, workflow: str, command: str) -> None:
         shutil.rmtree(checkout / "reports" / "runs")
     elif "-s verify" in command:
         (checkout / "published").mkdir()
-        shutil.copytree(checkout / "reports", checkout / "published" / "reports")
+        # As an artifact has it, without hidden files.
+        shutil.copytree(checkout / "reports", checkout / "published" / "reports", ignore=shutil.ignore_patterns(".*"))
         for name in ("README.md", "SHA256SUMS"):
             shutil.copy(checkout / name, checkout / "published" / name)
     elif workflow == "nightly" and "-s ask -- diff" in command:

@@ -311,3 +311,9 @@ def test_whatever_was_observed_has_a_verdict_that_holds(outcomes, rest):
     if failing or judgement.word in WORST:
         named = {tuple(name.split("/", 4)[1:]) for name in judgement.deciding}
         assert named & {cell for cell, outcome in seen.items() if outcome in FAILED}
+
+
+def test_a_run_that_calls_itself_complete_and_observed_nothing_has_entries_that_know_nothing():
+    """Or nothing would know of the run whose record lies there."""
+    made = judge([Record(header=header())])
+    assert [one.approach for one in made] == list(suite.APPROACHES) and {one.word for one in made} == {"unknown"}

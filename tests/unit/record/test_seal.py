@@ -105,9 +105,8 @@ def test_github_is_asked_for_this_workflow_on_its_own_runners(published, fake_gh
     assert seal.attested(published / "SHA256SUMS", "a/b") == 2
     words = asked.read_text().split()
     assert words[:3] == ["attestation", "verify", str(published / "SHA256SUMS")]
-    assert {"--repo=a/b", "--signer-workflow=a/b/.github/workflows/matrix.yml", "--deny-self-hosted-runners"} < set(
-        words
-    )
+    wanted = {"--repo=a/b", "--signer-workflow=a/b/.github/workflows/matrix.yml", "--source-ref=refs/heads/main"}
+    assert wanted | {"--deny-self-hosted-runners"} < set(words)
 
 
 @pytest.mark.parametrize(("said", "status"), [("", 0), ("[]", 0), ("{}", 0), ("", 1), ("[1]", 1)])
