@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from matrix.answers.release_records import ReleaseRecords
@@ -130,10 +131,25 @@ def reproduction(showing: Showing, catalog: Catalog, profile: str | None) -> Rep
     )
 
 
+def _summary(showing: Showing) -> Iterator[str]:
+    """Say the verdict under each profile, and what other host classes have; none is left out."""
+    verdicts = ", ".join(f"{one.verdict} with {one.profile} on {one.release}" for one in showing.shown)
+    others: dict[str, list[Elsewhere]] = {}
+    for other in (other for one in showing.shown for other in one.elsewhere):
+        others.setdefault(other.host_class, []).append(other)
+    classes = ", ".join(dict.fromkeys(one.host_class for one in showing.shown))
+    yield from textwrap.wrap(f"{showing.approach} on {classes}: {verdicts}.", 80, break_on_hyphens=False)
+    for name, there in others.items():
+        differing, compared = sum(len(one.differing) for one in there), sum(one.compared for one in there)
+        yield f"On {name}: {differing} of {compared} cells differ." if differing else f"On {name}: the same."
+    yield ""
+
+
 def lines(showing: Showing, limit: int = 12) -> Iterator[str]:
     """The answer for a terminal, with at most `limit` failing cells for each profile."""
     if showing.note:
         yield f"{showing.note}\n"
+    yield from _summary(showing)
     for one in showing.shown:
         default = ", what happens with nothing set" if one.default else ""
         place = f"TensorFlow {one.release}, {one.profile} ({one.host_class}{default})"

@@ -190,7 +190,7 @@ def environment(profile: Profile | None) -> list[str]:
     ]
 
 
-def decorator(mode: Mode, release: str) -> str:
+def decorator(mode: str, release: str) -> str:
     """Return the line before a function that is to run in a mode; "" where it needs none."""
     if Version(release) < Version("2") or mode not in {"graph", "jit"}:
         return ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import msgspec
 
 from matrix.answers import advise as advise_
-from matrix.answers import claim_decisions, contribution_comparison, release_records
+from matrix.answers import claim_decisions, contribution_comparison, release_records, upstream_issue
 from matrix.answers import show as show_
 from matrix.answers.advise import MODES, WISHES, Asked, Wish
 from matrix.answers.probe import pack
@@ -33,6 +34,16 @@ release_option = click.option("--release", required=True, help="A release of Ten
 backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
 
 
+def processor_options(verb: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--cpu-flags", help="Answer for what /proc/cpuinfo says, or its flags alone: avx2,fma,avx512f."),
+        click.option("--processor", "name", help="Answer for this processor: zen3, icelake-server, graviton3, m7a."),
+        click.option("--this-machine", "here", is_flag=True, help="Answer for this machine's processor."),
+    ):
+        verb = option(verb)
+    return verb
+
+
 @click.command()
 @release_option
 @backend_option
@@ -46,9 +57,7 @@ backend_option = click.option("--backend", type=click.Choice(BACKENDS), default=
 @click.option("--kernel", type=SIZE, help="the height and width of its kernel,")
 @click.option("--size", type=SIZE, help="the height and width of its image,")
 @click.option("--batch", type=SIZE, help="and how many images it takes at a time.")
-@click.option("--this-machine", "here", is_flag=True, help="Advise for this machine's processor.")
-@click.option("--processor", "name", help="Advise for this processor: zen3, icelake-server, graviton3, m7a.")
-@click.option("--cpu-flags", help="Advise for what /proc/cpuinfo says, or its flags alone: avx2,fma,avx512f.")
+@processor_options
 @click.option("--code", type=click.Choice(["function", "layer"]), help="Print the best as a program alone: a function, "
               "or a Keras layer in place of Conv2D(groups=...).")  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Print all that work, why others do not, and the cells.")
@@ -100,20 +109,29 @@ def advise(
 @click.option("--profile", help="A profile of matrix/data/profiles.toml; by default all.")
 @click.option("--cell", default="*", help="Only cells like this, mode/check/case: 'graph/forward/g4-k3/bias_relu/*'.")
 @click.option("--script", "as_script", is_flag=True, help="Write a script that reproduces the first failing cell.")
+@click.option("--issue", "as_issue", is_flag=True, help="Write a bug report of that cell, for TensorFlow.")
+@processor_options
 @published_option
 @json_option
 def show(
-    release: str, approach: str, backend: Backend, profile: str | None, cell: str, as_script: bool, reports: Path,
-    as_json: bool,
+    release: str, approach: str, backend: Backend, profile: str | None, cell: str, as_script: bool, as_issue: bool,
+    here: bool, name: str | None, cpu_flags: str | None, reports: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Show what was recorded of an approach on a release: cells, evidence, a script that reproduces a cell."""
-    recorded = release_records.load(reports, release, backend)
+    recorded = release_records.load(reports, release, backend, asked_for(name, cpu_flags, here=here))
     showing = show_.show(recorded, approach, cell, causes(known_errors.load()))
     if as_script:
         tell(script(show_.reproduction(showing, releases.load(), profile)).rstrip("\n"))
         return
+    if as_issue:
+        tell(*upstream_issue.lines(show_.reproduction(showing, releases.load(), profile), reports, backend))
+        return
     chosen = [one for one in showing.shown if profile in {None, one.profile}]
-    give(msgspec.structs.replace(showing, shown=chosen), as_json=as_json, lines=show_.lines(showing))
+    if not chosen:
+        profiles = ", ".join(dict.fromkeys(one.profile for one in showing.shown))
+        raise BadUsage(f"there is no record under {profile}", f"profiles with records there: {profiles}")
+    showing = msgspec.structs.replace(showing, shown=chosen)
+    give(showing, as_json=as_json, lines=show_.lines(showing))
 
 
 @click.command()

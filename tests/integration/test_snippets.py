@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from mini import cannot
 
-from matrix.answers import snippets
+from matrix.answers import snippets, upstream_issue
+from matrix.answers.reproduction import Reproduction
 from matrix.base import paths
 from matrix.base.errors import BadUsage
 from matrix.catalog.approaches import APPROACHES
@@ -85,3 +86,17 @@ def test_every_program_computes_the_convolution(data, release, profile):
         if (about.place and profile == "onednn-on") or name in {"split-concat", "depthwise"}:
             own = [told for told in passed if told.startswith(f"{name}/keras/")]
             assert len(own) >= 4, "it takes the place of Conv2D(groups=...) in a model"
+
+
+def test_a_bug_report_s_script_raises_what_it_says(data, tmp_path):
+    cell = ("nn-conv2d", "graph", "forward", "g4-k3/bias_relu/f32/nhwc")
+    wanted = Reproduction(cell=cell, release="2.8.4", profile=data.profile("onednn-off"), told="")
+    target = data.release("2.8.4").target("cpu")
+    if not interpreters.find(target.python):
+        cannot(f"no CPython {target.python} is on this machine; see: nox -s doctor")
+    python = Path(venv.provision(target, print).where) / "bin" / "python"
+    program = tmp_path / "program.py"
+    program.write_text(upstream_issue.script(wanted))
+    variables = {"PATH": os.defpath, "HOME": tempfile.gettempdir()}
+    ended = subprocess.run([python, program], env=variables, capture_output=True, text=True, check=False)
+    assert ended.returncode and "does not support grouped convolutions" in ended.stderr

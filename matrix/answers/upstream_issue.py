@@ -1,0 +1,132 @@
+"""A failing cell as a bug report for TensorFlow: a short script, what it should do and does, and where it does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from packaging.version import Version
+
+from matrix.answers import snippets
+from matrix.answers.reproduction import Reproduction
+from matrix.answers.situation import in_ranges
+from matrix.base.errors import BadRecord, BadUsage
+from matrix.base.text import plain
+from matrix.catalog.approaches import APPROACHES
+from matrix.catalog.known_errors import failure_text
+from matrix.judge.verdicts import FAILED
+from matrix.record import records
+from matrix.record.records import CellId
+from matrix.suite import catalog as suite
+
+# The operations of an epilogue, in a function and in a model.
+STEPS = {
+    "bias": "tf.nn.bias_add(y, b)",
+    "relu": "tf.nn.relu(y)",
+    "relu6": "tf.nn.relu6(y)",
+    "elu": "tf.nn.elu(y)",
+    "leaky_relu": "tf.nn.leaky_relu(y, alpha=0.2)",
+}
+MOST_LINES = 20
+
+
+def script(wanted: Reproduction) -> str:
+    """Return a program of at most MOST_LINES in which the failure shows itself. Raise BadUsage where none does."""
+    name, mode, check, case_id = wanted.cell
+    case, approach = suite.parse_case(case_id), APPROACHES[name]
+    sayable = set(case.steps) <= set(STEPS) and check != "fusion" and mode in {"eager", "graph", "jit", "keras"}
+    sayable = sayable and case.layout == "nhwc" and not case.misuse and approach.form in snippets.CHANNELS
+    if not sayable or (mode == "keras" and not approach.layers) or (mode == "keras" and check == "gradient"):
+        raise BadUsage(f"there is no report of {'/'.join(wanted.cell)}", "show --script writes the whole program")
+    # Checks whether the release has the approach at all.
+    snippets.program(name, case, wanted.release, wanted.profile, "eager")
+    profile = wanted.profile
+    optimizer = [profile.setting] if profile and profile.optimizer else []
+    head = [*snippets.environment(profile), *["import numpy as np"] * ("np." in approach.function)]
+    head += ["import tensorflow as tf", *optimizer, ""]
+    dtype = "" if case.dtype == "f32" else f", dtype=tf.{snippets.DTYPES[case.dtype]}"
+    shape = [case.n, *snippets.extents(approach.rank, case.h, case.w), case.cin]
+    steps = [f"    y = {STEPS[step]}" for step in case.steps if not (approach.layers and step == "bias")]
+    if approach.layers:
+        made = snippets.layers(approach, case, bias="bias" in case.steps)
+        weights = [f"layer = {made[0]}" if len(made) == 1 else f"layer = tf.keras.Sequential([{', '.join(made)}])"]
+        called = "    y = layer(x)"
+    else:
+        sizes = snippets.filters(approach, case)[1]
+        names = ["w", "pointwise"][: len(sizes)]
+        held = dict(zip(names, sizes, strict=True))
+        weights = [f"{one} = tf.Variable(tf.random.normal({list(size)}{dtype}))" for one, size in held.items()]
+        weights += [f"b = tf.Variable(tf.zeros([{case.cout}]{dtype}))"] * ("bias" in case.steps)
+        weights = [*snippets.definitions(approach, case, wanted.release).splitlines(), "", *weights]
+        called = f"    y = convolution(x, {', '.join(names)}, {snippets.arguments(approach, case)})"
+    given = f"x = tf.random.normal({shape}{dtype})"
+    before = snippets.decorator(mode, wanted.release).splitlines()
+    run = [*before, "def run(x):", called, *steps, "    return y"]
+    if mode == "keras":
+        run = ["model = tf.keras.Sequential([layer, tf.keras.layers.Lambda(rest)])"]
+        run = ["def rest(y):", *steps, "    return y", *run]
+        call = [f"{given.replace('x = ', 'print(model.predict(')}))"]
+    elif check == "forward":
+        call = [given, "print(run(x))"]
+    else:
+        call = [given, "with tf.GradientTape() as tape:", "    tape.watch(x)", "    y = run(x)"]
+        call.append("print(tape.gradient(y, x))")
+    text = "\n".join([*head, *weights, *run, *call])
+    if text.count("\n") >= MOST_LINES:
+        raise BadUsage(f"a report of {name} has too long a script", "show --script writes the whole program")
+    return text
+
+
+def lines(wanted: Reproduction, reports: Path, backend: str) -> Iterator[str]:
+    """The report in Markdown, as TensorFlow's issue form asks for it."""
+    name, mode, check, case_id = wanted.cell
+    case, profile = suite.parse_case(case_id), wanted.profile.name if wanted.profile else "default"
+    written, seen = script(wanted), observed(wanted.cell, reports, backend)
+    here = seen.get((wanted.release, profile), "")
+    followed = f" followed by {', '.join(case.steps)}" if case.steps else ""
+    yield f"**{plain(here, 100)}** ({name}, {check} in {mode})\n"
+    yield f"TensorFlow {wanted.release} from PyPI, {backend}, Linux.\n\n```python"
+    yield from written.splitlines()
+    yield "```\n"
+    yield (
+        f"Expected: the {'gradient' if check == 'gradient' else 'output'} of a convolution in {case.groups} groups"
+        f"{followed}, as it comes without groups."
+    )
+    yield f"Actual: `{plain(here, 200).replace('`', chr(39))}`"
+    yield "\nAffected, of the releases that were run:"
+    for name in dict.fromkeys(profile for _, profile in seen):
+        outcomes = {release: told for (release, profile), told in seen.items() if profile == name}
+        yield from _affected(name, outcomes, here)
+
+
+def _affected(profile: str, outcomes: Mapping[str, str], here: str) -> Iterator[str]:
+    """Say which releases fail alike under a profile, and what the neighbours of the first and the last do."""
+    order = sorted(outcomes, key=Version)
+    failing = [release for release in order if outcomes[release] == here]
+    if not failing:
+        yield f"- {profile}: none of {len(order)}"
+        return
+    first, last = order.index(failing[0]), order.index(failing[-1])
+    edges = [order[place] for place in (first - 1, last + 1) if 0 <= place < len(order)]
+    told = "".join(f"; {release}: {plain(outcomes[release], 100)}" for release in edges)
+    yield f"- {profile}: {len(failing)} of {len(order)}, {in_ranges(failing, order)}{told}"
+
+
+def observed(cell: CellId, reports: Path, backend: str) -> dict[tuple[str, str], str]:
+    """Return by release and profile how the cell came out where it was executed; a failure counts before a pass."""
+    found: dict[tuple[str, str], str] = {}
+    for file in records.files(reports):
+        if f"-{backend}+" not in file.name:
+            continue
+        try:
+            record = records.read(file)
+        except BadRecord:
+            continue
+        if record.header.planned_for:
+            continue
+        for one in record.observations:
+            if one.cell == cell:
+                told = failure_text(one) if one.outcome in FAILED else one.outcome
+                key = (record.header.release, record.header.profile)
+                found[key] = told if key not in found or found[key] == "pass" else found[key]
+    return found
