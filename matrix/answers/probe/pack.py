@@ -15,7 +15,7 @@ from matrix.answers.model import prediction
 from matrix.base import paths
 from matrix.base.files import write_whole
 from matrix.base.structs import Strict
-from matrix.catalog.approaches import APPROACHES
+from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
 from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.verdicts import REPRESENTATIVE, JudgedRun, core_case, judged_runs
 from matrix.record import host, records
@@ -123,6 +123,7 @@ def published(made: Sequence[Record]) -> Rows:
         "letters": WORDS,
         "model_cells": ["/".join(cell) for cell in model_names],
         "model_rows": model_rows,
+        "plainest": INTERCHANGEABLE,
         "rows": rows,
         "suite_sha256": suite_sha256(),
     }

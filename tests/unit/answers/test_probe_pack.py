@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import io
 import json
+import subprocess
+import sys
 import zipfile
+
+import msgspec
+import pytest
 
 from matrix.answers.probe import pack
 from matrix.judge.verdicts import REPRESENTATIVE, core_case
@@ -41,3 +47,38 @@ def test_the_probe_observes_first_what_its_table_shows():
     source = (pack.PROGRAM / "__main__.py").read_text()
     needs = ast.literal_eval(source[source.index("NEEDS = ") + 8 : source.index("]  # fmt") + 1])
     assert set(needs) == set(pack.TABLE)
+
+
+def row(**changed):
+    return dict.fromkeys(("eager", "graph", "predict", "XLA", "gradient", "fit", "fused"), "yes") | changed
+
+
+def test_the_probe_ends_with_what_to_do(reports, monkeypatch):
+    made, _ = records.readable(reports)
+    published = json.loads(msgspec.json.encode(pack.published(made)))
+    monkeypatch.syspath_prepend(pack.PROGRAM)
+    spec = importlib.util.spec_from_file_location("probe_program", pack.PROGRAM / "__main__.py")
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    found = {"release": "2.8.4", "onednn": False, "table": {"nn-conv2d": row(graph="error"), "split-concat": row()}}
+    assert program.what_to_do(found, published) == [
+        "Write it as split-concat: it infers and trains here.",
+        "Or set TF_ENABLE_ONEDNN_OPTS=1 before TensorFlow is imported:",
+        "then nn-conv2d infers and trains, as published for x86-avx2.",
+    ]
+    table = {"nn-conv2d": row(gradient="error"), "split-concat": row(graph="?")}
+    told = program.what_to_do({"release": "2.8.4", "onednn": True, "table": table}, published)
+    assert told == ["To infer, write it as nn-conv2d.", "To train, write it as split-concat."]
+    none = {"release": "2.8.4", "onednn": True, "table": {"nn-conv2d": row(graph="?", gradient="?")}}
+    assert program.what_to_do(none, published) == ["Nothing can be said yet: too few cells were reached."]
+
+
+@pytest.mark.parametrize("seconds", ["-5", "0", "inf", "soon"])
+def test_the_probe_refuses_a_time_that_is_none(seconds):
+    ended = subprocess.run(
+        [sys.executable, pack.PROGRAM / "__main__.py", f"--seconds={seconds}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2 and "--seconds" in ended.stderr

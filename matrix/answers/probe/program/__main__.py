@@ -36,9 +36,17 @@ NEEDS = [
     ("graph", "gradient"), ("keras", "gradient"), ("graph", "fusion"),
 ]  # fmt: skip
 HEADS = ["eager", "graph", "predict", "XLA", "gradient", "fit", "fused"]
+GRAPHS = [["graph", "forward"], ["keras", "forward"], ["graph", "gradient"], ["keras", "gradient"]]
 CELL = ("approach", "mode", "check", "case")
 CELL_SECONDS = 20
 CELL_MEMORY = 6 * 2**30
+ELSEWHERE = """\
+There is no TensorFlow for {0}.
+Run the probe with the Python of your project: path/to/its/environment/bin/python {1}
+Or install TensorFlow for this one: {0} -m pip install tensorflow"""
+SIGNS = """\
+yes: computed as in float64; wrong, error, crash: not; -: not in this release; ?: not reached.
+fused: bias and ReLU ran inside the convolution's kernel."""
 OUTCOMES = {"pass": "yes", "absent": "-", "skipped": "?"}
 IN_KERNEL = {"fused": "yes", "partly": "in part", "separate": "no", "none": "-"}
 
@@ -49,7 +57,7 @@ def main():
 
         return checking.main(sys.argv[2:], _published(), sys.modules[__name__])
     parser = argparse.ArgumentParser(prog="probe.pyz", description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=50, help="end after this long (%(default)g)")
+    parser.add_argument("--seconds", type=_seconds, default=50, help="end after this long (%(default)g)")
     parser.add_argument("--json", action="store_true", help="tell it as JSON, for programs")
     parser.add_argument("--output", default="probe.jsonl", help="where the record goes (%(default)s)")
     parser.add_argument("--suite", nargs="+", help=argparse.SUPPRESS)
@@ -67,6 +75,8 @@ def main():
             why = "TensorFlow was not imported within {:g} s: --seconds {:g} gives it time."
             why = why.format(options.seconds, 4 * options.seconds)
         print(about.get("not_imported", why), file=sys.stderr)
+        if "No module named 'tensorflow'" in about.get("not_imported", ""):
+            print(ELSEWHERE.format(sys.executable, os.path.basename(sys.argv[0])), file=sys.stderr)
         return 1
     found = {
         "release": about["tensorflow"],
@@ -78,6 +88,7 @@ def main():
         "not_reached": len(published["cells"]) - len(observations),
         "record": options.output,
     }
+    found["do"] = what_to_do(found, published)
     _write_record(options.output, published, found, about, observations)
     found["seconds"] = round(time.time() - began, 1)
     if options.json:
@@ -85,6 +96,14 @@ def main():
     else:
         _tell(found, published["letters"], options)
     return 0
+
+
+def _seconds(text):
+    """The time to take; what is no time is refused."""
+    seconds = float(text)
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError("{} is no time: give seconds, as in --seconds 50".format(text))
+    return seconds
 
 
 def _published():
@@ -287,6 +306,38 @@ def row_of(published, about):
     return near, wanted if wanted in rows else "default" if "default" in rows else min(rows)
 
 
+def what_to_do(found, published):
+    """What to write here, by what was observed; and what to set instead, by the published row of this very release."""
+    table = found["table"]
+    order = [name for name in published["plainest"] if name in table]
+    trains = [name for name in order if table[name]["gradient"] == table[name]["fit"] == "yes"]
+    infers = [name for name in order if table[name]["graph"] == table[name]["predict"] == "yes"]
+    both = [name for name in infers if name in trains]
+    if not infers and not trains:
+        return ["Nothing can be said yet: too few cells were reached."]
+    if both:
+        told = ["Write it as {}: it infers and trains here.".format(both[0])]
+    else:
+        told = ["To infer, write it as {}.".format(infers[0])] if infers else []
+        told += ["To train, write it as {}.".format(trains[0])] if trains else []
+    rows = published["rows"].get(found["release"], {})
+    better = found["onednn"] is False and rows.get("onednn-on")
+    if better:
+        seen = dict(zip(published["cells"], better["outcomes"]))
+        best = (both or infers or trains)[0]
+        for name in order[: order.index(best)]:
+            asked = [
+                seen.get(cell)
+                for cell in published["cells"]
+                if cell.startswith(name + "/") and "/bias_relu/" in cell and cell.split("/")[1:3] in GRAPHS
+            ]
+            if asked and set(asked) == {"p"}:
+                told.append("Or set TF_ENABLE_ONEDNN_OPTS=1 before TensorFlow is imported:")
+                told.append("then {} infers and trains, as published for {}.".format(name, better["host_class"]))
+                return told
+    return told
+
+
 def _tell(found, letters, options):
     host, against = found["host"], found["against"]
     print("\nTensorFlow {} on {} ({})".format(found["release"], host["cpu"], host["class"]))
@@ -298,25 +349,29 @@ def _tell(found, letters, options):
     print("\n{:23}".format("conv + bias + ReLU") + "".join("{:>10}".format(head) for head in HEADS))
     for approach, row in found["table"].items():
         print("{:23}".format(approach) + "".join("{:>10}".format(row[head]) for head in HEADS))
+    print(SIGNS)
 
+    total = found["observed"] + found["not_reached"]
+    print("\n{} of {} cells were reached, in {:.0f} s.".format(found["observed"], total, found["seconds"]))
+    if found["not_reached"]:
+        print("--seconds {:g} gives the others time.".format(4 * options.seconds))
     if against:
         same_release = against["release"] == found["release"]
         if not same_release:
-            print("\nNothing is published of {}; the nearest is {}.".format(found["release"], against["release"]))
-        where = "{} {}, {}".format(against["release"], against["profile"], against["host_class"])
-        told = "\nAgainst the published row ({}): {} cells the same, {} different"
+            print("Nothing is published of {}; the nearest is {}.".format(found["release"], against["release"]))
+        where = "{}, {}, {}".format(against["release"], against["profile"], against["host_class"])
+        told = "Published ({}): {} of these cells came out the same, {} otherwise."
         print(told.format(where, against["same"], len(against["different"])))
         for one in against["different"] if same_release else ():
             words = letters[one["published"]], letters[one["here"]]
             print("  {}: published {}, here {}".format(one["cell"], *words))
-        if against["host_class"] != host["class"]:
-            print("The row was measured on another host class: yours may well differ.")
+        if against["host_class"] != host["class"] and against["different"]:
+            print("It was measured on another kind of processor, which may be why.")
+    print("The record is {}: look at it, and contribute it as CONTRIBUTING.md says.".format(options.output))
 
-    if found["not_reached"]:
-        told = "\n{} cells were not reached: --seconds {:g} gives them time."
-        print(told.format(found["not_reached"], 4 * options.seconds))
-    print("\nThe record is {}: look at it, and contribute it as CONTRIBUTING.md says.".format(options.output))
-    print("{:.0f} s".format(found["seconds"]))
+    print("\nWhat to do")
+    for line in found["do"]:
+        print("  " + line)
 
 
 def _write_record(output, published, found, about, observations):
