@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
+from matrix.catalog.claims import Dimension
 from matrix.catalog.clues import Clue
 from matrix.catalog.known_errors import KnownError
 from matrix.catalog.questions import Question
@@ -17,7 +18,7 @@ from matrix.record.records import Check, Epilogue, Mode, Status
 from matrix.record.speed_records import Direction
 
 Kind = Literal["profile", "mode", "approach", "release"]
-Word = Literal["confirmed", "refuted", "depends", "undecided"]
+Word = Literal["confirmed", "so far", "refuted", "depends", "undecided"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -166,12 +167,15 @@ class Answers(Strict, frozen=True, kw_only=True):
 
 class Decided(Strict, frozen=True, kw_only=True):
     """What the records say of a claim. `by_place` counts [for, against] by backend and profile; `pro` and `contra` name
-    deciding cells, `run/approach/mode/check/case`.
+    deciding cells, `run/approach/mode/check/case`. `over`: what the claim ranges over; `untried`: by approach the
+    dimensions of these in which no case was observed.
     """
 
     id: str
     says: str
     word: Word
+    over: list[Dimension]
+    untried: dict[str, list[Dimension]]
     pro_count: int
     contra_count: int
     by_place: dict[str, tuple[int, int]]

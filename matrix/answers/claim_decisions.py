@@ -1,13 +1,14 @@
 """Decides from the records what is commonly said: confirmed, refuted, or that it depends, with counts and cells.
 
 A claim is data (matrix/catalog/claims.py); this module decides its query and knows nothing of what the claim says.
-A run whose control fails (the same cells with one group) has no vote.
+A cell that fails without groups as well has no vote.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import combinations, pairwise, product
 from typing import NamedTuple
 
@@ -16,9 +17,9 @@ from packaging.version import Version
 from matrix.answers.answer_data import Decided, Word
 from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES
-from matrix.catalog.claims import Claim, Query, Shows
-from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, JudgedRun, core_case, judged_runs, twin_fails, weigh
-from matrix.record.records import CellId, Record
+from matrix.catalog.claims import Claim, Dimension, Query, Shows
+from matrix.judge.verdicts import FAILED, JUDGED, NEEDS, JudgedRun, core_case, counts, judged_runs, twin_fails, weigh
+from matrix.record.records import CellId, Check, Mode, Record
 from matrix.suite import catalog as suite
 
 
@@ -42,13 +43,21 @@ def _decide(claim: Claim, voters: Sequence[JudgedRun]) -> Decided:
     by_place: dict[str, Counter[bool]] = defaultdict(Counter)
     for vote in votes:
         by_place[vote.place][vote.for_it] += 1
+    seen = {(approach, dimension) for vote in votes for approach, dimension in _crossed(vote)}
+    untried = {
+        approach: missing
+        for approach in claim.approaches
+        if (missing := [dimension for dimension in claim.over if (approach, dimension) not in seen])
+    }
     word: Word = "undecided"
     if votes:
-        word = "depends" if pro and contra else "confirmed" if pro else "refuted"
+        word = "depends" if pro and contra else "refuted" if contra else "so far" if untried else "confirmed"
     return Decided(
         id=claim.id,
         says=claim.says,
         word=word,
+        over=claim.over,
+        untried=untried if votes else {},
         pro_count=len(pro),
         contra_count=len(contra),
         by_place={place: (count[True], count[False]) for place, count in sorted(by_place.items())},
@@ -71,21 +80,64 @@ def _vote(for_it: bool, run: JudgedRun, cell: CellId) -> _Vote:
     return _Vote(for_it, "/".join((run.judged_by.run, *cell)), place, run.header.release)
 
 
+def dimensions(case_id: str, base: str) -> set[Dimension]:
+    """Name the dimensions in which a case leaves the geometry `base`, f32 and NHWC."""
+    case, usual = suite.parse_case(case_id), suite.parse_case(f"{base}/none/f32/nhwc")
+    strided, dilated = case.strides != (1, 1), case.dilation > 1
+    crossed: dict[Dimension, bool] = {
+        "dtype": case.dtype != "f32",
+        "layout": case.layout != "nhwc",
+        "stride": strided,
+        "dilation": dilated,
+        "stride with dilation": strided and dilated,
+        "padding": case.padding != "SAME",
+        "kernel": case.kernel != usual.kernel,
+        "groups": case.groups != usual.groups,
+    }
+    return {name for name, holds in crossed.items() if holds}
+
+
+def _crossed(vote: _Vote) -> Iterator[tuple[str, Dimension]]:
+    _, approach, _, _, case = vote.cell.split("/", 4)
+    return ((approach, dimension) for dimension in dimensions(case, APPROACHES[approach].base))
+
+
+@cache
+def _cases(approach: str, mode: str, check: str, epilogues: tuple[str, ...], over: tuple[Dimension, ...]) -> list[str]:
+    """Return the cases that a claim is about: those of the approach's own geometry, and those that leave it in the
+    dimensions of `over` alone, whatever their epilogue.
+    """
+    base = APPROACHES[approach].base
+    found = {core_case(approach, epilogue): None for epilogue in epilogues}
+    for cell in suite.cells():
+        if (cell.approach, cell.mode, cell.check) == (approach, mode, check) and counts(cell.case):
+            crossed = dimensions(cell.case, base)
+            if crossed and crossed <= set(over):
+                found[cell.case] = None
+    return list(found)
+
+
 def _by_cell(claim: Claim, voters: Sequence[JudgedRun]) -> Iterator[_Vote]:
     """Let each cell vote; or each pair of cells, where the claim compares them and both were observed."""
-    check = "fusion" if claim.shows in {"fused", "apart"} else "forward"
+    check: Check = "fusion" if claim.shows in {"fused", "apart"} else "forward"
     against = claim.against
-    epilogues = claim.epilogues or suite.EPILOGUES
-    for run, approach, mode, epilogue in product(voters, claim.approaches, claim.modes, epilogues):
-        cell = (approach, mode, check, core_case(approach, epilogue))
-        shown = _shows(run, cell, claim.shows) if mode in APPROACHES[approach].modes else None
+    epilogues = tuple(claim.epilogues or suite.EPILOGUES)
+    cells: list[tuple[str, Mode, Check, str]] = [
+        (approach, mode, check, case)
+        for approach, mode in product(claim.approaches, claim.modes)
+        if mode in APPROACHES[approach].modes
+        for case in _cases(approach, mode, check, epilogues, tuple(claim.over))
+    ]
+    for run, cell in product(voters, cells):
+        approach, mode, _, case = cell
+        shown = _shows(run, cell, claim.shows)
         if shown is None:
             continue
         if not against:
             yield _vote(shown, run, cell)
             continue
         other = against.approach or approach
-        geometry, *rest = core_case(other, epilogue).split("/")
+        geometry, *rest = core_case(other, case.split("/")[1]).split("/")
         case = "/".join([against.geometry or geometry, *rest])
         second = _shows(run, (other, against.mode or mode, check, case), claim.shows)
         if second is not None:
@@ -151,11 +203,21 @@ def _shows(run: JudgedRun, cell: CellId, wanted: Shows) -> bool | None:
     return fusion.fusion.epilogue == "separate"
 
 
+def reach(claim: Decided) -> list[str]:
+    """Say what a claim ranges over, and what of that was not tried."""
+    if not claim.pro_count + claim.contra_count:
+        return []
+    own = "of each approach's own geometry, in f32 and NHWC"
+    told = [f"over {', '.join(claim.over)}" if claim.over else own]
+    return [*told, *(f"not tried for {name}: {', '.join(missing)}" for name, missing in claim.untried.items())]
+
+
 def lines(claims: Sequence[Decided]) -> Iterator[str]:
     """The answer for a terminal."""
     for claim in claims:
         yield f"{claim.word:10} {claim.says}"
         yield f"           {claim.why or f'{claim.pro_count} for, {claim.contra_count} against'}"
+        yield from (f"           {line}" for line in reach(claim))
         for place, (pro, contra) in claim.by_place.items():
             yield f"             {place}: {pro} of {pro + contra}"
         for side, cells in (("for", claim.pro), ("against", claim.contra)):

@@ -17,6 +17,8 @@ from matrix.record.records import Mode
 
 Query = Literal["cells", "pairs", "newer", "backends", "none"]
 Shows = Literal["fused", "apart", "passes", "fails"]
+# What a claim may range over besides modes and epilogues, each with cases of the suite that cross it.
+Dimension = Literal["dtype", "layout", "stride", "dilation", "stride with dilation", "padding", "kernel", "groups"]
 
 
 class Against(Strict, frozen=True, kw_only=True):
@@ -30,8 +32,10 @@ class Against(Strict, frozen=True, kw_only=True):
 class Claim(Strict, frozen=True, kw_only=True):
     """A statement and the query that decides it.
 
-    Without `epilogues`, every epilogue counts. `shows`: what a cell must show to speak for the claim. `turned`: the
-    claim says that the second cell of a pair shows it, not the first. `why`: the reason why no record can decide it.
+    Without `epilogues`, every epilogue counts. `over`: the dimensions in which the claim may leave the approach's own
+    geometry, f32 and NHWC; it is confirmed only where cases that cross each of them were observed for each approach.
+    `shows`: what a cell must show to speak for the claim. `turned`: the claim says that the second cell of a pair shows
+    it, not the first. `why`: the reason why no record can decide it.
     """
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=40)]
@@ -40,6 +44,7 @@ class Claim(Strict, frozen=True, kw_only=True):
     approaches: list[str] = []
     modes: list[Mode] = []
     epilogues: list[str] = []
+    over: list[Dimension] = []
     shows: Shows = "passes"
     against: Against | None = None
     turned: bool = False

@@ -6,8 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from matrix.answers.answer_data import Decided
+from matrix.answers.claim_decisions import reach
 
-WORDS = {"confirmed": "confirmed", "refuted": "refuted", "depends": "it depends", "undecided": "not decided"}
+WORDS = {
+    "confirmed": "confirmed",
+    "so far": "so far",
+    "refuted": "refuted",
+    "depends": "it depends",
+    "undecided": "not decided",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +31,7 @@ class ClaimRow:
 def rows(claims: Iterable[Decided]) -> list[ClaimRow]:
     found = []
     for claim in claims:
-        counts = f"{claim.pro_count} for, {claim.contra_count} against"
+        counts = "; ".join([f"{claim.pro_count} for, {claim.contra_count} against", *reach(claim)])
         places = [f"{place}: {pro} of {pro + contra}" for place, (pro, contra) in claim.by_place.items()]
         found.append(
             ClaimRow(

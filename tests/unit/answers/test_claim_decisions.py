@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
+from msgspec.structs import replace
 from unit.fabricated import error, record, where
 
-from matrix.answers.claim_decisions import decide
+from matrix.answers.claim_decisions import decide, lines
 from matrix.base import paths
-from matrix.catalog.claims import Against, Claim, load
+from matrix.catalog.claims import Against, Claim, Dimension, load
 from matrix.record import records
 from matrix.record.records import Record
 from matrix.suite import catalog as suite
@@ -91,3 +94,27 @@ def test_published_claims_are_decided_with_cells_that_are_in_the_records():
     answers = decide(load(), made)
     assert {cell for answer in answers for cell in (*answer.pro, *answer.contra)} <= cells
     assert all((answer.word == "undecided") == (not answer.by_place) for answer in answers)
+
+
+def test_a_claim_ranges_over_its_dimensions_and_holds_so_far_where_one_was_not_tried():
+    passes = claim(approaches=["depthwise"], epilogues=[], shows="passes")
+    everywhere = [*get_args(Dimension)]
+    assert decided(passes, both()).word == "confirmed"
+    wide = decided(replace(passes, over=everywhere), both())
+    assert (wide.word, wide.untried) == ("confirmed", {})
+    assert wide.pro_count > decided(passes, both()).pro_count
+    loop = decided(replace(passes, approaches=["slice-loop"], over=everywhere), both())
+    assert (loop.word, loop.untried) == ("so far", {"slice-loop": everywhere})
+    assert "not tried for slice-loop: dtype, layout" in "\n".join(lines([loop]))
+
+
+def test_a_counter_example_outside_of_the_core_decides():
+    def strided_and_dilated(cell):
+        return {"outcome": "wrong", "reason": "it is"} if "-s2-d2-cm1" in cell[3] and cell[2] == "forward" else {}
+
+    passes = claim(approaches=["depthwise"], epilogues=[], shows="passes")
+    made = both(strided_and_dilated)
+    assert decided(passes, made).word == "confirmed"
+    found = decided(replace(passes, over=["stride", "dilation", "stride with dilation"]), made)
+    assert found.word == "depends" and all("s2-d2" in cell for cell in found.contra)
+    assert decided(replace(passes, over=["stride", "dilation"]), made).word == "confirmed"
