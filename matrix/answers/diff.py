@@ -206,6 +206,12 @@ def _what(before: Observation | None, after: Observation | None) -> What | None:
 def lines(answer: Diff) -> Iterator[str]:
     """The answer for a terminal: cells that change alike are one line, with the first of them."""
     yield from answer.notes
+    if answer.pairs:
+        differing = sum(len(pair.differences) for pair in answer.pairs)
+        cells = differing + sum(pair.unchanged for pair in answer.pairs)
+        classes = ", ".join(dict.fromkeys(pair.host_class for pair in answer.pairs))
+        left = f"; {len(answer.alone)} runs have no counterpart" if answer.alone else ""
+        yield f"{differing:,} of {cells:,} cells differ in {len(answer.pairs)} pair{'s' * (len(answer.pairs) > 1)} of runs, on {classes}{left}."
     for pair in answer.pairs:
         counts = Counter(one.what for one in pair.differences)
         numbers = ", ".join(f"{count} {what}" for what, count in counts.items())

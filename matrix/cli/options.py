@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,16 @@ reports_option = click.option(
     "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, with the evidence.")
+
+
+def processor_options(verb: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--cpu-flags", help="Answer for what /proc/cpuinfo says, or its flags alone: avx2,fma,avx512f."),
+        click.option("--processor", "name", help="Answer for this processor: zen3, icelake-server, graviton3, m7a."),
+        click.option("--this-machine", "here", is_flag=True, help="Answer for this machine's processor."),
+    ):
+        verb = option(verb)
+    return verb
 
 
 def asked_for(name: str | None, cpu_flags: str | None, *, here: bool) -> Processor | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -20,7 +19,7 @@ from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import known_errors, releases
 from matrix.catalog.approaches import APPROACHES
 from matrix.cli import index
-from matrix.cli.options import asked_for, give, json_option, published_option
+from matrix.cli.options import asked_for, give, json_option, processor_options, published_option
 from matrix.cli.printing import tell
 from matrix.judge.notes import causes
 from matrix.record import contribution
@@ -32,16 +31,6 @@ from matrix.suite.speed import layers as timed_layers
 SIZE = click.IntRange(min=1, max=100_000)
 release_option = click.option("--release", required=True, help="A release of TensorFlow: 2.8 or 2.8.4.")
 backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
-
-
-def processor_options(verb: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option("--cpu-flags", help="Answer for what /proc/cpuinfo says, or its flags alone: avx2,fma,avx512f."),
-        click.option("--processor", "name", help="Answer for this processor: zen3, icelake-server, graviton3, m7a."),
-        click.option("--this-machine", "here", is_flag=True, help="Answer for this machine's processor."),
-    ):
-        verb = option(verb)
-    return verb
 
 
 @click.command()

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from unit.fabricated import error, header, record, where
 
 from matrix.answers.diff import diff, lines, markdown
 from matrix.base.errors import BadUsage
 from matrix.catalog import releases
+from matrix.cli.main import cli
 from matrix.judge import history
 from matrix.record import records
 from matrix.record.records import Record
@@ -164,3 +167,16 @@ def test_a_month_is_compared_with_no_release_and_one_that_is_not_kept_is_lines(m
     with pytest.raises(BadUsage, match="no table is named '2025-01'") as caught:
         diff(months, "2025-01", "2026-03", DATA)
     assert "2026-03, 2026-04" in caught.value.cure
+
+
+def test_a_processor_chooses_the_host_class_and_the_summary_names_it(tmp_path):
+    """Of two classes the nearer one is compared; all of it is counted in the first line."""
+    for host_class, release in itertools.product(("x86-avx2-amd", "x86-amx"), ("2.8.4", "2.9.3")):
+        host = msgspec.structs.replace(header().host, host_class=host_class)
+        run = f"tf{release}-py310-cpu+onednn-off"
+        records.write(tmp_path, record(release=release, run=run, host=host))
+    asked = ["diff", "2.8.4", "2.9.3", f"--reports={tmp_path}"]
+    both = CliRunner().invoke(cli, asked).stdout.splitlines()[0]
+    assert both.startswith("0 of ") and both.endswith("in 2 pairs of runs, on x86-amx, x86-avx2-amd.")
+    one = CliRunner().invoke(cli, [*asked, "--processor=zen3"]).stdout.splitlines()[0]
+    assert one.endswith("in 1 pair of runs, on x86-avx2-amd.")
