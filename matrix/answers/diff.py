@@ -211,7 +211,8 @@ def lines(answer: Diff) -> Iterator[str]:
         cells = differing + sum(pair.unchanged for pair in answer.pairs)
         classes = ", ".join(dict.fromkeys(pair.host_class for pair in answer.pairs))
         left = f"; {len(answer.alone)} runs have no counterpart" if answer.alone else ""
-        yield f"{differing:,} of {cells:,} cells differ in {len(answer.pairs)} pair{'s' * (len(answer.pairs) > 1)} of runs, on {classes}{left}."
+        pairs = f"{len(answer.pairs)} pairs" if len(answer.pairs) > 1 else "1 pair"
+        yield f"{differing:,} of {cells:,} cells differ in {pairs} of runs, on {classes}{left}."
     for pair in answer.pairs:
         counts = Counter(one.what for one in pair.differences)
         numbers = ", ".join(f"{count} {what}" for what, count in counts.items())
