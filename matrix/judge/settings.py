@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from functools import cache
 
+import msgspec
+
 from matrix.catalog import releases
+from matrix.catalog.releases import ONEDNN
 from matrix.record.records import Header
 
 # What is set, by name.
@@ -24,9 +27,23 @@ def differences(one: Header, other: Header) -> set[str]:
     return {name for name, _ in setting(one) ^ setting(other)}
 
 
+def resolved(header: Header) -> Header:
+    """Return the header with oneDNN's state as the profile pins it, where XLA compiled all that could have shown it."""
+    pinned = _pinned().get(header.profile)
+    if header.onednn is not None or pinned is None or not header.observations:
+        return header
+    return msgspec.structs.replace(header, onednn=pinned)
+
+
 def _options(profile: str) -> dict[str, str]:
     """Return what a profile sets besides oneDNN; a profile that the catalog does not have is an option by itself."""
     return _profiles().get(profile, {profile: ""})
+
+
+@cache
+def _pinned() -> dict[str, bool]:
+    profiles = releases.load().profiles
+    return {profile.name: profile.environment[ONEDNN] == "1" for profile in profiles if ONEDNN in profile.environment}
 
 
 @cache

@@ -18,7 +18,7 @@ import msgspec
 from matrix.base import ids
 from matrix.base.ids import EngineName
 from matrix.catalog.approaches import APPROACHES
-from matrix.judge.settings import differences
+from matrix.judge.settings import differences, resolved
 from matrix.record.records import CellId, Check, Epilogue, Evidence, Header, Mode, Observation, Outcome, Record
 from matrix.suite import catalog as suite
 
@@ -157,7 +157,8 @@ def judged_runs(records: Iterable[Record]) -> list[JudgedRun]:
         for observation in used.observations:
             cells[observation.approach][observation.cell] = _believed(observation)
         engines = tuple(sorted({record.header.engine for record in group}))
-        found.append(JudgedRun(header=own.header, judged_by=used.header, cells=cells, engines=engines))
+        header, judged_by = resolved(own.header), resolved(used.header)
+        found.append(JudgedRun(header=header, judged_by=judged_by, cells=cells, engines=engines))
     return found
 
 

@@ -5,7 +5,7 @@ from unit.fabricated import header
 
 from matrix.answers import published_answers
 from matrix.base import ids, paths
-from matrix.judge.settings import differences
+from matrix.judge.settings import differences, resolved
 from matrix.record import records
 
 
@@ -32,6 +32,16 @@ from matrix.record import records
 )
 def test_what_differs_is_read_from_line_1_and_not_from_the_profiles_name(one, other, found):
     assert differences(header(**one), header(**other)) == found
+
+
+def test_a_profile_that_pins_onednn_says_its_state_where_tensorflow_shows_none():
+    """Under auto-clustering XLA compiles the very operations that show it."""
+    for state, onednn in (("on", True), ("off", False)):
+        hidden = header(profile=f"onednn-{state}+auto-cluster", onednn=None, observations=1)
+        assert resolved(hidden).onednn is onednn
+        assert differences(resolved(hidden), header(onednn=onednn)) == {"TF_XLA_FLAGS and jit"}
+    assert resolved(header(profile="default", onednn=None, observations=1)).onednn is None
+    assert resolved(header(profile="onednn-off", onednn=True, observations=1)).onednn is True
 
 
 def test_each_published_workaround_by_a_profile_differs_from_the_failing_run_in_that_alone():
