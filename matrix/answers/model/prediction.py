@@ -118,9 +118,13 @@ def _predicted(layer: Layer, check: str, in_mode: str, run: Run, only: Sequence[
         return nothing._replace(why="the file does not tell its number of groups")
     if layer.operation == "transpose" and layer.groups == 1:
         return nothing._replace(why="a transposed convolution without groups is not measured")
+    others = rivals(layer.after, check, run.words)
     asked = _Asked(check, in_mode, names, special(layer), epilogues(layer.after, check, run.words), layer.groups)
     for name in names:
         here = [one for one in run.seen(name, check) if one.mode == in_mode]
+        if len({one.passed for one in here if not one.special and one.epilogue in others}) > 1:
+            steps = "+".join(layer.after)
+            return nothing._replace(why="{} was not measured, and what is most like it differs".format(steps))
         if here:
             return _judged(name, here, asked, run)
     what = names[0] if names else "{} of rank {}".format(layer.operation, layer.rank)
@@ -208,16 +212,34 @@ def epilogues(after: Sequence[str], check: str, words: Vocabulary) -> List[str]:
     """Order the epilogues by how much they have in common with what follows the layer, from its beginning: that is what
     the optimizer may take into the convolution. In training a batch norm computes another thing.
     """
-    steps = ["bn_training" if step == "bn" and check == "gradient" else step for step in after]
+    steps = _steps(after, check)
 
     def rank(name: str) -> Tuple[int, int]:
-        theirs = words.epilogues[name]
-        common = 0
-        while common < min(len(theirs), len(steps)) and theirs[common] == steps[common]:
-            common += 1
-        return -common, len(theirs) - common
+        return -_common(words.epilogues[name], steps), len(words.epilogues[name])
 
     return sorted(words.epilogues, key=rank)
+
+
+def rivals(after: Sequence[str], check: str, words: Vocabulary) -> FrozenSet[str]:
+    """Return the epilogues that stand for what follows the layer as well as the first one does; none where that is the
+    very epilogue. What ends a program may stay out of a fusion that takes it in where something follows.
+    """
+    steps = _steps(after, check)
+    if steps in words.epilogues.values():
+        return frozenset()
+    most = max(_common(theirs, steps) for theirs in words.epilogues.values())
+    return frozenset(name for name, theirs in words.epilogues.items() if most and _common(theirs, steps) == most)
+
+
+def _steps(after: Sequence[str], check: str) -> Tuple[str, ...]:
+    return tuple("bn_training" if step == "bn" and check == "gradient" else step for step in after)
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    common = 0
+    while common < min(len(one), len(other)) and one[common] == other[common]:
+        common += 1
+    return common
 
 
 def special(layer: Layer) -> FrozenSet[str]:

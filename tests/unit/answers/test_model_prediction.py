@@ -77,6 +77,15 @@ def test_something_special_helps_only_where_it_was_seen_to():
     assert asked(layer(dilation=(2, 2)), seen | {GRAPH: "pass"}).answer == "no"
 
 
+def test_what_follows_and_was_not_measured_is_promised_by_no_epilogue_that_ends_before():
+    bias = PREDICT.replace("bias_relu", "bias")
+    unknown = layer(after=("bias", "softplus"))
+    assert asked(unknown, {bias: "pass", PREDICT: "error"}).answer == "open"
+    assert asked(unknown, {bias: "error", PREDICT: "error"}).answer == "no"
+    assert asked(unknown, {bias: "pass", PREDICT: "pass"}).answer == "yes"
+    assert asked(layer(after=("bias",)), {bias: "pass", PREDICT: "error"}).answer == "yes"
+
+
 def test_another_approach_stands_in_for_what_was_observed_of_it_alone():
     other, plain = (
         "nn-conv2d graph forward g4-k3/bias_relu/f64/nhwc",
