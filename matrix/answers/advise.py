@@ -404,7 +404,13 @@ def _head(advice: Advice, catalog: Catalog) -> Iterator[str]:
         f"TensorFlow {advice.release}, {advice.host_class}{default}."
     )
     if advice.inferred:
-        yield f"Your host class, {advice.machine}, has no record: this is inferred from others (--all)."
+        profile = f"+{advice.best[0].profile}" if advice.best else ""
+        lacking = [one for one in advice.borrowed if one.run.endswith(profile)]
+        if lacking:
+            (source,) = borrowed_in_words(lacking[:1])
+            yield f"Your host class, {advice.machine}, has no record of it: this is inferred from {source}."
+        else:
+            yield f"What your host class, {advice.machine}, has no record of is inferred from others (--all)."
 
 
 def _row(number: str, approach: str, set_it: str, took: str, times: str) -> str:
