@@ -44,7 +44,7 @@ def error(program, form, rank, case):
 def replaced(held, case):
     """A model whose layer is replaced has the weights of the old one, and works."""
     old = tf.keras.layers.Conv2D(
-        case.cout, case.kernel, groups=case.groups, strides=case.stride, padding=case.padding.lower(),
+        case.cout, case.kernel, groups=case.groups, strides=case.strides, padding=case.padding.lower(),
         dilation_rate=case.dilation, activation="relu", bias_initializer="ones",
     )  # fmt: skip
     model = tf.keras.Sequential([tf.keras.layers.Input((case.h, case.w, case.cin)), old])
@@ -60,14 +60,14 @@ def replaced(held, case):
 
 
 def main():
-    for name, program, form, rank, case in json.load(sys.stdin):
-        case["kernel"] = tuple(case["kernel"])
+    for name, program, form, rank, fields in json.load(sys.stdin):
+        case = Case(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
         told_end, tell_end = os.pipe()
         child = os.fork()
         if child == 0:
             os.dup2(2, 1)  # what a program prints is not the answer
             try:
-                told = error(program, form, rank, Case(**case))
+                told = error(program, form, rank, case)
             except BaseException as fault:  # noqa: BLE001 - whatever a program does is its outcome
                 told = (type(fault).__name__ + ": " + str(fault))[-6000:]
             os.write(tell_end, json.dumps(told).encode())
