@@ -51,7 +51,9 @@ def suite_parts(folder: Path = paths.SUITE, how: How = "executed") -> dict[str, 
 
 
 def _imported(file: str, own: dict[str, bytes]) -> set[str]:
-    """Return the file, and the files of other approaches that it imports, directly or not."""
+    """Return the file, if there is one, and the files of other approaches that it imports, directly or not."""
+    if file not in own:
+        return set()
     tree = ast.parse(own[file])
     names = {
         name
