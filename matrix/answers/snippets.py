@@ -174,6 +174,7 @@ def _fault(name: str, case: Case, release: str, mode: Mode) -> str:
         and not (approach.layers or takes_place(name, release)),
         f"{name} needs as many groups as channels, not {case.groups} of {case.cin}": case.groups != case.cin
         and approach.form in {"depthwise", "separable"},
+        f"there is no short program in {case.dtype}": case.dtype not in DTYPES,
         f"{name} needs the channels last": approach.channels_last and case.layout != "nhwc",
     }
     return next((fault for fault, holds in faults.items() if holds), "")

@@ -35,7 +35,13 @@ def script(wanted: Reproduction) -> str:
     name, mode, check, case_id = wanted.cell
     case, approach = suite.parse_case(case_id), APPROACHES[name]
     sayable = set(case.steps) <= set(STEPS) and check != "fusion" and mode in {"eager", "graph", "jit", "keras"}
-    sayable = sayable and case.layout == "nhwc" and not case.misuse and approach.form in snippets.CHANNELS
+    sayable = (
+        sayable
+        and case.layout == "nhwc"
+        and case.dtype in snippets.DTYPES
+        and not case.misuse
+        and approach.form in snippets.CHANNELS
+    )
     if not sayable or (mode == "keras" and not approach.layers) or (mode == "keras" and check == "gradient"):
         raise BadUsage(f"there is no report of {'/'.join(wanted.cell)}", "show --script writes the whole program")
     # Checks whether the release has the approach at all.

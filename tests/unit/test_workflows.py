@@ -271,7 +271,7 @@ def commands() -> list[tuple[str, str, dict[str, str]]]:
 def execute(checkout: Path, command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """As GitHub's runner would, with an example for each expression."""
     assert command.startswith(NOX) and "\n" not in command
-    own = {name: EXPRESSIONS[value] for name, value in environment.items()}
+    own = {name: EXPRESSIONS[value] if "${{" in value else value for name, value in environment.items()}
     outputs = {"GITHUB_OUTPUT": str(checkout / "outputs"), "PYTHONPATH": str(checkout)}
     path = f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
