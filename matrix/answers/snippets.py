@@ -17,7 +17,7 @@ stands in a Keras layer in place of `Conv2D(groups=...)`.
 `layers` are calls of Keras layers, separated by semicolons, as a format of `cout`, `kernel`, `groups`, `moves`
 (padding, strides, dilation), `kind` (dtype, layout) and `bias`. A `function` beside them holds what they need defined.
 
-tests/integration/test_snippets.py runs every program as it is printed, and compares with float64.
+tests/integration/test_snippet_programs.py runs every program as it is printed, and compares with float64.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from .session import fresh_session, initialize, placeholders
 def forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     # until 2.1 the converter is a program of the environment, found as where the environment is activated
     os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", os.defpath)
-    model = _of_session(approach, problem) if V1 else converter(approach, problem).convert()
+    model = _of_session(approach, problem) if V1 else converted(approach, problem)
     interpreter = prepared(model, problem)
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
@@ -39,20 +39,20 @@ def prepared(model: bytes, problem: Problem) -> Any:
     return made
 
 
-def converter(approach: str, problem: Problem) -> Any:
+def converted(approach: str, problem: Problem) -> bytes:
     """Layers are converted as a model: of a function around them, 2.16 and later take the variables without values."""
-    made = first_api("lite.TFLiteConverter")
+    converter = first_api("lite.TFLiteConverter")
     if APPROACHES[approach].layer:
         model, _ = make_model(approach, problem, range(len(problem.filters)))
-        return made.from_keras_model(model)
+        return converter.from_keras_model(model).convert()
     held = module(make_program(approach, problem))
     functions = [held.call.get_concrete_function()]
     try:
-        return made.from_concrete_functions(functions, held)
-    except TypeError as error:  # until 2.6 the module was not asked for
+        return converter.from_concrete_functions(functions, held).convert()
+    except TypeError as error:  # until 2.6 the module was not asked for; its variables must live until the conversion
         if "positional argument" not in str(error):
             raise
-        return made.from_concrete_functions(functions)
+        return converter.from_concrete_functions(functions).convert()
 
 
 def _of_session(approach: str, problem: Problem) -> bytes:

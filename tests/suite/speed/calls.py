@@ -158,7 +158,7 @@ def _loaded(approach: str, problem: Problem) -> Made:
 
 def _converted(approach: str, problem: Problem) -> Made:
     """What is timed is `invoke` alone: the input stays where it was put."""
-    interpreter = lite.prepared(lite.converter(approach, problem).convert(), problem)
+    interpreter = lite.prepared(lite.converted(approach, problem), problem)
     output = interpreter.get_output_details()[0]["index"]
     return Made(interpreter.invoke, lambda _: {OUTPUT: channels_last(interpreter.get_tensor(output), problem.case)})
 

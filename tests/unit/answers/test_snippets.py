@@ -1,4 +1,4 @@
-"""The programs, as far as that needs no TensorFlow; tests/integration/test_snippets.py runs them."""
+"""The programs, as far as that needs no TensorFlow; tests/integration/test_snippet_programs.py runs them."""
 
 from __future__ import annotations
 

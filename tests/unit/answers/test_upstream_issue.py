@@ -1,4 +1,4 @@
-"""Bug reports for TensorFlow: tests/integration/test_snippets.py runs one in its release."""
+"""Bug reports for TensorFlow: tests/integration/test_snippet_programs.py runs one in its release."""
 
 from __future__ import annotations
 
