@@ -37,8 +37,8 @@ FEWER_CELLS = """
 _all_cells = cells
 
 
-def cells():
-    return tuple(cell for cell in _all_cells() if cell.approach == "nn-conv2d" and cell.mode in ("eager", "graph"))[:40]
+def cells(depth="full"):
+    return tuple(cell for cell in _all_cells(depth) if cell.approach == "nn-conv2d" and cell.mode in ("eager", "graph"))[:40]
 """
 
 
@@ -128,7 +128,7 @@ def _lock() -> str:
 
 def _suite(suite: Path) -> None:
     (suite / "speed").mkdir(parents=True)
-    own = ("__init__.py", "__main__.py", "about.py", "clock.py", "watch.py", "worker.py")
+    own = ("__init__.py", "__main__.py", "about.py", "cases.py", "clock.py", "fork.py", "watch.py", "worker.py")
     for name in (*own, "speed/__init__.py", "speed/layers.py"):  # the orchestrator reads the layers' names
         shutil.copy(paths.SUITE / name, suite / name)
     shutil.copy(FAKES / "runtime.py", suite / "runtime.py")

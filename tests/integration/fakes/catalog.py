@@ -36,7 +36,7 @@ class Cell(NamedTuple):
         return "/".join(self)
 
 
-def cells():
+def cells(depth="full"):
     """A bystander before and after each fake: one bad cell must never cost another."""
     found = []
     for fake in FAKES:

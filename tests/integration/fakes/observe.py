@@ -13,6 +13,14 @@ from . import clock, messages
 POISON = []
 
 
+def start(lane):
+    pass
+
+
+def onednn_isa(cell):
+    return ""
+
+
 def observe(approach, mode, check, case):
     found = {
         "approach": approach,
@@ -62,7 +70,7 @@ def _endless_output():
 
 def _frames():
     """The worker's pipe to its parent: the one descriptor above the standard ones that it writes its words to."""
-    return next(frame.frame.f_locals["frames"] for frame in inspect.stack(0) if "frames" in frame.frame.f_locals)
+    return next(frame.frame.f_locals["inlet"] for frame in inspect.stack(0) if "inlet" in frame.frame.f_locals)
 
 
 def _write(data):

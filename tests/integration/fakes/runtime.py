@@ -1,8 +1,4 @@
-"""Fake runtime: one lane, and nothing to start."""
-
-
-def start(lane):
-    pass
+"""Fake runtime: one lane, and no GPU."""
 
 
 def lane(cell):
@@ -11,3 +7,7 @@ def lane(cell):
 
 def gpus():
     return ()
+
+
+def is_for_gpu():
+    return False

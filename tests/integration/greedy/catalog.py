@@ -16,6 +16,6 @@ class Cell(NamedTuple):
         return "/".join(self)
 
 
-def cells():
+def cells(depth="full"):
     names = [name for fake in FAKES for name in (fake + "-before", fake, fake + "-after")]
     return tuple(Cell(name, "eager", "forward", "g1-k1/none/f32/nhwc") for name in names)

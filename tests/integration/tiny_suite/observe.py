@@ -11,6 +11,14 @@ HOLD = Path(__file__).with_name("hold")
 GO = Path(os.environ["HOME"]) / "go"
 
 
+def start(lane):
+    pass
+
+
+def onednn_isa(cell):
+    return ""
+
+
 def observe(approach, mode, check, case):
     time.sleep(0.02)
     while HOLD.exists() and not GO.exists():
