@@ -138,10 +138,13 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
 
 def _is_shallower(record: Record, stands: Path) -> bool:
     """Say whether the record holds the core alone, where the one that stands there holds everything."""
+    if record.header.depth != "core":
+        return False
     try:
-        return record.header.depth == "core" and records.read(stands).header.depth != "core"
+        standing = records.read(stands).header
     except BadRecord:
         return False
+    return bool(standing.observations) and standing.depth != "core"
 
 
 def _write(record: Record, folder: Path, *, judge: bool) -> str | None:
