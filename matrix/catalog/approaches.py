@@ -147,34 +147,6 @@ ADDITIONS: dict[str, dict[str, Any]] = {
                 return tf.nn.conv1d(x, w, stride=strides, padding=padding, data_format=data_format, dilations=dilations)
             """,
     },
-    "nn-transpose": {
-        "function": """
-            def convolution(x, w, groups, strides, padding, **options):
-                shape = [int(n) * stride for n, stride in zip(x.shape, strides)]
-                shape[AXIS] = int(w.shape[2]) * groups
-                return tf.nn.conv2d_transpose(x, w, shape, strides, padding, **options)
-            """,
-    },
-    "transpose-split": {
-        "function": """
-            def convolution(x, w, groups, strides, padding, **options):
-                shape = [int(n) * stride for n, stride in zip(x.shape, strides)]
-                shape[AXIS] = int(w.shape[2])
-                parts = zip(tf.split(x, groups, axis=AXIS), tf.split(w, groups, axis=3))
-                return tf.concat(
-                    [tf.nn.conv2d_transpose(a, b, shape, strides, padding, **options) for a, b in parts], axis=AXIS
-                )
-            """,
-    },
-    "keras-groups-transpose": {
-        "layers": "tf.keras.layers.Conv2DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
-    },
-    "keras-groups-1d-transpose": {
-        "layers": "tf.keras.layers.Conv1DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
-    },
-    "keras-groups-3d-transpose": {
-        "layers": "tf.keras.layers.Conv3DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
-    },
     "keras-depthwise": {
         "common": True,
         "layers": "tf.keras.layers.DepthwiseConv2D({kernel}{moves}{kind}{bias})",

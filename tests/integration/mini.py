@@ -40,7 +40,8 @@ def mini_suite(folder: Path, main: Path | None = None, tensorflow: Path | None =
     """The real worker and stream with fake cells; a fake `__main__` or a fake `tensorflow` where one is named."""
     suite = folder / "suite"
     suite.mkdir()
-    for name in ("__init__.py", "__main__.py", "about.py", "clock.py", "fork.py", "messages.py", "watch.py", "worker.py"):
+    own = ("__init__.py", "__main__.py", "about.py", "clock.py", "fork.py", "messages.py", "watch.py", "worker.py")
+    for name in own:
         shutil.copy(paths.SUITE / name, suite / name)
     for name in ("runtime.py", "fake_stream.py"):
         shutil.copy(FAKES / name, suite / name)

@@ -42,6 +42,8 @@ def layers(name: str) -> list[suite.Case]:
     base = suite.parse_case(f"{APPROACHES[name].base}/none/f32/nhwc")
     channels = 64 if base.groups != base.cin else 32
     own = snippets.layer(groups=32, cin=channels, kernel=3, size=7, batch=1)
+    if not (APPROACHES[name].place or APPROACHES[name].common):
+        return [base, own]
     return [
         base,
         base._replace(strides=(2, 2)),
@@ -66,7 +68,7 @@ def test_every_program_computes_the_convolution(data, release, profile):
             except BadUsage:
                 continue
             told = f"{name}/{mode}/{case}"
-            form = "grouped" if about.form == "depthwise" else about.form
+            form = "grouped" if about.form == "depthwise" or about.computes == "grouped-2d" else about.form
             programs.append([told, text, form, about.rank, case._asdict()])
     ended = subprocess.run(
         [python, IN_TARGET],
@@ -81,7 +83,8 @@ def test_every_program_computes_the_convolution(data, release, profile):
     assert len(outcomes) == len(programs), ended.stderr[-2000:]
     refused = {told for told, one in outcomes.items() if isinstance(one, str) and any(t in one for t in REFUSALS)}
     passed = {told for told, one in outcomes.items() if isinstance(one, float) and one <= 1}
-    assert outcomes.keys() == passed | refused, {told: outcomes[told] for told in outcomes.keys() - passed - refused}
+    faults = [f"{told.split('(')[0]}: {outcomes[told]}"[:200] for told in outcomes.keys() - passed - refused]
+    assert not faults
     for name, about in APPROACHES.items():
         if (about.place and profile == "onednn-on") or name in {"split-concat", "depthwise"}:
             own = [told for told in passed if told.startswith(f"{name}/keras/")]
