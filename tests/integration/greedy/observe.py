@@ -5,6 +5,14 @@ import time
 from pathlib import Path
 
 
+def start(lane):
+    pass
+
+
+def onednn_isa(cell):
+    return ""
+
+
 def observe(approach, mode, check, case):
     FAKES.get(approach, lambda: None)()
     return {"approach": approach, "mode": mode, "check": check, "case": case, "outcome": "pass", "evidence": "executed"}
