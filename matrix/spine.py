@@ -138,13 +138,13 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
 
 def _is_shallower(record: Record, stands: Path) -> bool:
     """Say whether the record holds the core alone, where the one that stands there holds everything."""
-    if record.header.depth != "core":
+    if record.header.is_full:
         return False
     try:
         standing = records.read(stands).header
     except BadRecord:
         return False
-    return bool(standing.observations) and standing.depth != "core"
+    return bool(standing.observations) and standing.is_full
 
 
 def _write(record: Record, folder: Path, *, judge: bool) -> str | None:

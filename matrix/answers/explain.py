@@ -24,8 +24,9 @@ from matrix.answers.situation import (
     setting_words,
     situation,
 )
-from matrix.answers.text_facts import Facts, filled, holds, minor
+from matrix.answers.text_facts import Facts, filled, holds
 from matrix.base.errors import BadUsage
+from matrix.base.ids import SWITCHES_ITSELF, minor
 from matrix.base.structs import Strict
 from matrix.base.text import plain
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
@@ -268,7 +269,7 @@ def best_where(error: ErrorAnswer, place: Place, facts: Facts) -> Where | None:
 
 def _switch_cures(where: Where, place: Place, names: Mapping[str, Settings]) -> bool:
     """Tell whether oneDNN is off there, by the processor's doing, and the failure gone where it is on."""
-    if place.backend != "cpu" or place.onednn is not False or minor(place.release) < (2, 9):
+    if place.backend != "cpu" or place.onednn is not False or minor(place.release) < SWITCHES_ITSELF:
         return False
     return any(
         way.kind == "profile" and way.whole and names[way.name].onednn for way in where.ways if way.name in names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from matrix.judge.verdicts import IS_FUSED, Answer, JudgedRun
 from matrix.record import speed_records
 from matrix.record.records import Check, Mode
 from matrix.record.speed_records import SpeedRun, Word
+from matrix.speed.nearest_layers import doublings
 from matrix.suite import catalog as suite
 from matrix.suite.speed import layers as timed_layers
 
@@ -329,9 +329,12 @@ def _slower(layer: Layer, found: Prediction, wish: Wish, timed: SpeedRun) -> Slo
         same_mode = point.mode == found.mode or (point.mode, found.mode) == ("graph", "keras")
         if not same_mode or (point.direction, point.dtype) != (DIRECTIONS[wish], layer.dtype):
             continue
-        away = abs(math.log2(there.groups / layer.groups)) + abs(math.log2(there.kernel / max(layer.kernel)))
-        away += abs(math.log2(there.cin / there.groups * layer.groups / layer.cin))
-        away += abs(math.log2(there.size / layer.size[0])) if layer.size and layer.size[0] else 1
+        away = doublings(
+            (there.groups, layer.groups),
+            (there.kernel, max(layer.kernel)),
+            (there.cin / there.groups, layer.cin / layer.groups),
+        )
+        away += doublings((there.size, layer.size[0])) if layer.size and layer.size[0] else 1
         if away < least:
             nearest, least = point, away
     if nearest is None or nearest.fastest is None:

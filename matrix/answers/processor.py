@@ -13,12 +13,11 @@ from archspec.cpu import TARGETS
 
 from matrix.base import paths
 from matrix.base.errors import BadUsage, unknown
+from matrix.base.ids import SWITCHES_ITSELF, minor
 from matrix.base.structs import Strict
 from matrix.catalog import entries
 from matrix.record import host
 
-# TensorFlow 2.9 is the first that switches oneDNN on by itself (tensorflow/core/util/util.cc)
-SWITCHES_ITSELF = (2, 9)
 # The one Arm core on which it does. Whether it does there depends on the release: see docs/decisions.md.
 SWITCHES_ON_ARM = "arm-neoverse-v1"
 
@@ -80,7 +79,7 @@ class Processor:
 
     def has_onednn_on(self, release: str) -> bool | None:
         """Tell whether oneDNN is on in that release when nothing is set; None where only a record can tell."""
-        return self.switches_onednn_on and tuple(map(int, release.split(".")[:2])) >= SWITCHES_ITSELF
+        return self.switches_onednn_on and minor(release) >= SWITCHES_ITSELF
 
 
 @cache

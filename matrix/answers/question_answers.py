@@ -14,6 +14,7 @@ from matrix.answers.answer_data import Answers, Place
 from matrix.answers.nearest_release import nearest
 from matrix.answers.situation import BACKEND_NAMES, Asked, Situation, situation
 from matrix.answers.text_facts import Facts, filled, holds
+from matrix.base.ids import is_emulated
 from matrix.catalog.questions import Question
 
 # A longer text is no question.
@@ -105,9 +106,7 @@ def _speed(
 def _fusion(answers: Answers, backend: str, release: str) -> tuple[list[str], list[str], str, str]:
     """The plans or the executed fusion of the release and of the one before it, side by side."""
     places = [
-        one
-        for one in answers.places
-        if one.backend == backend and one.fusion and not one.host_class.endswith("-emulated")
+        one for one in answers.places if one.backend == backend and one.fusion and not is_emulated(one.host_class)
     ]
     if not places:
         return [f"No record shows what is fused on {BACKEND_NAMES[backend]}."], [], release, ""

@@ -18,7 +18,7 @@ from matrix.judge import processors
 from matrix.judge.processors import Agreement
 from matrix.judge.settings import differences, setting
 from matrix.judge.verdicts import JudgedRun, judged_runs
-from matrix.record import host, records, speed_records
+from matrix.record import records, speed_records
 from matrix.record.records import Header, Record
 from matrix.record.speed_records import SpeedRun
 
@@ -73,7 +73,7 @@ class ReleaseRecords:
         recorded, default = self.default_profile(release), self._default(release)
         if processor is None or default is None or recorded == "default":
             return recorded
-        there = default.header.host.host_class.removesuffix(host.EMULATED)
+        there = default.header.host.host_class.removesuffix(ids.EMULATED)
         if there == processor.host_class:
             return recorded
         on = processor.has_onednn_on(release)
@@ -101,7 +101,7 @@ def load(reports: Path, release: str, backend: str, processor: Processor | None 
     classes = [one.host.host_class for one in [one for one in headers if one.how != "planned"] or headers]
     if not classes:
         raise BadUsage("the records of that release cannot be read", "nox -s report names what is wrong with them")
-    most = max(sorted(set(classes)), key=lambda name: (not host.is_emulated(name), classes.count(name)))
+    most = max(sorted(set(classes)), key=lambda name: (not ids.is_emulated(name), classes.count(name)))
     wanted = processor.host_class if processor else most
     order = processors.nearest(wanted, set(classes))
     best: dict[tuple[str, str], JudgedRun] = {}

@@ -13,9 +13,9 @@ from packaging.version import Version
 
 from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Settings, Where
 from matrix.answers.nearest_release import Nearest, nearest
-from matrix.answers.text_facts import Facts, minor
+from matrix.answers.text_facts import Facts
 from matrix.base.errors import BadUsage
-from matrix.base.ids import Backend
+from matrix.base.ids import SWITCHES_ITSELF, Backend, is_emulated, minor
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from matrix.answers.processor import Processor
 
 BACKEND_NAMES: dict[str, str] = {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm"}
-EMULATED = "-emulated"
-# From this release on TensorFlow switches oneDNN on by itself on some processors.
-SWITCHES_ITSELF = (2, 9)
 # By how much more another setting must fit the text than the one that is on with nothing set.
 RATHER = 4
 
@@ -92,7 +89,7 @@ def setting_words(profile: str, release: str, names: Mapping[str, Settings]) -> 
         return f"Take the profile {profile}"
     if setting.optimizer:
         return f"Before the first function: {setting.setting}"
-    if setting.onednn is False and release and minor(release) < (2, 9):
+    if setting.onednn is False and release and minor(release) < SWITCHES_ITSELF:
         return f"Unset TF_ENABLE_ONEDNN_OPTS (or {setting.setting}) before Python starts"
     return f"Set {setting.setting} before Python starts"
 
@@ -179,7 +176,7 @@ def fitness(where: Where, facts: Facts) -> int:
 def _doubts(there: Sequence[Place], chosen: Place) -> list[str]:
     """Say on which processors the same release and setting fail without groups too."""
     failing = [
-        one for one in there if one.doubtful and one.profile == chosen.profile and not one.host_class.endswith(EMULATED)
+        one for one in there if one.doubtful and one.profile == chosen.profile and not is_emulated(one.host_class)
     ]
     if not failing:
         return []
@@ -191,7 +188,7 @@ def _doubts(there: Sequence[Place], chosen: Place) -> list[str]:
 
 def _weight(host_class: str, executed: Sequence[Place]) -> tuple[bool, int]:
     """Prefer real machines, then the host class with most runs."""
-    return (not host_class.endswith(EMULATED), sum(place.host_class == host_class for place in executed))
+    return (not is_emulated(host_class), sum(place.host_class == host_class for place in executed))
 
 
 def _fit(place: Place, error: ErrorAnswer | None, facts: Facts) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from matrix.base.ids import minor
 from matrix.catalog.clues import Clue
 from matrix.catalog.patterns import Searched
 
@@ -79,11 +80,6 @@ def holds(condition: str, facts: Mapping[str, str], release: str, backend: str) 
     else:
         held = {**facts, "backend": backend}.get(name, "") == value if sign else name in facts
     return held != bool(negated)
-
-
-def minor(release: str) -> tuple[int, int]:
-    major, _, rest = release.partition(".")
-    return int(major), int(re.match(r"[0-9]*", rest)[0] or 0)  # type: ignore[index]
 
 
 def filled(text: str, facts: Mapping[str, str]) -> str:

@@ -25,6 +25,22 @@ TARGET_ID = rf"tf(?P<release>{RELEASE})-py(?P<python>3[0-9]{{1,2}})-(?P<backend>
 RUN_ID = rf"{TARGET_ID}\+(?P<profile>{PROFILE})"
 
 
+# What the name of a host class ends in whose processor QEMU emulates: see matrix/data/emulators.toml.
+EMULATED = "-emulated"
+# TensorFlow 2.9 is the first that switches oneDNN on by itself, on some processors (tensorflow/core/util/util.cc).
+SWITCHES_ITSELF = (2, 9)
+
+
+def is_emulated(host_class: str) -> bool:
+    return host_class.endswith(EMULATED)
+
+
+def minor(release: str) -> tuple[int, int]:
+    """Return the first two numbers of a release: 2.8.4 and 2.8rc1 are (2, 8)."""
+    major, _, rest = release.partition(".")
+    return int(major), int(re.match(r"[0-9]*", rest)[0] or 0)  # type: ignore[index]
+
+
 def exactly(pattern: str) -> str:
     """The pattern of a schema that must match a whole text: Python's `$` alone would allow a line break at the end."""
     return rf"^(?:{pattern})$(?!\n)"

@@ -13,7 +13,7 @@ from matrix.answers.situation import Asked, profile_of
 from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.cli import index
-from matrix.cli.options import asked_for, give, json_option, published_option
+from matrix.cli.options import asked_for, give, json_option, processor_options, published_option
 from matrix.cli.printing import tell
 
 # What is read of a text: its beginning, and its end, which matters most in a log.
@@ -25,15 +25,13 @@ CHUNK = 1024 * 1024
 @click.argument("text", required=False)
 @click.option("--release", default="", help="The release of TensorFlow: 2.8 or 2.8.4. Without it, what holds in most.")
 @click.option("--backend", type=click.Choice(BACKENDS), help="Where it ran; by default what the text says, or the CPU.")
-@click.option("--this-machine", "here", is_flag=True, help="It ran on this machine's processor.")
-@click.option("--processor", help="It ran on this processor: zen3, icelake-server, graviton3, m7a.")
-@click.option("--cpu-flags", help="It ran where /proc/cpuinfo says this, or has these flags: avx2,fma,avx512f.")
+@processor_options
 @click.option("--setting", default="", help="What is set: TF_ENABLE_ONEDNN_OPTS=1, 'oneDNN off', or a profile's name.")
 @click.option("--all", "everything", is_flag=True, help="Every step with its code and cell, all causes, and links.")
 @published_option
 @json_option
 def explain(
-    text: str | None, release: str, backend: Backend | None, here: bool, processor: str | None, cpu_flags: str | None,
+    text: str | None, release: str, backend: Backend | None, here: bool, name: str | None, cpu_flags: str | None,
     setting: str, everything: bool, reports: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Say what an error means and what to do about it, on your release, processor and setting; or answer a question.
@@ -45,7 +43,7 @@ def explain(
         raise BadUsage("there is no text to explain", 'give it as in: explain "Fused conv implementation does not ..."')
     answers = index.current(reports)
     profile = profile_of(setting, answers.settings) if setting else ""
-    asked = Asked.of(release, backend, asked_for(processor, cpu_flags, here=here), profile)
+    asked = Asked.of(release, backend, asked_for(name, cpu_flags, here=here), profile)
     explanation = explain_.explain(whole, answers, asked)
     give(explanation, as_json=as_json, lines=explain_.lines(explanation, everything=everything))
 

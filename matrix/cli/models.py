@@ -10,7 +10,7 @@ from matrix.answers import model_check, release_records
 from matrix.answers.advise import WISHES, Wish
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog import releases
-from matrix.cli.options import asked_for, give, json_option, published_option
+from matrix.cli.options import asked_for, give, json_option, processor_options, published_option
 from matrix.record.records import Mode
 from matrix.suite import catalog as suite
 
@@ -22,9 +22,7 @@ from matrix.suite import catalog as suite
 @click.option("--need", "wish", type=click.Choice(WISHES), default="infer", show_default=True)
 @click.option("--mode", type=click.Choice(list(suite.MODES)), help="How it will run; by default as such a file does.")
 @click.option("--setting", "profile", help="A profile, such as onednn-off; by default nothing is set.")
-@click.option("--this-machine", "here", is_flag=True, help="Answer for this machine's processor.")
-@click.option("--processor", "name", help="Answer for this processor: zen3, icelake-server, graviton3, m7a.")
-@click.option("--cpu-flags", help="Answer for what /proc/cpuinfo says, or its flags alone: avx2,fma,avx512f.")
+@processor_options
 @click.option("--all", "everything", is_flag=True, help="List every layer.")
 @published_option
 @json_option

@@ -14,6 +14,7 @@ from itertools import combinations
 from packaging.version import Version
 
 from matrix.base.grouping import grouped
+from matrix.base.ids import is_emulated
 from matrix.base.structs import Strict
 from matrix.judge.settings import setting
 from matrix.record import host
@@ -55,7 +56,7 @@ def statements(made: Iterable[Record]) -> list[ProcessorStatement]:
         agreements = list(_agreements(groups))
         classes, releases, compared, differing = set[str](), set[str](), 0, Counter[str]()
         for group in groups:
-            real = {name: record for name, record in group.items() if not host.is_emulated(name)}
+            real = {name: record for name, record in group.items() if not is_emulated(name)}
             outcomes = defaultdict[CellId, list[Outcome]](list)
             for one, other in combinations(real.values(), 2):
                 for cell, pair in _outcomes(one, other).items():
@@ -186,8 +187,7 @@ def _same_parts(one: Header, other: Header) -> set[str] | None:
     """Return the parts of the suite that are equal in both runs; None where the whole suite is."""
     if one.suite_sha256 == other.suite_sha256:
         return None
-    theirs = other.suite_parts or {}
-    return {part for part, sha256 in (one.suite_parts or {}).items() if theirs.get(part) == sha256}
+    return other.same_parts(one.suite_parts or {})
 
 
 def _dtype(cell: CellId) -> str:

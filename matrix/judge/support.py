@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from matrix.base import files
 from matrix.base.grouping import grouped
-from matrix.base.ids import BACKENDS, Backend, EngineName, Run
+from matrix.base.ids import BACKENDS, Backend, EngineName, Run, is_emulated
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import SPLIT
 from matrix.catalog.known_errors import KnownError, recognise
@@ -20,7 +20,6 @@ from matrix.catalog.suite_hash import suite_sha256
 from matrix.judge.notes import causes, notes
 from matrix.judge.verdicts import Answer, Judgement, Need, Question, VerdictWord
 from matrix.record import records, speed_records
-from matrix.record.host import is_emulated
 from matrix.record.records import Error, Evidence, Record, Release, Status
 from matrix.record.speed_records import Direction, SpeedRun
 from matrix.speed.comparisons import shown

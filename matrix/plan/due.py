@@ -47,7 +47,7 @@ def current(planned: PlannedRun, reports: Path) -> Record | None:
     same_inputs = header.suite_sha256 == suite_sha256(how=planned.how) and header.recipe_sha256 == _recipe(planned)
     # What one run alone has seen is to be seen by a second one.
     stays = not header.machine and not header.seen_once and (header.status in LASTING or header.same_as)
-    is_deep_enough = planned.depth in (header.depth or "full", "core")
+    is_deep_enough = header.is_full or planned.depth == "core"
     return record if same_inputs and stays and is_deep_enough else None
 
 
@@ -67,8 +67,7 @@ def still_true(planned: PlannedRun, reports: Path) -> Record | None:
         return None
     if record.header.host.cpu != planned.host.cpu or record.header.seen_once:
         return None
-    then, now = record.header.suite_parts or {}, suite_parts(how=planned.how)
-    same = {part for part in now if then.get(part) == now[part]}
+    same = record.header.same_parts(suite_parts(how=planned.how))
     kept = tuple(observation for observation in record.observations if {"*", observation.approach} <= same)
     return Record(header=record.header, observations=kept) if kept else None
 

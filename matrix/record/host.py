@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from archspec.cpu import TARGETS
 
-from matrix.base.ids import Backend
+from matrix.base.ids import EMULATED, Backend, is_emulated
 from matrix.record.records import Host
 
 # (flag, ISA): oneDNN takes the first ISA whose flag the processor has, and chooses its kernels by it. The order is
@@ -42,7 +42,6 @@ SAID = (
 )
 # Old oneDNN fails on AMD's processors where it works on Intel's with the same features: the class names the vendor.
 VENDORS = {"AuthenticAMD": "amd"}
-EMULATED = "-emulated"
 # Where a processor has one of these flags, TensorFlow >= 2.9 turns oneDNN on by itself (core/util/util.cc,
 # IsMKLEnabled).
 SWITCH_ONEDNN_ON = frozenset({"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8"})
@@ -103,11 +102,6 @@ def read_cpuinfo(text: str) -> Cpu:
         return Cpu(f"arm-{core}", fields.get("model name", core), vendor, flags)
     chosen_by = [flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)]
     return Cpu(cpu_class(flags, vendor), fields.get("model name", platform.machine()), vendor, chosen_by)
-
-
-def is_emulated(host_class: str) -> bool:
-    """See matrix/data/emulators.toml."""
-    return host_class.endswith(EMULATED)
 
 
 def onednn_switches_itself_on(host: Host) -> bool:

@@ -7,7 +7,7 @@ against the types below. `matrix/data/schema/run-1.json` is generated from them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -171,6 +171,15 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     kernels: Kernels | None = None
     seen_once: Annotated[dict[Id, Id], Meta(max_length=100)] | None = None
     observations: Annotated[int, Meta(ge=0, le=MAX_OBSERVATIONS)]
+
+    @property
+    def is_full(self) -> bool:
+        return self.depth != "core"
+
+    def same_parts(self, parts: Mapping[str, str]) -> set[str]:
+        """Name the parts of the suite that are the same in the run as these."""
+        own = self.suite_parts or {}
+        return {part for part, sha256 in parts.items() if own.get(part) == sha256}
 
     @property
     def how(self) -> ids.How:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from matrix.base.grouping import grouped
+from matrix.base.ids import is_emulated
 from matrix.judge.processors import ProcessorStatement, agreement_in_words, in_words
-from matrix.record.host import is_emulated
 
 
 @dataclass(frozen=True, kw_only=True)

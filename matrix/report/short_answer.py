@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from matrix.answers.processor import SWITCHES_ITSELF
 from matrix.base.grouping import grouped
-from matrix.base.ids import parse_run
+from matrix.base.ids import SWITCHES_ITSELF, parse_run
 from matrix.catalog.releases import Catalog
 from matrix.judge.landmarks import COMPARED
 from matrix.judge.verdicts import Need

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from matrix.base.grouping import grouped
-from matrix.base.ids import BACKENDS, parse_run
+from matrix.base.ids import BACKENDS, is_emulated, parse_run
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError
 from matrix.catalog.releases import Catalog
@@ -18,7 +18,6 @@ from matrix.judge.landmarks import COMPARED
 from matrix.judge.processors import nearest
 from matrix.judge.support import RunEntry, Support, Verdict, question_of
 from matrix.judge.verdicts import JUDGED, NEEDS, REPRESENTATIVE, Judgement, Need, VerdictWord, core_cells
-from matrix.record.host import is_emulated
 from matrix.record.records import Outcome, Record, Status
 from matrix.suite import catalog as suite
 

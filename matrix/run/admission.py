@@ -21,7 +21,7 @@ def contradiction(record: Record, catalog: Catalog) -> str | None:
         return None
     if profile is None:
         return f"there is no profile {header.profile}"
-    wanted = set(cells_of(profile, planned=header.how == "planned", depth=header.depth or "full"))
+    wanted = set(cells_of(profile, planned=header.how == "planned", depth="full" if header.is_full else "core"))
     seen = {observation.cell for observation in record.observations}
     if seen == wanted:
         return None

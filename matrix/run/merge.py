@@ -83,8 +83,7 @@ def _worth(record: Record, rivals: Sequence[Record]) -> tuple[int, bool, bool, i
         return 1 if header.lock_sha256 in imported else 2, False, False, 0, header.started, b""
     if header.status in LASTING:
         known = is_of_today(header)
-        is_full = header.depth != "core"
-        return 2, is_full, known, 0 if known else header.observations, header.started, b""
+        return 2, header.is_full, known, 0 if known else header.observations, header.started, b""
     if header.same_as:
         return 2, False, False, 0, header.started, b""
     if header.status == "partial":

@@ -9,14 +9,14 @@ from packaging.version import Version
 
 from matrix.answers import snippets
 from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Asked, Wish, answer
-from matrix.answers.processor import SWITCHES_ITSELF
 from matrix.base.grouping import grouped
+from matrix.base.ids import SWITCHES_ITSELF, is_emulated
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, Approach
 from matrix.judge.processors import agreement_in_words, nearest
 from matrix.judge.support import RunEntry, question_of
 from matrix.judge.verdicts import IS_FUSED, NEEDS, REPRESENTATIVE, Judgement, Need
 from matrix.record import speed_records
-from matrix.record.host import CLASSES, ISAS, SWITCH_ONEDNN_ON, VENDORS, is_emulated, switches_onednn_on
+from matrix.record.host import CLASSES, ISAS, SWITCH_ONEDNN_ON, VENDORS, switches_onednn_on
 from matrix.record.records import Mode
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content

@@ -41,15 +41,19 @@ class Nearest:
         return both[0].effort / both[1].effort if both[0] and both[1] else None
 
 
+def doublings(*pairs: tuple[float, float]) -> float:
+    """Return by how many doublings the numbers of all pairs differ together."""
+    return sum(abs(math.log2(ours / theirs)) for ours, theirs in pairs)
+
+
 def distance(layer: Case, timed: layers.Layer, batch: int) -> float:
-    pairs = (
+    return doublings(
         (layer.groups, timed.groups),
         (layer.cin / layer.groups, timed.cin / timed.groups),
         (layer.kernel[0], timed.kernel),
         (layer.h, timed.size),
         (layer.n, batch),
     )
-    return sum(abs(math.log2(ours / theirs)) for ours, theirs in pairs)
 
 
 def nearest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from matrix.base import paths
+from matrix.base import ids, paths
 from matrix.record import host, records
 
 
@@ -90,6 +90,6 @@ def test_every_published_record_lies_in_the_class_that_its_flags_and_vendor_name
     """AMD's processors are known by their name in records that have no vendor."""
     for header in records.headers(paths.REPORTS):
         machine = header.host
-        if not (machine.gpu or host.is_emulated(machine.host_class)):
+        if not (machine.gpu or ids.is_emulated(machine.host_class)):
             vendor = machine.vendor or ("AuthenticAMD" if machine.cpu.startswith("AMD") else None)
             assert machine.host_class == host.cpu_class(machine.cpu_flags, vendor), header.run
