@@ -26,10 +26,10 @@ SECONDS_TO_BUILD, SECONDS_TO_ANSWER = 10, 1
 
 
 def repeat_published(reports: Path, observations: int = OBSERVATIONS) -> None:
-    """Write the published records again and again, each under the next release and profile, until there are so many
-    observations.
+    """Write the published records of processors again and again, each under the next release and profile, until there
+    are so many observations. A GPU's records cannot stand for a processor's.
     """
-    published = [record for record in records.read_all(paths.REPORTS) if record.observations]
+    published = [one for one in records.read_all(paths.REPORTS) if one.observations and one.header.backend == "cpu"]
     data = releases.load()
     runs = [(entry.target("cpu"), profile.name) for profile in data.profiles for entry in data.releases
             if "cpu" in entry.wheels and profile.holds_for(entry.version, "cpu")]  # fmt: skip

@@ -15,20 +15,28 @@ from matrix.record.records import Error, Host
 from matrix.site import build
 
 MARKUP = '<img src=x onerror="document.title=1"><script>document.title="taken"</script>'
-CLOSERS = "</script></style></textarea></title><!-- ]]> --> {{ 7 * 7 }} {% raw %}"
+CLOSERS = "</script></style></textarea></title><!-- ]]> --> {{ 11111 * 11111 }} {% raw %}"
 TURNED = "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe \N{HEBREW LETTER ALEF}\N{ZERO WIDTH SPACE}\x07"
 LONG = "W" * 300
 FORMULA = '=HYPERLINK("http://example.invalid";"x")'
 QUOTES = 'x\\\n"""\nimport ctypes\n"""\\'
 TEXTS = (MARKUP, CLOSERS, TURNED, LONG, FORMULA, QUOTES)
+RUNS = (
+    ("py310-cpu", "default", "x86-avx2"),
+    ("py310-cpu", "onednn-off", "x86-avx2"),
+    ("py310-cuda", "default", "cuda-sm90"),
+)
 
 
-def hostile(number: int, text: str, profile: str):
-    """A record in which every free text is `text`."""
+def hostile(number: int, text: str, target: str, profile: str, host_class: str):
+    """A record in which every free text is `text`. Only a run on a GPU may name one."""
     error = Error(type=text[:100], message=text[:300])
     fields = {"outcome": "error", "error": error, "reason": text[:300]}
-    host = Host(host_class="x86-avx2", cpu=text[:200], cpu_flags=["avx2"], cores=2, kernel=text[:200], gpu=text[:200])
+    backend, name = target.rpartition("-")[2], text[:200]
+    host = Host(host_class=host_class, cpu=name, cpu_flags=["avx2"], cores=2, kernel=name,
+                gpu=None if backend == "cpu" else name)  # fmt: skip
     changes = {
+        "backend": backend,
         "host": host,
         "python": text[:200],
         "packages": {text[:200]: text[:200]},
@@ -40,7 +48,7 @@ def hostile(number: int, text: str, profile: str):
         "status": "partial",
     }
     release = f"2.8.{number}"
-    return record(where(check="forward", **fields), run=f"tf{release}-py310-cpu+{profile}", release=release,
+    return record(where(check="forward", **fields), run=f"tf{release}-{target}+{profile}", release=release,
                   profile=profile, **changes)  # fmt: skip
 
 
@@ -48,8 +56,8 @@ def hostile(number: int, text: str, profile: str):
 def taken(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     for number, text in enumerate(TEXTS):
-        for profile in ("default", "onednn-off"):
-            records.write(folder / "reports", hostile(number, text, profile))
+        for run in RUNS:
+            records.write(folder / "reports", hostile(number, text, *run))
     build.build(folder / "reports", folder / "site")
     return folder / "site"
 
@@ -57,14 +65,15 @@ def taken(tmp_path_factory):
 def test_texts_stay_texts(watched, taken):
     context = watched(viewport={"width": 360, "height": 800})
     for number, text in enumerate(TEXTS):
-        for path in (f"tf/2.8.{number}/nn-conv2d.html", f"runs/x86-avx2/venv/tf2.8.{number}-py310-cpu%2Bdefault.html"):
+        runs = [f"runs/{at}/venv/tf2.8.{number}-{target}%2B{profile}.html" for target, profile, at in RUNS]
+        for path in (f"tf/2.8.{number}/nn-conv2d.html", runs[0], runs[-1]):
             page = context.new_page()
             page.goto(f"{taken.as_uri()}/{path}")
             assert page.title() not in {"1", "taken"}
             assert page.locator("img").count() == 0
             shown = page.locator("main").inner_text()
             assert plain(text)[:20] in shown
-            assert "49" not in shown or "7 * 7" in shown
+            assert str(11111 * 11111) not in shown
             assert not {"\N{RIGHT-TO-LEFT OVERRIDE}", "\x07", "\N{ZERO WIDTH SPACE}"} & set(page.content())
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, (path, text)
             page.close()
