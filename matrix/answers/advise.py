@@ -9,21 +9,20 @@ from __future__ import annotations
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from matrix.answers import instructions, snippets
-from matrix.answers.processor import Processor
+from matrix.answers import snippets
 from matrix.answers.release_records import Borrowed, ReleaseRecords, borrowed_in_words
 from matrix.base.errors import BadUsage
 from matrix.base.ids import Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
-from matrix.catalog.releases import Catalog
+from matrix.catalog.releases import Profiles
 from matrix.judge.notes import Cause
 from matrix.judge.settings import differences, setting
-from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, Judgement, weigh
+from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, JudgedRun, counts
 from matrix.record.records import Check, Mode, Observation
 from matrix.record.speed_records import Direction
 from matrix.speed import nearest_layers
@@ -31,6 +30,9 @@ from matrix.speed.nearest_layers import Nearest
 from matrix.suite import catalog as suite
 from matrix.suite.catalog import Case
 from matrix.suite.speed import layers as timed_layers
+
+if TYPE_CHECKING:
+    from matrix.answers.processor import Processor
 
 Wish = Literal["infer", "train"]
 WISHES: tuple[Wish, ...] = get_args(Wish)
@@ -53,7 +55,9 @@ USUAL = timed_layers.NAMED["resnext50-28"]
 
 
 class Asked(Strict, frozen=True, kw_only=True):
-    """What a person wants to do, in which modes, with which layer; `told`: the person told the layer."""
+    """What a person wants to do, in which modes, with which layer; `told`: the person told the layer. `profile`: what
+    they have set, if they said so.
+    """
 
     wish: Wish
     modes: list[Mode]
@@ -66,6 +70,7 @@ class Asked(Strict, frozen=True, kw_only=True):
     dtype: str = "f32"
     layout: str = "nhwc"
     told: bool = False
+    profile: str = ""
 
     @property
     def layer(self) -> Case:
@@ -85,7 +90,8 @@ class Asked(Strict, frozen=True, kw_only=True):
 class Choice(Strict, frozen=True, kw_only=True):
     """An approach under a profile; `answer` is over the `of` cells of what is asked for that were observed.
 
-    `nothing_to_set`: the profile is what TensorFlow does there by itself; else `setting` is what to set. `groups_seen`:
+    `nothing_to_set`: the profile is what the person has, which is what TensorFlow does there by itself where they did
+    not say; else `setting` is what to set. `groups_seen`:
     the number of groups that was asked for is among the cells. `why`: the reason why it is not advised. `cells` are the
     cells to look that up in, `run/approach/mode/check/case`. On the nearest layer that was timed a call took `seconds`,
     `times` as long as the first choice. `trap`: what somebody who takes it falls into.
@@ -98,7 +104,7 @@ class Choice(Strict, frozen=True, kw_only=True):
     passed: int
     of: int
     fused: Answer
-    nothing_to_set: bool
+    nothing_to_set: bool = False
     groups_seen: bool
     setting: str
     cells: list[str]
@@ -125,9 +131,9 @@ class Timed(Strict, frozen=True, kw_only=True):
 class Advice(Strict, frozen=True, kw_only=True):
     """`best` is in order, the first to be taken; in `out` something fails, of `open` nothing was observed.
 
-    `default` is the profile that TensorFlow comes to with nothing set. `inferred`: records of other host classes than
-    that of the `machine` that was asked about answer; `borrowed` says which. `unobserved`: the backend, where none of
-    its runs was executed, so that nothing can be advised.
+    `default` is the profile that the person has: what they said, or what TensorFlow comes to with nothing set.
+    `inferred`: records of other host classes than that of the `machine` that was asked about answer; `borrowed` says
+    which. `unobserved`: the backend, where none of its runs was executed, so that nothing can be advised.
     """
 
     asked: Asked
@@ -147,11 +153,13 @@ class Advice(Strict, frozen=True, kw_only=True):
 
 
 def advise(
-    recorded: ReleaseRecords, asked: Asked, catalog: Catalog, cause: Cause, processor: Processor | None
+    recorded: ReleaseRecords, asked: Asked, profiles: Profiles, cause: Cause, processor: Processor | None
 ) -> Advice:
     layer, newest = asked.layer, recorded.nearest.releases[-1]
     # One default for all that is said: what has nothing to set, and what is told of it, cannot differ.
-    default = recorded.default_profile_on(processor, newest, catalog)
+    default = recorded.default_profile_on(processor, newest, profiles)
+    if asked.profile:
+        default = recorded.under(newest, asked.profile).header.profile
     offered = candidates(layer)
     by_approach: dict[tuple[str, str], list[Choice]] = defaultdict(list)
     for release in recorded.nearest.releases:
@@ -162,12 +170,13 @@ def advise(
             if len(differences(run.judged_by, usual.judged_by)) > 1 if usual else not alone:
                 continue
             for approach in offered:
-                choice = _choice(weigh(run, approach), asked, catalog, cause, default=default)
-                by_approach[approach, choice.profile].append(choice)
+                choice = _choice(run, approach, asked, profiles, cause)
+                as_it_is = choice.profile == default
+                by_approach[approach, choice.profile].append(msgspec.structs.replace(choice, nothing_to_set=as_it_is))
 
     choices = [_agreed(neighbours) for neighbours in by_approach.values()]
-    profiles = [profile.name for profile in catalog.profiles]
-    choices.sort(key=lambda one: profiles.index(one.profile) if one.profile in profiles else len(profiles))
+    order = [*profiles, *(one.profile for one in choices)]
+    choices.sort(key=lambda one: order.index(one.profile))
     works = [one for one in choices if one.answer == "yes"]
     # Measured on this very release: no speed is borrowed from a neighbour.
     runs = [run for run in recorded.timed.get(newest, ()) if len(recorded.nearest.releases) == 1]
@@ -200,7 +209,7 @@ def advise(
         best=[_with_speed(one, first, timed, found.get("train")) for one in best],
         out=[one for one in choices if one.answer in {"no", "some"}],
         open=[one for one in choices if one.answer == "unknown"],
-        code=program(best[0], asked, catalog) if best else "",
+        code=program(best[0], asked, profiles) if best else "",
         timed=Timed(
             layer=timed.point.layer,
             batch=timed.point.batch,
@@ -221,9 +230,9 @@ def candidates(layer: Case) -> list[str]:
     return [*INTERCHANGEABLE, *(depthwise if layer.groups == layer.cin else ())]
 
 
-def program(choice: Choice, asked: Asked, catalog: Catalog, *, as_layer: bool = False) -> str:
+def program(choice: Choice, asked: Asked, profiles: Profiles, *, as_layer: bool = False) -> str:
     """Return the choice as a program for the person's layer; "" where there is none."""
-    profile = None if choice.nothing_to_set else catalog.profile(choice.profile)
+    profile = None if choice.nothing_to_set and not asked.profile else profiles[choice.profile]
     mode: Mode = "keras" if as_layer else "jit" if asked.modes == ["jit"] else "eager"
     try:
         return snippets.program(choice.approach, asked.layer, choice.release, profile, mode)
@@ -252,38 +261,37 @@ def _with_speed(choice: Choice, first: tuple[str, str], timed: Nearest | None, t
     )
 
 
-def _choice(judgement: Judgement, asked: Asked, catalog: Catalog, cause: Cause, *, default: str | None) -> Choice:
-    run, layer = judgement.run, asked.layer
-    base = APPROACHES[judgement.approach].base
+def _choice(run: JudgedRun, approach: str, asked: Asked, profiles: Profiles, cause: Cause) -> Choice:
+    layer, base = asked.layer, APPROACHES[approach].base
+    observed = run.cells.get(approach, {})
     cells = []
-    for one in judgement.cells.values():
+    for one in observed.values():
         geometry, _, dtype, layout = one.case.split("/")
-        fits = one.mode in asked.modes and one.check in CHECKS[asked.wish]
-        meant = geometry == base or (asked.told and _groups(one) == layer.groups)
-        if fits and meant and (dtype, layout) == (layer.dtype, layer.layout) and not suite.is_misuse(one.case):
+        wanted = one.mode in asked.modes and one.check in CHECKS[asked.wish] and counts(one.case)
+        fits = wanted and (geometry == base or (asked.told and _groups(one) == layer.groups))
+        if fits and (dtype, layout) == (layer.dtype, layer.layout):
             cells.append(one)
     passed = [one for one in cells if one.outcome == "pass"]
     failed = [one for one in cells if one.outcome in FAILED]
 
     case = f"{base}/{REPRESENTATIVE}/{layer.dtype}/{layer.layout}"
     compiled = next((mode for mode in asked.modes if mode != "eager"), "eager")  # what is eager is never fused
-    fusion = run.cells.get(judgement.approach, {}).get((judgement.approach, compiled, "fusion", case))
+    fusion = observed.get((approach, compiled, "fusion", case))
     fused: Answer = IS_FUSED[fusion.fusion.epilogue] if fusion and fusion.fusion else "unknown"
     if run.header.planned_for:
         plan = {"yes": "inside of the kernel", "some": "in part inside of the kernel", "no": "apart"}.get(fused)
         why = "not executed, for want of such a device" + (f"; planned: bias and ReLU {plan}" if plan else "")
     else:
         why = _why(cells, failed, cause)
-    profile = next((one for one in catalog.profiles if one.name == run.header.profile), None)
+    profile = profiles.get(run.header.profile)
     return Choice(
-        approach=judgement.approach,
+        approach=approach,
         profile=run.header.profile,
         release=run.header.release,
         answer=answer(cells),
         passed=len(passed),
         of=len(passed) + len(failed),
         fused=fused,
-        nothing_to_set=run.header.profile == default,
         groups_seen=not asked.told or any(_groups(one) == layer.groups for one in passed + failed),
         setting=profile.setting if profile else "",
         cells=["/".join((run.judged_by.run, *one.cell)) for one in failed[:3] or passed[:1]],
@@ -341,9 +349,9 @@ def _rank(choice: Choice, timed: Nearest | None) -> tuple[object, ...]:
     )
 
 
-def lines(advice: Advice, catalog: Catalog, *, everything: bool = False) -> Iterator[str]:
+def lines(advice: Advice, profiles: Profiles, *, everything: bool = False) -> Iterator[str]:
     """The answer for a terminal: in LINES lines, or with everything."""
-    head = [part for text in _head(advice, catalog) for part in textwrap.wrap(text, WIDTH, break_on_hyphens=False)]
+    head = [part for text in _head(advice, profiles) for part in textwrap.wrap(text, WIDTH, break_on_hyphens=False)]
     yield from head
     tail, code = [] if everything else _tail(advice), ["", *advice.code.splitlines()] if advice.code else []
     rows, room = min(ROWS, len(advice.best)), LINES - len(head) - len(tail) - 2
@@ -356,7 +364,7 @@ def lines(advice: Advice, catalog: Catalog, *, everything: bool = False) -> Iter
         took = f"{choice.seconds * 1e3:.3g} ms" if choice.seconds else "-"
         times = f"{choice.times:.2g} times as long" if choice.times and number > 1 else ""
         times = "as long" if times.startswith("1 ") else times
-        yield _row(f"{number}.", choice.approach, _set(choice), took, times)
+        yield _row(f"{number}.", choice.approach, _set(choice, advice), took, times)
         if everything:
             yield from _details(choice)
     yield from tail
@@ -365,7 +373,7 @@ def lines(advice: Advice, catalog: Catalog, *, everything: bool = False) -> Iter
     yield from code
 
 
-def _head(advice: Advice, catalog: Catalog) -> Iterator[str]:
+def _head(advice: Advice, profiles: Profiles) -> Iterator[str]:
     """What to write, what it gains, and what that rests on."""
     asked, layer = advice.asked, advice.asked.layer
     if advice.note:
@@ -376,27 +384,22 @@ def _head(advice: Advice, catalog: Catalog) -> Iterator[str]:
         yield "Nothing was measured to do that there."
     else:
         first = advice.best[0]
-        set_it = "nothing set" if first.nothing_to_set else instructions.for_profile(first.profile, catalog)
+        set_it = first.setting or f"the profile {first.profile}"
+        if first.nothing_to_set:
+            set_it = "what you have set" if asked.profile else "nothing set"
         fused = {"yes": "; bias and ReLU run inside its kernel", "some": "; a part of bias and ReLU runs in its kernel"}
         yield (
-            f"Write it as {first.approach} ({APPROACHES[first.approach].summary}), with {set_it.removeprefix('set ')}"
+            f"Write it as {first.approach} ({APPROACHES[first.approach].summary}), with {set_it}"
             f"{fused.get(first.fused, '')}."
         )
         if not first.groups_seen:
             yield f"{layer.groups} groups were not measured there; 4 were, and all {first.of} cells pass."
-    if timed := advice.timed:
-        there = timed_layers.LAYERS[timed.layer]
-        gain = f"It is {timed.split:.2g} times as fast as {SPLIT} on" if timed.split and timed.split > 1 else "Timed:"
-        far = "the very layer" if not timed.distance else "the nearest layer timed"
-        warned = ", and not near: time yours" if timed.distance > NEAR else ""
-        what = f"{there.groups} groups, {there.cin} channels, {there.kernel}x{there.kernel}, {there.size}x{there.size}"
-        shown = f"{what}, batch {timed.batch}; " if timed.distance else ""
-        yield f"{gain} {timed.layer}, {far}{warned} ({shown}{timed.mode}, on {timed.host_class})."
-    elif advice.best:
-        yield "Its speed was not measured on that release: the order is what one would expect."
+    yield from _speed(advice)
     default = {None: ", whose default is unknown", "default": ""}.get(
         advice.default, f", where nothing set is {advice.default}"
     )
+    if asked.profile:
+        default = f", with {profiles[asked.profile].setting or 'nothing set'}"
     yield (
         f"Asked: to {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}, {asked.groups} groups, "
         f"{asked.cin} channels, {asked.kernel}x{asked.kernel}, {asked.size}x{asked.size}, batch {asked.batch}"
@@ -413,13 +416,26 @@ def _head(advice: Advice, catalog: Catalog) -> Iterator[str]:
             yield f"What your host class, {advice.machine}, has no record of is inferred from others (--all)."
 
 
+def _speed(advice: Advice) -> Iterator[str]:
+    if timed := advice.timed:
+        there = timed_layers.LAYERS[timed.layer]
+        gain = f"It is {timed.split:.2g} times as fast as {SPLIT} on" if timed.split and timed.split > 1 else "Timed:"
+        far = "the very layer" if not timed.distance else "the nearest layer timed"
+        warned = ", and not near: time yours" if timed.distance > NEAR else ""
+        what = f"{there.groups} groups, {there.cin} channels, {there.kernel}x{there.kernel}, {there.size}x{there.size}"
+        shown = f"{what}, batch {timed.batch}; " if timed.distance else ""
+        yield f"{gain} {timed.layer}, {far}{warned} ({shown}{timed.mode}, on {timed.host_class})."
+    elif advice.best:
+        yield "Its speed was not measured on that release: the order is what one would expect."
+
+
 def _row(number: str, approach: str, set_it: str, took: str, times: str) -> str:
     return f"{number:3}{approach:<20} {set_it:<25} {took:>8}  {times}".rstrip()
 
 
-def _set(choice: Choice) -> str:
+def _set(choice: Choice, advice: Advice) -> str:
     if choice.nothing_to_set:
-        return "nothing set"
+        return "what you have set" if advice.asked.profile else "nothing set"
     return choice.setting if len(choice.setting) <= 25 else choice.profile
 
 
@@ -429,7 +445,8 @@ def _tail(advice: Advice) -> list[str]:
     told = [f"Trap: {name} {trap}." for name, trap in list(traps.items())[:2]]
     fails = list(dict.fromkeys(one.approach for one in advice.out if one.nothing_to_set))
     if fails:
-        text = f"With nothing set {'these fail' if len(fails) > 1 else 'this fails'}: {', '.join(fails)}."
+        state = "what you have" if advice.asked.profile else "nothing"
+        text = f"With {state} set {'these fail' if len(fails) > 1 else 'this fails'}: {', '.join(fails)}."
         told += [textwrap.shorten(text, WIDTH, placeholder=" ...")]
     ask = "" if advice.machine else "--this-machine (your processor), "
     return [*told, f"More: --all ({len(advice.best)} work), {ask}--code layer (in Keras)"]

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from matrix.answers import question_answers, snippets, text_facts
+from matrix.answers import instructions, question_answers, snippets, text_facts
 from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Settings, Where, Workaround, on
 from matrix.answers.situation import (
     BACKEND_NAMES,
@@ -21,7 +21,6 @@ from matrix.answers.situation import (
     fitness,
     in_ranges,
     recorded_releases,
-    setting_words,
     situation,
 )
 from matrix.answers.text_facts import Facts, filled, holds
@@ -36,7 +35,6 @@ from matrix.record.records import Mode
 
 # A text that was cut short holds this many characters of an example.
 CUT = 20
-EXPORTED = ("savedmodel", "tflite")
 NEAR = 0.5
 WORD = re.compile(r"[a-z_]{3,}")
 WIDTH, LINES, LONG_CODE = 80, 25, 8
@@ -288,9 +286,10 @@ def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mappi
             continue
         only = "" if way.whole or mode in way.modes else f" (only {' and '.join(way.modes)})"
         run = f"{place.run.partition('+')[0]}+{way.name}" if way.kind == "profile" else way.run or place.run
+        words = instructions.for_workaround(way, place.release, names, mode)
         steps.append(
             Step(
-                words=f"{way_words(way, place.release, names, mode)}{only}{TRAINS.get(way.trains or '', '')}.",
+                words=f"{words}{only}{TRAINS.get(way.trains or '', '')}.",
                 basis="measured",
                 code=_code(way, names, facts, place.release),
                 cell=f"{run}/{way.cell}",
@@ -319,37 +318,6 @@ def _worth(way: Workaround) -> tuple[object, ...]:
         wasteful,
         ("profile", "mode", "approach", "release").index(way.kind),
     )
-
-
-def way_words(way: Workaround, release: str, names: Mapping[str, Settings], mode: str = "") -> str:
-    if way.kind == "profile":
-        return setting_words(way.name, release, names)
-    if way.kind == "mode":
-        return mode_words(way.name, release)
-    if way.kind == "approach":
-        saved = "Save a model that is " if mode in EXPORTED else ""
-        verb = (
-            ("split" if saved else "Split") + " by hand"
-            if way.name == SPLIT
-            else ("written" if saved else "Write it") + " as"
-        )
-        named = f"({way.name})" if way.name == SPLIT else way.name
-        return f"{saved}{verb} {named}: {APPROACHES[way.name].summary}"
-    profile = (way.run or "").partition("+")[2]
-    setting = names.get(profile)
-    return f"Take TensorFlow {way.name}" + (f" with {setting.setting}" if setting and setting.setting else "")
-
-
-def mode_words(mode: str, release: str) -> str:
-    """Say what to write for a mode on that release; as today writes it where no release is given."""
-    version = minor(release) if release else (2, 5)
-    if mode == "eager":
-        return "Call it eagerly, outside of any tf.function and of predict"
-    if mode == "graph":
-        return "Put it into a tf.function" if version >= (2, 0) else "Run it in a session"
-    if version < (2, 0):
-        return "Compile it with XLA: tf.xla.experimental.compile"
-    return f"Compile it with XLA: tf.function({'jit_compile' if version >= (2, 5) else 'experimental_compile'}=True)"
 
 
 def _code(way: Workaround, names: Mapping[str, Settings], facts: Facts, release: str) -> str:
@@ -419,7 +387,7 @@ def _in_most(
     order = sorted(ways, key=lambda key: (ways[key].trains in {"no", "some"}, -len(set(held[key])), _worth(ways[key])))
     return [
         Step(
-            words=f"{way_words(ways[key], '', names)}{TRAINS.get(ways[key].trains or '', '')} "
+            words=f"{instructions.for_workaround(ways[key], '', names)}{TRAINS.get(ways[key].trains or '', '')} "
             f"(measured in {in_ranges(held[key], recorded)}).",
             basis="measured",
             code=_code(ways[key], names, facts, held[key][-1]),

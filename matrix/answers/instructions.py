@@ -1,44 +1,62 @@
-"""What a person sets or writes to follow an answer: a variable, a line of Python, another approach."""
+"""What a person sets or writes to follow an answer: a variable, a line of Python, another mode, approach or release.
+
+matrix/site/static/explain.js has the same words.
+"""
 
 from __future__ import annotations
 
-from packaging.version import Version
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from matrix.answers.answer_data import Workaround
-from matrix.base import ids
-from matrix.catalog.approaches import APPROACHES
-from matrix.catalog.releases import Catalog
+from matrix.answers.answer_data import Settings, Workaround
+from matrix.base.ids import SWITCHES_ITSELF, minor
+from matrix.catalog.approaches import APPROACHES, SPLIT
+
+if TYPE_CHECKING:
+    from matrix.catalog.releases import Profile
+
+EXPORTED = ("savedmodel", "tflite")
 
 
-def for_profile(name: str, catalog: Catalog) -> str:
-    """Return what to set for a profile: variables as a shell takes them, or a line of Python."""
-    profile = next((one for one in catalog.profiles if one.name == name), None)
+def for_profile(name: str, release: str, profiles: Mapping[str, Settings | Profile]) -> str:
+    """Say what to do to have a profile's setting on that release; on any, where none is given."""
+    profile = profiles.get(name)
     if profile is None or not profile.setting:
-        return f"the profile {name}"
-    return profile.setting if profile.optimizer else f"set {profile.setting}"
+        return f"Take the profile {name}"
+    if profile.optimizer:
+        return f"Before the first function: {profile.setting}"
+    if profile.onednn is False and release and minor(release) < SWITCHES_ITSELF:
+        return f"Unset TF_ENABLE_ONEDNN_OPTS (or {profile.setting}) before Python starts"
+    return f"Set {profile.setting} before Python starts"
 
 
 def for_mode(mode: str, release: str) -> str:
-    """Return what to write for a mode in that release."""
-    version = Version(release)
-    if mode == "jit":
-        if version < Version("2.0"):
-            return "compile it with XLA: tf.xla.experimental.compile"
-        option = "jit_compile" if version >= Version("2.5") else "experimental_compile"
-        return f"compile it with XLA: tf.function({option}=True)"
+    """Say what to write for a mode on that release; as today writes it where no release is given."""
+    version = minor(release) if release else (2, 5)
+    if mode == "eager":
+        return "Call it eagerly, outside of any tf.function and of predict"
     if mode == "graph":
-        return "put it into a tf.function" if version >= Version("2.0") else "run it in a session"
-    return "call it eagerly, outside of any tf.function and of predict"
+        return "Put it into a tf.function" if version >= (2, 0) else "Run it in a session"
+    if version < (2, 0):
+        return "Compile it with XLA: tf.xla.experimental.compile"
+    return f"Compile it with XLA: tf.function({'jit_compile' if version >= (2, 5) else 'experimental_compile'}=True)"
 
 
-def for_workaround(workaround: Workaround, release: str, catalog: Catalog) -> str:
-    if workaround.kind == "profile":
-        return for_profile(workaround.name, catalog)
-    if workaround.kind == "mode":
-        return for_mode(workaround.name, release)
-    if workaround.kind == "approach":
-        return f"write it as {workaround.name}: {APPROACHES[workaround.name].summary}"
+def for_workaround(way: Workaround, release: str, profiles: Mapping[str, Settings | Profile], mode: str = "") -> str:
+    """`mode`: the person's, where it is known; what was exported must be exported anew."""
+    if way.kind == "profile":
+        return for_profile(way.name, release, profiles)
+    if way.kind == "mode":
+        return for_mode(way.name, release)
+    if way.kind == "approach":
+        saved = "Save a model that is " if mode in EXPORTED else ""
+        verb = (
+            ("split" if saved else "Split") + " by hand"
+            if way.name == SPLIT
+            else ("written" if saved else "Write it") + " as"
+        )
+        named = f"({way.name})" if way.name == SPLIT else way.name
+        return f"{saved}{verb} {named}: {APPROACHES[way.name].summary}"
     # A later release may need a setting too: by default it may do something else on another processor.
-    profile = ids.parse_run(workaround.run).profile if workaround.run else "default"
-    under = "" if profile == "default" else f" ({for_profile(profile, catalog)})"
-    return f"TensorFlow {workaround.name}{under}"
+    profile = profiles.get((way.run or "").partition("+")[2])
+    return f"Take TensorFlow {way.name}" + (f" with {profile.setting}" if profile and profile.setting else "")

@@ -6,8 +6,9 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -16,13 +17,12 @@ from matrix.answers.advise import DIRECTIONS, Wish
 from matrix.answers.model import prediction, reader
 from matrix.answers.model.layers import Layer, Reading, Unreadable
 from matrix.answers.model.prediction import Prediction, Run, Vocabulary
-from matrix.answers.processor import Processor
 from matrix.answers.release_records import Borrowed, ReleaseRecords, borrowed_in_words
 from matrix.base.errors import BadUsage
 from matrix.base.structs import Strict
 from matrix.catalog import known_errors
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
-from matrix.catalog.releases import Catalog
+from matrix.catalog.releases import Profiles
 from matrix.judge import processors
 from matrix.judge.notes import Cause, causes
 from matrix.judge.settings import differences
@@ -33,6 +33,9 @@ from matrix.record.speed_records import SpeedRun, Word
 from matrix.speed.nearest_layers import doublings
 from matrix.suite import catalog as suite
 from matrix.suite.speed import layers as timed_layers
+
+if TYPE_CHECKING:
+    from matrix.answers.processor import Processor
 
 Verdict = Literal["yes", "no", "open"]
 WORDS = Vocabulary(epilogues=suite.EPILOGUES, parse_case=suite.parse_case)
@@ -144,7 +147,7 @@ class Asked:
     file: str
     wish: Wish
     mode: Mode | None = None
-    profile: str | None = None
+    profile: str = ""
     processor: Processor | None = None
 
 
@@ -157,30 +160,28 @@ def read(path: str) -> Reading:
         raise BadUsage(f"{path}: {fault}", cure) from None
 
 
-def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Catalog, reports: Path) -> ModelAnswer:
+def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, profiles: Profiles, reports: Path) -> ModelAnswer:
     """Raise BadUsage where the release has no run under the profile."""
     release, machine = recorded.nearest.releases[-1], asked.processor
-    default = recorded.default_profile_on(machine, release, catalog)
+    default = recorded.default_profile_on(machine, release, profiles)
     runs = {run.header.profile: run for run in recorded.runs(release)}
-    profile = asked.profile or default or next(iter(runs))
-    if profile not in runs:
-        raise BadUsage(f"{release} has no run under {profile}", f"recorded are {', '.join(runs)}")
-    usual, cause = runs[profile], causes(known_errors.load())
-    judge = _Judge(usual, cause, asked)
+    usual = recorded.under(release, asked.profile or default or next(iter(runs)))
+    profile = usual.header.profile
+    judge = _Judge(usual, asked)
     # What passes with two settings changed says nothing of either.
     near = {name: run for name, run in runs.items() if len(differences(run.judged_by, usual.judged_by)) == 1}
-    others = {name: _Judge(run, cause, asked) for name, run in near.items()}
+    others = {name: _Judge(run, asked) for name, run in near.items()}
     timed = _timed(reports, machine.host_class if machine else recorded.host_class, usual)
     answers = [judge.answer(layer, timed) for layer in reading.layers]
     for older in recorded.nearest.releases[:-1]:
         same = next((one for one in recorded.runs(older) if one.header.profile == profile), None)
-        neighbour = _Judge(same, cause, asked) if same else None
+        neighbour = _Judge(same, asked) if same else None
         then = [neighbour.predict(layer).answer if neighbour else "open" for layer in reading.layers]
         answers = [_agreed(one, before, older, release) for one, before in zip(answers, then, strict=True)]
     settings = []
     for name, one in {profile: judge, **others}.items():
         found = Counter(one.predict(layer).answer for layer in reading.layers)
-        setting = "" if name == default else instructions.for_profile(name, catalog)
+        setting = "" if name == default else profiles[name].setting if name in profiles else f"the profile {name}"
         settings.append(
             SettingAnswer(profile=name, setting=setting, passed=found["yes"], failed=found["no"], open=found["open"])
         )
@@ -203,7 +204,7 @@ def check(reading: Reading, recorded: ReleaseRecords, asked: Asked, catalog: Cat
         others=reading.others,
         unread=reading.unread,
         settings=settings,
-        remedies=_remedies(failing, judge, others, catalog) if failing else [],
+        remedies=_remedies(failing, judge, others, profiles) if failing else [],
     )
 
 
@@ -225,8 +226,8 @@ def _called(reading: Reading, asked: Asked) -> str:
 class _Judge:
     """Answers for layers by one run; layers that are alike are judged once."""
 
-    def __init__(self, run: JudgedRun, cause: Cause, asked: Asked) -> None:
-        self.run, self.cause, self.asked = run, cause, asked
+    def __init__(self, run: JudgedRun, asked: Asked) -> None:
+        self.run, self.asked = run, asked
         self.observed = {cell: seen for cells in run.cells.values() for cell, seen in cells.items()}
         executed = {cell: seen.outcome for cell, seen in self.observed.items() if seen.evidence == "executed"}
         self.outcomes = Run(executed, WORDS)
@@ -246,7 +247,7 @@ class _Judge:
     def answer(self, layer: Layer, timed: SpeedRun | None) -> LayerAnswer:
         found = self.predict(layer)
         decided = self.observed.get(found.cells[0]) if found.answer == "no" else None
-        why = self.cause(decided) if decided and decided.outcome != "absent" else found.why
+        why = _cause()(decided) if decided and decided.outcome != "absent" else found.why
         if decided and decided.outcome == "absent":
             why = decided.reason or "not in this release"
         elif self.run.header.planned_for and found.answer == "open":
@@ -280,15 +281,20 @@ class _Judge:
         return "unknown"
 
 
+@cache
+def _cause() -> Cause:
+    return causes(known_errors.load())
+
+
 def _verdict(found: Prediction) -> Verdict:
     return "yes" if found.answer == "yes" else "no" if found.answer == "no" else "open"
 
 
-def _remedies(failing: Sequence[Layer], here: _Judge, others: Mapping[str, _Judge], catalog: Catalog) -> list[Remedy]:
+def _remedies(failing: Sequence[Layer], here: _Judge, others: Mapping[str, _Judge], profiles: Profiles) -> list[Remedy]:
     """Return what lets most of the failing layers pass, the least to change first. One thing is changed at a time."""
     asked, count, found = here.asked, len(failing), []
     for profile, judge in others.items():
-        text = instructions.for_profile(profile, catalog)
+        text = instructions.for_profile(profile, here.run.header.release, profiles)
         found.append(Remedy(text=text, profile=profile, passed=judge.passed(failing), of=count))
     # What was saved as a graph stays one; only a Keras model can be called in another way.
     if all(layer.written == "keras" for layer in failing):
@@ -301,7 +307,7 @@ def _remedies(failing: Sequence[Layer], here: _Judge, others: Mapping[str, _Judg
         if not any(approach in prediction.approaches(one) for one in fitting):
             code = f"advise --release {here.run.header.release} --need {asked.wish} has the code"
             passed = here.passed(fitting, only=(approach,))
-            rewrites.append(Remedy(text=f"write them as {approach} ({code})", passed=passed, of=count))
+            rewrites.append(Remedy(text=f"Write them as {approach} ({code})", passed=passed, of=count))
     found += sorted(rewrites, key=lambda one: -one.passed)[:1]
     return sorted((one for one in found if one.passed), key=lambda one: -one.passed)
 
@@ -396,7 +402,7 @@ def lines(answer: ModelAnswer, *, everything: bool = False) -> Iterator[str]:
 def _verdict_line(answer: ModelAnswer) -> str:
     told = answer.onednn is not None and answer.backend == "cpu"
     usual = f"oneDNN {'on' if answer.onednn else 'off'}" if told else "nothing set"
-    setting = answer.setting.removeprefix("set ") or usual
+    setting = answer.setting or usual
     where = f"TensorFlow {' to '.join(answer.releases)} on {answer.backend}, {setting}"
     but = "; not all of the file could be read." if answer.unread else "."
     if not answer.layers:
@@ -457,7 +463,7 @@ def _tail(answer: ModelAnswer, *, everything: bool) -> Iterator[str]:
     worst = sum(one.answer == "no" for one in answer.layers)
     for one in answer.settings:
         if one.profile not in told and one.failed > worst:
-            with_ = f"With {one.setting.removeprefix('set ')}" if one.setting else "With nothing set"
+            with_ = f"With {one.setting}" if one.setting else "With nothing set"
             yield from _wrapped(f"{with_}, {one.failed} of {len(answer.layers)} would fail.", "  ")[:2]
     if open_for := Counter(one.why for one in answer.layers if one.answer == "open"):
         yield from _wrapped(f"Open: {'; '.join(why for why, _ in open_for.most_common(2))}.", "  ")[:2]

@@ -86,10 +86,11 @@ def digest(reports: Path) -> str:
     for file in RULES:
         whole.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     for file in (*records.files(reports), *speed_records.files_below(reports)):
-        with file.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(0)
-            ends = stream.read(ENDS)
-            stream.seek(max(0, size - ENDS))
-            whole.update(f"{file.name} {size} {hashlib.sha256(ends + stream.read(ENDS)).hexdigest()}\n".encode())
+        descriptor = os.open(file, os.O_RDONLY)  # a third of the time of a file object
+        try:
+            size = os.fstat(descriptor).st_size
+            ends = os.pread(descriptor, ENDS, 0) + os.pread(descriptor, ENDS, max(0, size - ENDS))
+        finally:
+            os.close(descriptor)
+        whole.update(f"{file.name} {size} {hashlib.sha256(ends).hexdigest()}\n".encode())
     return whole.hexdigest()

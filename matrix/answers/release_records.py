@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from matrix.answers.nearest_release import Nearest, nearest
-from matrix.answers.processor import Processor
 from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.base.structs import Strict
-from matrix.catalog.releases import Catalog
+from matrix.catalog.releases import Profiles
 from matrix.judge import processors
 from matrix.judge.processors import Agreement
 from matrix.judge.settings import differences, setting
@@ -21,6 +22,9 @@ from matrix.judge.verdicts import JudgedRun, judged_runs
 from matrix.record import records, speed_records
 from matrix.record.records import Header, Record
 from matrix.record.speed_records import SpeedRun
+
+if TYPE_CHECKING:
+    from matrix.answers.processor import Processor
 
 
 class Borrowed(Strict, frozen=True, kw_only=True):
@@ -53,6 +57,19 @@ class ReleaseRecords:
         """Return the runs with observations of their own; a run that is the same as another is left out."""
         return [one for one in self.judged_runs if one.header.release == release and not one.header.same_as]
 
+    def under(self, release: str, profile: str) -> JudgedRun:
+        """Return the run with what a profile does there: its own, or the one that it is the same as.
+
+        Raise BadUsage where none was recorded.
+        """
+        ours = {one.header.run: one for one in self.judged_runs if one.header.release == release}
+        own = next((one for one in ours.values() if one.header.profile == profile), None)
+        found = ours.get(own.header.same_as) if own and own.header.same_as else own
+        if not found:
+            profiles = ", ".join(one.header.profile for one in self.runs(release))
+            raise BadUsage(f"{release} has no record under {profile}", f"recorded are: {profiles}")
+        return found
+
     def alike(self, run: JudgedRun) -> list[JudgedRun]:
         """Return the runs of the same release and setting on other host classes."""
         return [
@@ -68,7 +85,7 @@ class ReleaseRecords:
         default = self._default(release)
         return ids.parse_run(default.header.same_as or default.header.run).profile if default else None
 
-    def default_profile_on(self, processor: Processor | None, release: str, catalog: Catalog) -> str | None:
+    def default_profile_on(self, processor: Processor | None, release: str, profiles: Profiles) -> str | None:
         """For a processor of another host class, the default profile follows from TensorFlow's own rule for oneDNN."""
         recorded, default = self.default_profile(release), self._default(release)
         if processor is None or default is None or recorded == "default":
@@ -77,7 +94,7 @@ class ReleaseRecords:
         if there == processor.host_class:
             return recorded
         on = processor.has_onednn_on(release)
-        return next((profile.name for profile in catalog.profiles if on is not None and profile.onednn is on), None)
+        return next((profile.name for profile in profiles.values() if on is not None and profile.onednn is on), None)
 
     def _default(self, release: str) -> JudgedRun | None:
         defaults = (one for one in self.judged_runs if one.header.profile == "default")
@@ -86,8 +103,13 @@ class ReleaseRecords:
 
 def releases(reports: Path, backend: str) -> list[str]:
     """Return the releases with observations on the backend."""
-    seen = (header for header in records.headers(reports) if header.backend == backend and header.observations)
-    return list(dict.fromkeys(header.release for header in seen))
+    files: dict[str, list[Path]] = {}
+    for file in records.files(reports):
+        if name := re.match(ids.TARGET_ID, file.name):
+            files.setdefault(name["release"] * (name["backend"] == backend), []).append(file)
+    files.pop("", None)
+    # Only until one has observations: reading line 1 of all takes longer than the rest of an answer.
+    return [name for name, of_it in files.items() if any(header.observations for header in records.headers_of(of_it))]
 
 
 def load(reports: Path, release: str, backend: str, processor: Processor | None = None) -> ReleaseRecords:

@@ -11,7 +11,7 @@ from matrix.answers.reproduction import Reproduction
 from matrix.base.errors import BadUsage
 from matrix.base.structs import Strict
 from matrix.catalog.known_errors import failure_text
-from matrix.catalog.releases import Catalog
+from matrix.catalog.releases import Profiles
 from matrix.judge.notes import Cause, notes
 from matrix.judge.verdicts import FAILED, Answer, JudgedRun, Need, VerdictWord, core_case, weigh
 from matrix.record.letters import WORDS, letter
@@ -55,11 +55,16 @@ class Showing(Strict, frozen=True, kw_only=True):
     shown: list[Shown]
 
 
-def show(recorded: ReleaseRecords, approach: str, wanted: str, cause: Cause) -> Showing:
-    """`wanted` is a pattern of `mode/check/case`, as in `graph/*/g4-k3/bias_relu/*`."""
+def show(recorded: ReleaseRecords, approach: str, wanted: str, profile: str, cause: Cause) -> Showing:
+    """`wanted` is a pattern of `mode/check/case`, as in `graph/*/g4-k3/bias_relu/*`; `profile`: the only one, or "".
+
+    Raise BadUsage where no cell or no run is named so.
+    """
     shown = []
     for release in recorded.nearest.releases:
         runs = recorded.runs(release)
+        if profile:
+            runs = [recorded.under(release, profile)]
         default = recorded.default_profile(release)
         beside = [weigh(run, other) for run in runs for other in run.cells]
         for judgement in (weigh(run, approach) for run in runs):
@@ -105,28 +110,20 @@ def _record(header: Header) -> str:
     return f"runs/{header.host.host_class}/{header.engine}/{header.run}.jsonl"
 
 
-def reproduction(showing: Showing, catalog: Catalog, profile: str | None) -> Reproduction:
-    """Choose the first failing cell, of `bias_relu` where it is among them; else the first cell that passes.
-
-    Raise BadUsage where no cell is shown under that profile.
-    """
+def reproduction(showing: Showing, profiles: Profiles) -> Reproduction:
+    """Choose the first failing cell, of `bias_relu` where it is among them; else the first cell that passes."""
 
     def dullness(found: tuple[Shown, Observation]) -> tuple[bool, ...]:
         one, cell = found
         usual = cell.case == core_case(cell.approach)
         return (cell.check == "fusion", cell.outcome not in FAILED, not one.default, not usual)
 
-    shown = [one for one in showing.shown if profile in {None, one.profile}]
-    found = [(one, cell) for one in shown for cell in one.cells]
-    if not found:
-        profiles = ", ".join(one.profile for one in showing.shown)
-        raise BadUsage(f"there is no cell under {profile}", f"profiles with records there: {profiles}")
-    one, cell = min(found, key=dullness)
+    one, cell = min(((one, cell) for one in showing.shown for cell in one.cells), key=dullness)
     outcome = failure_text(cell) if cell.outcome in FAILED else cell.outcome
     return Reproduction(
         cell=cell.cell,
         release=one.release,
-        profile=next((entry for entry in catalog.profiles if entry.name == one.profile), None),
+        profile=profiles.get(one.profile),
         told=f"Recorded on TensorFlow {one.release}, {one.profile}, {one.host_class}: {outcome}",
     )
 

@@ -6,7 +6,7 @@ matrix/site/static/explain.js has the same rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -21,6 +21,7 @@ from matrix.catalog.approaches import APPROACHES
 
 if TYPE_CHECKING:
     from matrix.answers.processor import Processor
+    from matrix.catalog.releases import Profile
 
 BACKEND_NAMES: dict[str, str] = {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm"}
 # By how much more another setting must fit the text than the one that is on with nothing set.
@@ -67,31 +68,21 @@ class Situation(Strict, frozen=True, kw_only=True):
     doubts: list[str] = []
 
 
-def profile_of(setting: str, settings: Sequence[Settings]) -> str:
-    """Return the profile of what a person has set: its name, `TF_ENABLE_ONEDNN_OPTS=1`, or `oneDNN on`.
+def profile_of(setting: str, settings: Collection[Settings | Profile]) -> str:
+    """Return the profile of what a person has set: its name, `TF_ENABLE_ONEDNN_OPTS=1`, or `oneDNN on`; "" for nothing.
 
     Raise BadUsage where no profile sets that.
     """
     wanted = setting.strip().lower().replace("'", "").replace('"', "")
+    if not wanted:
+        return ""
     for one in settings:
         switch = {True: "onednn on", False: "onednn off", None: ""}[one.onednn]
         variables = " ".join(f"{name}={value}" for name, value in one.environment.items()).lower()
-        if wanted and wanted in {one.name, variables, switch, one.setting.lower()}:
+        if wanted in {one.name, variables, switch, one.setting.lower()}:
             return one.name
     known = ", ".join(one.name for one in settings)
     raise BadUsage(f"no profile sets {setting!r}", f"give TF_ENABLE_ONEDNN_OPTS=1, 'oneDNN off', or one of {known}")
-
-
-def setting_words(profile: str, release: str, names: Mapping[str, Settings]) -> str:
-    """Say what to do to have a profile's setting on that release."""
-    setting = names.get(profile)
-    if setting is None or not setting.setting:
-        return f"Take the profile {profile}"
-    if setting.optimizer:
-        return f"Before the first function: {setting.setting}"
-    if setting.onednn is False and release and minor(release) < SWITCHES_ITSELF:
-        return f"Unset TF_ENABLE_ONEDNN_OPTS (or {setting.setting}) before Python starts"
-    return f"Set {setting.setting} before Python starts"
 
 
 def state(place: Place, names: Mapping[str, Settings]) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from matrix import suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +24,13 @@ SITE = ROOT / "site" if IS_CHECKOUT else Path("site")
 README = ROOT / "README.md"
 
 # Environments and working files lie on the checkout's own disk, so that uv can link wheels instead of copying them.
-WORK = Path(os.environ.get("MATRIX_WORK", ROOT / ".matrix" if IS_CHECKOUT else user_cache_path("tf-groupconv")))
+if "MATRIX_WORK" in os.environ:
+    WORK = Path(os.environ["MATRIX_WORK"])
+elif IS_CHECKOUT:
+    WORK = ROOT / ".matrix"
+else:
+    from platformdirs import user_cache_path
+
+    WORK = user_cache_path("tf-groupconv")
 ENVIRONMENTS = WORK / "environments"
 LOGS = WORK / "logs"

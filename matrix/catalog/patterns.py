@@ -15,7 +15,10 @@ from functools import cache
 _CHARACTER = r"[A-Za-z0-9 _,:;'\"<>=%&!@#~`/-]|\\[.()\[\]{}|*+?^$/]|\[\^?[A-Za-z0-9 _.,:;'\"<>=?/-]+\]"
 _TIMES = r"\?|\{[0-9]{1,2},[0-9]{1,2}\}"
 PATTERN = rf"^(?:(?:{_CHARACTER})(?:{_TIMES})?|\(\?:|\(\?<[a-z]+>|\)\??(?![?*+{{])|\|)+$"
-_TOKEN = re.compile(rf"(?P<character>{_CHARACTER})(?P<times>{_TIMES})?|\(\?(?:<[a-z]+>|:)|\)\??|\|")
+# A group without groups in it; an alternative; what matches more than one text: a group's place, a set, a repetition.
+_GROUP = re.compile(r"(?<!\\)\((?:\?(?:<[a-z]+>|:))?(?:[^()\\]|\\.)*\)\??")
+_OR = re.compile(r"(?<!\\)\|")
+_VARIABLE = re.compile(rf"\0|(?<!\\)\[[^\]]*\](?:{_TIMES})?|(?:\\.|[^\\])(?:{_TIMES})")
 # How far a match may reach from its literal, and how much text is searched at once.
 REACH, AT_ONCE = 500, 4_000
 _WHOLE_WORD = re.compile(r"(?<=[^a-z0-9_])[a-z0-9_]+(?=[^a-z0-9_])")
@@ -32,18 +35,12 @@ def searched(text: str) -> str:
 @cache
 def literal(pattern: str) -> str:
     """The longest text that every match of `pattern` holds, in small letters; "" where there is none."""
-    runs, depth = [""], 0
-    for token in _TOKEN.finditer(pattern):
-        text = token.group()
-        depth += text.startswith("(") - text.startswith(")")
-        character = token["character"]
-        if text == "|" and not depth:
-            return ""
-        if character and not depth and not token["times"] and not character.startswith("["):
-            runs[-1] += character.removeprefix("\\")
-        else:
-            runs.append("")
-    return max(runs, key=len).lower()
+    flat, before = pattern, ""
+    while flat != before:
+        flat, before = _GROUP.sub("\0", flat), flat
+    if _OR.search(flat):
+        return ""
+    return max((run.replace("\\", "") for run in _VARIABLE.split(flat)), key=len).lower()
 
 
 @cache

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from matrix.base import ids, paths
@@ -100,7 +99,13 @@ class Profile(Strict, frozen=True, kw_only=True):
         return {" and ".join(found): " ".join(found.values())} if found else {}
 
     def holds_for(self, release: str, backend: ids.Backend) -> bool:
+        # Imported late: it takes longer than most questions, which do not ask this.
+        from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+
         return backend in self.backends and SpecifierSet(self.releases, prereleases=True).contains(release)
+
+
+Profiles = dict[str, Profile]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,5 +125,10 @@ class Catalog:
 def load(data: Path = paths.DATA) -> Catalog:
     """Raise BadData naming every fault of a file."""
     releases = load_entries(data / "releases.toml", "release", Release, key="version")
-    profiles = load_entries(data / "profiles.toml", "profile", Profile, key="name")
-    return Catalog(releases=tuple(sorted(releases, key=lambda entry: Version(entry.version))), profiles=profiles)
+    in_order = tuple(sorted(releases, key=lambda entry: Version(entry.version)))
+    return Catalog(releases=in_order, profiles=tuple(load_profiles(data).values()))
+
+
+def load_profiles(data: Path = paths.DATA) -> Profiles:
+    """By name, in the order of the file."""
+    return {one.name: one for one in load_entries(data / "profiles.toml", "profile", Profile, key="name")}

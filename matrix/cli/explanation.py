@@ -13,7 +13,7 @@ from matrix.answers.situation import Asked, profile_of
 from matrix.base.errors import BadUsage
 from matrix.base.ids import BACKENDS, Backend
 from matrix.cli import index
-from matrix.cli.options import asked_for, give, json_option, processor_options, published_option
+from matrix.cli.options import asked_for, give, json_option, processor_options, published_option, setting_option
 from matrix.cli.printing import tell
 
 # What is read of a text: its beginning, and its end, which matters most in a log.
@@ -26,7 +26,7 @@ CHUNK = 1024 * 1024
 @click.option("--release", default="", help="The release of TensorFlow: 2.8 or 2.8.4. Without it, what holds in most.")
 @click.option("--backend", type=click.Choice(BACKENDS), help="Where it ran; by default what the text says, or the CPU.")
 @processor_options
-@click.option("--setting", default="", help="What is set: TF_ENABLE_ONEDNN_OPTS=1, 'oneDNN off', or a profile's name.")
+@setting_option
 @click.option("--all", "everything", is_flag=True, help="Every step with its code and cell, all causes, and links.")
 @published_option
 @json_option
@@ -42,7 +42,7 @@ def explain(
     if not whole.strip():
         raise BadUsage("there is no text to explain", 'give it as in: explain "Fused conv implementation does not ..."')
     answers = index.current(reports)
-    profile = profile_of(setting, answers.settings) if setting else ""
+    profile = profile_of(setting, answers.settings)
     asked = Asked.of(release, backend, asked_for(name, cpu_flags, here=here), profile)
     explanation = explain_.explain(whole, answers, asked)
     give(explanation, as_json=as_json, lines=explain_.lines(explanation, everything=everything))

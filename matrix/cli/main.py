@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 import io
 import signal
 import sys
-import traceback
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -15,19 +12,18 @@ from types import FrameType
 import click
 
 import matrix
-from matrix.base import files, paths
 from matrix.base.errors import MachineError, MatrixError, Terminated
 from matrix.cli.printing import tell
-from matrix.record import published, records
 
 FAULTY, INTERRUPTED, TERMINATED = 1, 130, 143
 GOES_ON = "what was recorded stays; the same command goes on where this one stopped"
-# A module is imported only when one of its verbs is asked for, so that a question does not wait for the imports of what
-# measures and publishes.
+# A module is imported only when one of its verbs is asked for, and what few verbs need where it is needed: help, a
+# usage error and an answer must not wait for the imports of what measures and publishes.
 VERBS = {
     "explanation": ("explain",),
-    "questions": ("advise", "show", "claims", "probe", "contribute"),
+    "advice": ("advise",),
     "models": ("check",),
+    "questions": ("show", "claims", "probe", "contribute"),
     "comparison": ("diff",),
     "bisection": ("bisect",),
     "runs": ("run", "plan", "merge"),
@@ -70,6 +66,8 @@ class _Verbs(click.Group):
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs by the first sentences of their docstrings, read without importing what they need."""
+        import ast
+
         rows = []
         for module, verbs in VERBS.items():
             tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
@@ -84,6 +82,8 @@ class _Verbs(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as fault:
+            import difflib
+
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=3)
             cure = f"Did you mean {' or '.join(near)}?" if near else f"Verbs: {', '.join(self.list_commands(ctx))}."
             raise click.UsageError(f"{fault.message} {cure}", ctx) from None
@@ -119,6 +119,8 @@ def _lacking(verb: str, package: str) -> click.Command:
 def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
     """Tell which data the answers come from as well: the newest record's date, and the suite that it was made with."""
     if asked and not ctx.resilient_parsing:
+        from matrix.record import published, records
+
         newest = max(records.headers(published.folder()), key=lambda header: header.started, default=None)
         data = f"records until {newest.started[:10]}, suite {str(newest.suite_sha256)[:12]}" if newest else "no records"
         tell(f"tf-groupconv {matrix.__version__}; {data}")
@@ -160,6 +162,8 @@ def _told(fault: BaseException) -> tuple[str, str, int]:
         case MatrixError():
             return str(fault), fault.cure, fault.exit_code
         case OSError():
+            from matrix.base import files
+
             what = f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault)
             return what, files.CURES.get(fault.errno or 0, ""), MachineError.exit_code
         case Terminated():
@@ -170,6 +174,10 @@ def _told(fault: BaseException) -> tuple[str, str, int]:
 
 def _traceback(fault: Exception) -> str:
     """Write the traceback to a file, and say what to do with it."""
+    import traceback
+
+    from matrix.base import files, paths
+
     file = paths.LOGS / "traceback.log"
     try:
         files.write_whole(file, "".join(traceback.format_exception(fault)).encode("utf-8", "backslashreplace"))

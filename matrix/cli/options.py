@@ -10,6 +10,7 @@ import click
 
 from matrix.base import paths
 from matrix.base.errors import BadUsage
+from matrix.base.ids import BACKENDS
 from matrix.cli.printing import tell, tell_json
 from matrix.record import published
 
@@ -23,6 +24,11 @@ published_option = click.option(
 )  # fmt: skip
 reports_option = click.option(
     "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
+)
+release_option = click.option("--release", required=True, help="A release of TensorFlow: 2.8 or 2.8.4.")
+backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
+setting_option = click.option(
+    "--setting", default="", help="What is set: TF_ENABLE_ONEDNN_OPTS=1, 'oneDNN off', or a profile's name."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, with the evidence.")
 

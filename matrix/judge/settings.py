@@ -10,7 +10,7 @@ from functools import cache
 import msgspec
 
 from matrix.catalog import releases
-from matrix.catalog.releases import ONEDNN
+from matrix.catalog.releases import ONEDNN, Profile
 from matrix.record.records import Header
 
 # What is set, by name.
@@ -29,23 +29,19 @@ def differences(one: Header, other: Header) -> set[str]:
 
 def resolved(header: Header) -> Header:
     """Return the header with oneDNN's state as the profile pins it, where XLA compiled all that could have shown it."""
-    pinned = _pinned().get(header.profile)
+    profile = _profiles().get(header.profile)
+    pinned = profile.environment.get(ONEDNN) if profile else None
     if header.onednn is not None or pinned is None or not header.observations:
         return header
-    return msgspec.structs.replace(header, onednn=pinned)
+    return msgspec.structs.replace(header, onednn=pinned == "1")
 
 
 def _options(profile: str) -> dict[str, str]:
     """Return what a profile sets besides oneDNN; a profile that the catalog does not have is an option by itself."""
-    return _profiles().get(profile, {profile: ""})
+    known = _profiles().get(profile)
+    return known.options if known else {profile: ""}
 
 
 @cache
-def _pinned() -> dict[str, bool]:
-    profiles = releases.load().profiles
-    return {profile.name: profile.environment[ONEDNN] == "1" for profile in profiles if ONEDNN in profile.environment}
-
-
-@cache
-def _profiles() -> dict[str, dict[str, str]]:
-    return {profile.name: profile.options for profile in releases.load().profiles}
+def _profiles() -> dict[str, Profile]:
+    return releases.load_profiles()

@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from archspec.cpu import TARGETS
-
 from matrix.base.ids import EMULATED, Backend, is_emulated
 from matrix.record.records import Host
 
@@ -98,6 +96,8 @@ def read_cpuinfo(text: str) -> Cpu:
     vendor, part = fields.get("vendor_id"), fields.get("CPU part")
     flags = sorted(set(fields.get("flags", fields.get("Features", "")).split()))
     if part:
+        from archspec.cpu import TARGETS  # noqa: PLC0415 - it takes long to import, and few questions ask this
+
         core = next((name for name, core in TARGETS.items() if core.cpu_part == part), "base").replace("_", "-")
         return Cpu(f"arm-{core}", fields.get("model name", core), vendor, flags)
     chosen_by = [flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)]

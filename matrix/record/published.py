@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import tarfile
-import tempfile
 from pathlib import Path
 
 from matrix.base import paths
@@ -18,6 +15,10 @@ def folder() -> Path:
     """
     if paths.IS_CHECKOUT:
         return paths.REPORTS
+    import hashlib  # noqa: PLC0415 - only for what follows, which a checkout does not need
+    import tarfile  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+
     archive = paths.BUNDLED / "reports.tar.xz"
     unpacked = paths.WORK / f"reports-{hashlib.sha256(archive.read_bytes()).hexdigest()[:12]}"
     if not unpacked.is_dir():

@@ -7,7 +7,7 @@ against the types below. `matrix/data/schema/run-1.json` is generated from them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -201,8 +201,12 @@ def read_all(reports: Path) -> Iterator[Record]:
 
 
 def headers(reports: Path) -> Iterator[Header]:
+    return headers_of(files(reports))
+
+
+def headers_of(found: Iterable[Path]) -> Iterator[Header]:
     """Line 1 of every record whose line 1 can be read; broken records are passed over."""
-    for file in files(reports):
+    for file in found:
         with contextlib.suppress(BadRecord):
             yield decode_line(_header_decoder, RUNS.start_of(file, MAX_LINE).partition(b"\n")[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from matrix.answers.instructions import for_workaround
 from matrix.answers.situation import in_ranges
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
 from matrix.catalog.patterns import literal, word
-from matrix.catalog.releases import Catalog
+from matrix.catalog.releases import Catalog, Profile
 from matrix.site.html import anchor, cell_path
 
 TRAINS = {"yes": "gradients too", "no": "gradients fail", "some": "gradients only in part", "unknown": ""}
@@ -87,10 +88,11 @@ def explained(answers: Answers, catalog: Catalog) -> list[Explained]:
     """In the order of known_errors.toml, which is the order in which patterns are tried."""
     recorded = list(dict.fromkeys(place.release for place in answers.places if place.observations))
     places = {(place.run, place.host_class): place for place in answers.places}
+    profiles = {one.name: one for one in catalog.profiles}
     found = []
     for error in answers.errors:
         raised = [
-            _raised(where, in_ranges(where.releases, recorded), places[where.runs[-1], where.host_class], catalog)
+            _raised(where, in_ranges(where.releases, recorded), places[where.runs[-1], where.host_class], profiles)
             for where in error.where
         ]
         usual = tuple(one for one in raised if not one.where.misuse)
@@ -99,7 +101,7 @@ def explained(answers: Answers, catalog: Catalog) -> list[Explained]:
     return found
 
 
-def _raised(where: Where, releases: str, place: Place, catalog: Catalog) -> Raised:
+def _raised(where: Where, releases: str, place: Place, profiles: Mapping[str, Profile]) -> Raised:
     workarounds = []
     for way in where.ways:
         release = way.name if way.kind == "release" else place.release
@@ -107,7 +109,7 @@ def _raised(where: Where, releases: str, place: Place, catalog: Catalog) -> Rais
         profile = way.name if way.kind == "profile" else where.profile
         workarounds.append(
             Workaround(
-                words=for_workaround(way, place.release, catalog),
+                words=for_workaround(way, place.release, profiles),
                 whole=way.whole,
                 passed=way.passed,
                 of=way.of,

@@ -20,24 +20,25 @@ from matrix.judge.notes import causes
 from matrix.record import records, speed_records
 
 DATA = releases.load()
+PROFILES = releases.load_profiles()
 CAUSE = causes(known_errors.load())
 
 
 def test_advice_is_what_passed_and_says_why_the_rest_is_not(reports):
     asked = Asked(wish="infer", modes=list(MODES["infer"]))
-    advice = advise(load(reports, "2.8", "cpu"), asked, DATA, CAUSE, None)
+    advice = advise(load(reports, "2.8", "cpu"), asked, PROFILES, CAUSE, None)
     best = {(one.approach, one.profile) for one in advice.best}
     assert ("nn-conv2d", "onednn-on") in best and ("nn-conv2d", "onednn-off") not in best
     assert "split-concat" in {approach for approach, _ in best}
     out = {(one.approach, one.profile): one.why for one in advice.out}
     assert "fused-conv-groups" in out["nn-conv2d", "onednn-off"] and ("split-concat", "onednn-off") not in out
-    told = list(lines(advice, DATA, everything=True))
+    told = list(lines(advice, PROFILES, everything=True))
     assert any("TF_ENABLE_ONEDNN_OPTS=1" in line for line in told) and told[-3:] == advice.code.splitlines()[-3:]
 
 
 def test_what_was_not_observed_is_not_advised(reports):
     asked = Asked(wish="infer", modes=["eager"], dtype="f64")
-    advice = advise(load(reports, "2.8", "cpu"), asked, DATA, CAUSE, None)
+    advice = advise(load(reports, "2.8", "cpu"), asked, PROFILES, CAUSE, None)
     assert not any(one.approach == "slice-loop" for one in advice.best)
 
 
@@ -46,7 +47,7 @@ def test_neighbours_that_differ_leave_it_open(tmp_path):
     for release, change in (("2.6.5", refused), ("2.9.3", lambda cell: {})):
         records.write(tmp_path, record(change, release=release, run=f"tf{release}-py39-cpu+onednn-off"))
     asked = Asked(wish="infer", modes=list(MODES["infer"]))
-    advice = advise(load(tmp_path, "2.7", "cpu"), asked, DATA, CAUSE, None)
+    advice = advise(load(tmp_path, "2.7", "cpu"), asked, PROFILES, CAUSE, None)
     assert advice.note and "nn-conv2d" not in {one.approach for one in advice.best}
     assert "differ" in next(one.why for one in advice.open if one.approach == "nn-conv2d")
 
@@ -62,9 +63,9 @@ def test_a_processor_without_records_is_inferred_by_tensorflows_own_rule(tmp_pat
         records.write(tmp_path, made)
     processor = Processor.with_flags(flags)
     asked = Asked(wish="infer", modes=list(MODES["infer"]))
-    advice = advise(load(tmp_path, "2.9", "cpu", processor), asked, DATA, CAUSE, processor)
+    advice = advise(load(tmp_path, "2.9", "cpu", processor), asked, PROFILES, CAUSE, processor)
     assert (advice.inferred, advice.default) == (True, default)
-    assert "inferred" in "\n".join(lines(advice, DATA))
+    assert "inferred" in "\n".join(lines(advice, PROFILES))
 
 
 PUBLISHED = [release.version for release in DATA.releases if any(paths.REPORTS.glob(f"runs/*/*/tf{release.version}-*"))]
@@ -78,13 +79,21 @@ def test_what_is_said_of_the_default_and_the_ranking_agree(release, processor):
     recorded = load(paths.REPORTS, release, "cpu", processor)
     for wish, groups in itertools.product(("infer", "train"), (32, 256)):
         asked = Asked(wish=wish, modes=list(MODES[wish]), groups=groups, told=True)
-        advice = advise(recorded, asked, DATA, CAUSE, processor)
+        advice = advise(recorded, asked, PROFILES, CAUSE, processor)
         for one in (*advice.best, *advice.out, *advice.open):
             assert one.nothing_to_set == (one.profile == advice.default)
-        told = list(lines(advice, DATA))
+        told = list(lines(advice, PROFILES))
         assert len(told) <= 25 and max(map(len, told)) <= 80
         stated = " ".join(told).partition("where nothing set is ")[2]
         assert stated.startswith(f"{advice.default}.") or advice.default in {None, "default"}
+
+
+def test_a_setting_is_answered_for_as_it_is_set(reports):
+    told = asked_for(reports, "--need=infer", "--setting=oneDNN off")
+    assert "with TF_ENABLE_ONEDNN_OPTS=0." in " ".join(told.split())
+    assert "With what you have set these fail: keras-groups, nn-conv2d." in told and "nothing set" not in told
+    code = asked_for(reports, "--need=infer", "--mode=eager", "--setting=TF_ENABLE_ONEDNN_OPTS=0", "--code=function")
+    assert code.startswith('import os\nos.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"')
 
 
 def asked_for(folder, *more):

@@ -236,7 +236,7 @@ def test_a_later_release_is_told_with_what_it_needs_on_any_processor():
         header=header("default", run="tf2.9.3-py310-cpu+default", release="2.9.3", status="not_run", same_as=ON_2_9)
     )
     upgrade = workarounds(answers(old, new, default))["release", "2.9.3"]
-    assert "TF_ENABLE_ONEDNN_OPTS=1" in instructions.for_workaround(upgrade, "2.4.4", DATA)
+    assert "TF_ENABLE_ONEDNN_OPTS=1" in instructions.for_workaround(upgrade, "2.4.4", catalog.load_profiles())
 
 
 RECORDED = ("1.15.5", "2.4.4", "2.8.4", "2.9.3", "2.23.0.dev20261026")

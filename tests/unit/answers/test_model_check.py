@@ -51,7 +51,7 @@ def test_the_verdict_comes_first_and_then_what_to_do(reports):
     assert first.startswith("predict() will fail with TensorFlow 2.8.4 on cpu")
     assert rest[0].endswith("layers, e.g. plain.")
     todo = rest.index("What to do, best first:")
-    assert rest[todo + 1] == "1. set TF_ENABLE_ONEDNN_OPTS=1: all of these pass"
+    assert rest[todo + 1] == "1. Set TF_ENABLE_ONEDNN_OPTS=1 before Python starts: all of these pass"
 
 
 def test_by_another_setting_it_works_and_the_answer_says_which_fails(reports):
@@ -121,4 +121,4 @@ def test_between_two_releases_that_differ_it_stays_open(reports):
 
 def test_a_setting_that_was_not_run_is_refused(reports):
     ended = check(reports, "seq.h5", "--setting=remapper-off")
-    assert "has no run under remapper-off" in str(ended.exception)
+    assert "has no record under remapper-off" in str(ended.exception)

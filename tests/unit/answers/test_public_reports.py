@@ -17,12 +17,10 @@ from matrix.answers.situation import Asked, profile_of
 from matrix.base import paths
 from matrix.base.ids import Backend
 from matrix.catalog import known_errors, releases
-from matrix.judge.notes import causes
 from matrix.judge.settings import differences
 from matrix.record import records
 from matrix.suite import catalog as suite
 
-KNOWN, DATA = known_errors.load(), releases.load()
 MADE, _ = records.readable(paths.REPORTS)
 PUBLISHED = published_answers.build(paths.REPORTS, MADE)
 FOLDER = Path(__file__).parents[1] / "data"
@@ -107,13 +105,20 @@ def test_no_answer_promises_what_no_record_of_that_very_setting_shows():
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize(("release", "backend"), ASKED)
 def test_advice_is_what_passed_in_every_cell_there(release, backend, wish):
+    """With nothing set, and with everything that was: the record of an advised setting differs in one thing at most."""
     found = release_records.load(paths.REPORTS, release, backend)
-    advice = advise(found, Wanted(wish=wish, modes=list(MODES[wish])), DATA, causes(KNOWN), None)
-    assert bool(advice.best) != bool(advice.unobserved)
-    for choice in advice.best:
-        run = choice.cells[0].partition("/")[0]
-        asked = {OUTCOMES[advice.host_class, run].get(cell) for cell in wanted(choice.approach, wish)}
-        assert "pass" in asked and asked <= {"pass", "absent", None}, choice
+    for profile in ("", *(run.header.profile for run in found.runs(found.nearest.releases[-1]))):
+        asked = Wanted(wish=wish, modes=list(MODES[wish]), profile=profile)
+        advice = advise(found, asked, releases.load_profiles(), known_errors.failure_text, None)
+        assert bool(advice.best) != bool(advice.unobserved) or profile
+        own = HEADERS.get(
+            (advice.host_class, f"{found.runs(advice.release)[0].header.run.partition('+')[0]}+{profile}")
+        )
+        for choice in advice.best:
+            run = choice.cells[0].partition("/")[0]
+            seen = {OUTCOMES[advice.host_class, run].get(cell) for cell in wanted(choice.approach, wish)}
+            assert "pass" in seen and seen <= {"pass", "absent", None}, choice
+            assert not profile or len(differences(own, HEADERS[advice.host_class, run])) <= 1, choice
 
 
 def wanted(approach: str, wish: str) -> list[tuple[str, ...]]:

@@ -28,7 +28,7 @@ sys.meta_path.insert(0, Without())
 import_module("matrix.cli.main")
 import_module("matrix.cli.{module}")
 """
-ANSWERING = ("explanation", "questions", "models", "comparison")
+ANSWERING = ("explanation", "advice", "models", "questions", "comparison")
 # What a distribution is imported as, where that is another name.
 IMPORTED_AS = {"markdown-it-py": "markdown_it"}
 

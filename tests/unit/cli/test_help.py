@@ -52,7 +52,7 @@ def test_a_session_says_what_its_verb_says(session):
 
 def test_every_verb_that_makes_something_has_a_session():
     """The verbs that answer questions share the session `ask`."""
-    kinds = ("explanation", "questions", "models", "comparison", "bisection")
+    kinds = ("explanation", "advice", "models", "questions", "comparison", "bisection")
     answering = {verb for kind in kinds for verb in VERBS[kind]}
     every = {verb for verbs in VERBS.values() for verb in verbs}
     assert {verb for _, verb in dispatched().values()} == every - answering
