@@ -71,7 +71,7 @@ class Closing(Strict, frozen=True, kw_only=True):
     """The number of observations, and where the time went."""
 
     closing: Annotated[int, Meta(ge=0, le=MAX_LINES)]
-    seconds: Annotated[dict[Name, float], Meta(max_length=20)] = {}
+    seconds: Annotated[dict[Name, float], Meta(max_length=40)] = {}
 
 
 class LineStream(ABC):

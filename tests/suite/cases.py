@@ -1,7 +1,7 @@
 """The words of a run, and what a case's id means. Standard library only: matrix/ reads it too.
 
 A case is named `<geometry>/<epilogue>/<dtype>/<layout>`, as in `g4-k3-s2/bias_relu/f32/nhwc`. A new word is a line in
-`EPILOGUES`, `TOKENS` or `NAMED_LAYERS`.
+`EPILOGUES`, `TOKENS`, `NAMED_LAYERS` or `BLOCKS`.
 """
 
 import re
@@ -62,7 +62,9 @@ class Case(NamedTuple):
     `padding` EXPLICIT is (k - 1) / 2 zeros on each side: given to the convolution, or, with `pad_first`, added by a
     tf.pad before a convolution without padding. `constant`: weights are constants of the graph, not variables.
     `bare`: no operation stands before and after the layer (see programs.py). `weight_norm`: the filter is a direction
-    times a length for each output (Salimans and Kingma 2016). `via`: another API of the same operation.
+    times a length for each output (Salimans and Kingma 2016). `via`: another API of the same operation. `block`: the
+    convolution stands in such a block, whose input has so many channels; the epilogue names the block's batch norm.
+    `name`: what Keras' layer is called.
     """
 
     geometry: str
@@ -87,6 +89,8 @@ class Case(NamedTuple):
     weight_norm: bool = False
     via: str = ""
     misuse: str = ""
+    block: int = 0
+    name: str = "convolution"
 
     @property
     def id(self) -> str:
@@ -94,8 +98,8 @@ class Case(NamedTuple):
 
     @property
     def given(self) -> int:
-        """Channels of the input that is given: all but misuse gives `cin`."""
-        return {"oddin": self.cin + 1, "twicein": 2 * self.cin}.get(self.misuse, self.cin)
+        """Channels of the input that is given: all but misuse and blocks give `cin`."""
+        return {"oddin": self.cin + 1, "twicein": 2 * self.cin}.get(self.misuse, self.block or self.cin)
 
     @property
     def steps(self) -> Tuple[str, ...]:
@@ -154,6 +158,16 @@ NAMED_LAYERS: Dict[str, Dict[str, Any]] = {
     "mobilenet-14": _layer(size=14, channels=512, groups=512),
 }
 
+# The convolution of a block (what stands around it: see blocks.py), and the channels of the block's input.
+BLOCKS: Dict[str, Dict[str, Any]] = {
+    "resnext-block": {"groups": 4, "kernel": (3, 3), "cin": 16, "cout": 16, "block": 32},
+    "mobilenet-block": {"groups": 48, "kernel": (3, 3), "cin": 48, "cout": 48, "block": 16},
+    "shufflenet-unit": {"groups": 4, "kernel": (1, 1), "cin": 32, "cout": 16, "block": 32},
+    "convnext-block": {"groups": 16, "kernel": (7, 7), "cin": 16, "cout": 16, "block": 16},
+    "mixconv-block": {"groups": 4, "kernel": (3, 3), "cin": 48, "cout": 48, "block": 16},
+    "wav2vec2-position": {"groups": 16, "kernel": (1, 128), "cin": 64, "cout": 64, "block": 64, "w": 160},
+}
+
 
 def parse_case(text: str) -> Case:
     """Raise ValueError, naming the fault, where `text` is not a case's id."""
@@ -168,12 +182,12 @@ def parse_case(text: str) -> Case:
 
 
 def _parse_geometry(text: str) -> Dict[str, Any]:
-    """The fields of `g<G>-k<K>[x<K>][-token...]` or of a named layer."""
-    if text in NAMED_LAYERS:
-        return dict(NAMED_LAYERS[text])
+    """The fields of `g<G>-k<K>[x<K>][-token...]`, of a named layer or of a block."""
+    if text in NAMED_LAYERS or text in BLOCKS:
+        return dict(NAMED_LAYERS.get(text) or BLOCKS[text])
     match = re.match(r"g([1-9][0-9]{0,3})-k([1-9][0-9]?)(?:x([1-9][0-9]?))?((?:-[a-z0-9]+)*)\Z", text)
     if not match:
-        raise ValueError("{!r} is not a geometry like g4-k3 or g4-k3-s2, nor a named layer".format(text))
+        raise ValueError("{!r} is not a geometry like g4-k3 or g4-k3-s2, nor a named layer or block".format(text))
     groups, height = int(match.group(1)), int(match.group(2))
     fields: Dict[str, Any] = {"groups": groups, "kernel": (height, int(match.group(3) or height))}
     for token in _parse_tokens(match.group(4), text):

@@ -277,11 +277,13 @@ class Cell(NamedTuple):
 
 
 def twin(cell: Cell) -> Cell:
-    """The same cell without groups: an ordinary convolution, in a Keras layer where the approach is made of layers.
+    """The same cell without groups: an ordinary convolution, in a Keras layer where the approach is made of layers. The
+    twin of a block is the convolution alone.
 
     Where the twin fails too, the failure is not the groups'.
     """
-    _, rest = cell.case.split("/", 1)
+    case = parse_case(cell.case)
+    rest = "/".join(("none" if case.block else case.epilogue, case.dtype, case.layout))
     plain = "keras-groups" if APPROACHES[cell.approach].layer else "nn-conv2d"
     return cell._replace(approach=plain, case="g1-k3/" + rest)
 
@@ -315,20 +317,51 @@ def _set(why: str, geometries: str = "", approaches: str = "", **options: Any) -
     return tuple(CaseSet(why, geometry, chosen, **options) for geometry in geometries.split() or [""])
 
 
+def _block(name: str, approaches: str, epilogue: str = "bn_relu", depth: str = "full") -> Tuple[CaseSet, ...]:
+    """A whole block: inferred and, with the batch norm of training, trained."""
+    modes = ("graph", "keras")
+    return (
+        *_set("whole blocks", name, approaches, modes=modes, epilogues=(epilogue,), checks=FORWARD, depth=depth),
+        *_set(
+            "the same, trained",
+            name,
+            approaches,
+            modes=modes,
+            epilogues=(epilogue.replace("bn_", "bn_training_"),),
+            checks=("gradient",),
+            depth=depth,
+        ),
+    )
+
+
 TWINS = "nn-conv2d keras-groups"
 HALVES = ("f16", "bf16")
 PLAIN = ("f64",) + HALVES
 FUSIBLE = ("bias", "bias_relu6", "bias_elu", "bias_leaky_relu")
 OTHER_ACTIVATIONS = ("bias_sigmoid", "bias_swish", "bias_gelu", "bias_hard_swish")
 FORWARD = ("forward",)
+TRAINED = ("none", "bias_relu")
 # Approaches that compute one grouped convolution of two dimensions and that people choose among.
 MAIN = "nn-conv2d keras-groups split-concat"
+# The other approaches that compute the same.
+REPLACEABLE = "slice-loop masked-dense patches-einsum depthwise-sum keras-per-group"
 
 # Pairs that are known to interact are crossed; the rest varies one factor at a time, in a graph, under bias_relu. For
 # every epilogue, dtype and layout that is crossed there is a twin without groups.
 CASE_SETS = (
     *_set(
-        "the core: what needs and verdicts are judged over", modes=CORE_MODES, epilogues=CORE_EPILOGUES, depth="core"
+        "the core: what needs and verdicts are judged over",
+        modes=CORE_MODES,
+        epilogues=CORE_EPILOGUES,
+        checks=("forward", "fusion"),
+        depth="core",
+    ),
+    *_set(
+        "what follows a convolution has a gradient of its own, and changed none of the convolution's in 12,068 cells",
+        modes=CORE_MODES,
+        epilogues=TRAINED,
+        checks=("gradient",),
+        depth="core",
     ),
     *_set(
         "the core's twins: without groups the same program must work and fuse, or the fault is not the groups'",
@@ -336,8 +369,17 @@ CASE_SETS = (
         TWINS,
         modes=CORE_MODES,
         epilogues=CORE_EPILOGUES,
+        checks=("forward", "fusion"),
         depth="core",
     ),
+    *_set("twins", "g1-k3", TWINS, modes=CORE_MODES, epilogues=TRAINED, checks=("gradient",), depth="core"),
+    *_set(
+        "the gradient under batch norm and residual, where it is looked at all the same",
+        approaches=MAIN,
+        epilogues=("bn_relu", "bias_add_relu"),
+        checks=("gradient",),
+    ),
+    *_block("resnext-block", MAIN, depth="core"),
     *_set(
         "what the optimizer may take into a convolution, and what it may not",
         approaches="nn-conv2d keras-groups depthwise masked-dense split-concat",
@@ -510,6 +552,20 @@ CASE_SETS = (
         checks=("forward", "fusion"),
     ),
     *_set("the same written as a grouped convolution", "convnext-56 mobilenet-14", "keras-groups", modes=("keras",)),
+    *_block("resnext-block", REPLACEABLE),
+    *_block("shufflenet-unit", MAIN + " " + REPLACEABLE),
+    *_block("mobilenet-block", "depthwise keras-depthwise keras-groups"),
+    *_block("mixconv-block", "mixed-kernels"),
+    *_block("convnext-block", "depthwise keras-depthwise keras-groups", epilogue="none"),
+    *_block("wav2vec2-position", "nn-conv1d", epilogue="none"),
+    *_set(
+        "what export and conversion make of a block",
+        "resnext-block",
+        MAIN,
+        modes=("savedmodel", "tflite"),
+        epilogues=("bn_relu",),
+        checks=FORWARD,
+    ),
     *_set(
         "does export keep it",
         approaches="nn-conv2d keras-groups depthwise-pointwise split-concat depthwise nn-transpose depthwise-sum",

@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from . import clock, messages, reference, runtime
 from .catalog import APPROACHES, CHECKS, Cell
-from .evidence import Evidence, hlo, library_logs, rules
+from .evidence import Evidence, hlo, library_logs, rules, xla_dump
 from .evidence.partition_graphs import nodes
 from .modes import FORWARD, GRADIENT
+from .problem import Problem, pose
 from .programs import WrongShape
-from .reference import Problem
 from .tensors import channels_last
 
 # What stands in a graph for the part of it that XLA compiles.
@@ -37,13 +37,16 @@ def observe(approach: str, mode: str, check: str, case: str) -> Finding:
         raise ValueError("there is no cell {}".format(Cell(approach, mode, check, case).id))
     with clock.spending("reference"):
         problem = _pose(approach, case)
-    finding = _CHECKS[check](approach, mode, case, problem)
+    with clock.spending("{} {}".format(mode, check)):
+        finding = _CHECKS[check](approach, mode, case, problem)
     return dict(approach=approach, mode=mode, check=check, case=case, evidence="executed", **finding)
 
 
 def start(lane: bool) -> None:
     """Call once in a fresh process, before the first operation."""
     library_logs.ask()
+    if runtime.RELEASE >= (1, 14) and not runtime.is_for_gpu():
+        xla_dump.ask()
     runtime.start(lane)
 
 
@@ -53,7 +56,7 @@ def onednn_isa(cell: Cell) -> str:
 
 
 def _pose(approach: str, case: str) -> Problem:
-    return reference.pose(approach, case, runtime.rounds_to_tf32())
+    return pose(approach, case, runtime.rounds_to_tf32())
 
 
 class Execution(NamedTuple):
@@ -105,8 +108,10 @@ def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
 def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     """What the optimizers made of a program is evidence even where it then fails; `forward` says that it did."""
     _, failure, evidence = _execute(approach, mode, case)
-    if evidence.optimized_hlo:
-        text, refused = attempt(evidence.optimized_hlo)
+    if mode == "jit" and len(evidence.hlo) == 1:
+        return {"outcome": "pass", "fusion": rules.from_hlo(hlo.parse(evidence.hlo[0]), asked(problem))}
+    if evidence.compile_hlo:
+        text, refused = attempt(evidence.compile_hlo)
         if refused:
             return dict(refused, outcome="skipped") if refused["outcome"] == "absent" else refused
         return {"outcome": "pass", "fusion": rules.from_hlo(hlo.parse(text), asked(problem))}

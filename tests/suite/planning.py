@@ -8,15 +8,15 @@ from typing import Any, Dict, Sequence, Tuple
 
 import tensorflow as tf
 
-from . import epilogue, reference
+from . import epilogue
 from .approaches.fused_kernel import FUSED_OPS, OP
 from .catalog import Cell
 from .evidence import grappler_plan, kernel_registry, rules
 from .evidence.partition_graphs import nodes
 from .modes.session import fresh_session, placeholders
 from .observe import Finding, asked, attempt
+from .problem import Problem, pose
 from .programs import Program, make_program
-from .reference import Problem
 from .runtime import V1, Absent
 from .tensors import DTYPES, constant, given
 
@@ -39,7 +39,7 @@ class Planner:
         self._doubt = None
 
     def __call__(self, cell: Cell) -> Finding:
-        problem = reference.pose(cell.approach, cell.case)
+        problem = pose(cell.approach, cell.case)
         if cell.approach == "fused-kernel":
             return dict(cell._asdict(), evidence="registered", **self._registered(problem))
         return dict(cell._asdict(), evidence="planned", **self._planned(cell, problem))
@@ -59,7 +59,7 @@ class Planner:
         asked last: the first cluster that Grappler sees decides for a process about cuDNN's runtime fusion.
         """
         device = self.device if self._has_kernel("f32") else CPU
-        fusion = _plan(CONTROL.approach, reference.pose(CONTROL.approach, CONTROL.case), device, FOLLOWS)
+        fusion = _plan(CONTROL.approach, pose(CONTROL.approach, CONTROL.case), device, FOLLOWS)
         if fusion["epilogue"] == "fused":
             return ""
         return "not believed: the control, {} for {}, is planned as {}".format(

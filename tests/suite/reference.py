@@ -1,4 +1,4 @@
-"""The right answers: a case's inputs, and its outputs and gradients in float64 NumPy.
+"""The right answers: outputs and gradients in float64 NumPy.
 
 Nothing here goes through BLAS, so no `@`, `dot`, `tensordot` or `linalg.norm`: NumPy wheels of the older releases'
 time carry an OpenBLAS that computes wrong products on processors newer than itself. `einsum` stays in NumPy's own
@@ -9,14 +9,12 @@ Arrays are channels last here whatever the case's layout. A grouped filter has t
 """
 
 import math
-import zlib
-from functools import lru_cache, reduce
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from functools import reduce
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from .cases import Case, parse_case
-from .catalog import APPROACHES
+from .cases import Case
 
 # Under mixed precision the arithmetic is that of the half type; TF32 has as many bits of mantissa as float16.
 EPSILON = {
@@ -129,10 +127,10 @@ class Linear(NamedTuple):
 
 def linear(form: str, rank: int, case: Case) -> Linear:
     made = _FORMS[form](case, rank)
-    return _weight_normalised(made, _gain(case)) if case.weight_norm else made
+    return _weight_normalised(made, gain(case)) if case.weight_norm else made
 
 
-def _window(case: Case, rank: int, **changes: Any) -> Window:
+def window_of(case: Case, rank: int, **changes: Any) -> Window:
     kernel = (case.kernel[0],) * (rank - 2) + case.kernel[-min(rank, 2) :]
     extents = (case.h,) * (rank - 2) + (case.h, case.w)[-min(rank, 2) :]
     strides = case.strides[:1] * (rank - 2) + case.strides[-min(rank, 2) :]
@@ -141,7 +139,7 @@ def _window(case: Case, rank: int, **changes: Any) -> Window:
 
 
 def _grouped(case: Case, rank: int) -> Linear:
-    window = _window(case, rank)
+    window = window_of(case, rank)
     taps, pixels = _product(window.kernel), case.n * _product(window.out)
     return Linear(
         forward=lambda x, filters: convolve(x, filters[0], window),
@@ -172,7 +170,7 @@ def _depthwise(case: Case, rank: int) -> Linear:
 def _separable(case: Case, rank: int) -> Linear:
     """Depthwise with multiplier 1, then 1x1 over all channels."""
     depthwise = _depthwise(case._replace(cout=case.cin), rank)
-    first = _window(case, rank)
+    first = window_of(case, rank)
     pointwise = Window(first.out, (1,) * rank, (1,) * rank, 1, "VALID", 1)
 
     def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
@@ -192,7 +190,7 @@ def _separable(case: Case, rank: int) -> Linear:
 
 def _transpose(case: Case, rank: int) -> Linear:
     """The input gradient of the grouped convolution that leads from cout to cin channels: TensorFlow's own words."""
-    small = _window(case, rank)
+    small = window_of(case, rank)
     sizes = list(zip(small.extents, small.strides, small.reach()))
     spread = [max(reach - stride, 0) if case.padding == "VALID" else 0 for _, stride, reach in sizes]
     window = small._replace(extents=tuple(size * stride + more for (size, stride, _), more in zip(sizes, spread)))
@@ -250,7 +248,7 @@ def _per_sample(case: Case, rank: int) -> Linear:
     """A convolution with a filter for each sample: (n,) + kernel + (cin, cout). The groups are the samples."""
     if case.groups != case.n:
         raise ValueError("per-sample needs as many groups as samples, not {}".format(case.geometry))
-    window = _window(case, rank, groups=1)
+    window = window_of(case, rank, groups=1)
 
     def each(x: Any, filters: List[Any]) -> Any:
         return zip(np.split(x, case.n), filters[0])
@@ -333,42 +331,12 @@ def _weight_normalised(plain: Linear, gain: Any) -> Linear:
     )
 
 
-def _gain(case: Case) -> Any:
+def gain(case: Case) -> Any:
     return np.linspace(0.5, 1.5, case.cout)
 
 
 def _product(sizes: Tuple[int, ...]) -> int:
     return int(np.prod(sizes))
-
-
-class Problem(NamedTuple):
-    """A case with its numbers, all float64 but rounded to the case's dtype, and the answers to them.
-
-    `y` and `dx` have the shapes of output and input; `dfilters` matches `filters`. The tolerances are relative
-    Frobenius errors. Misuse has no answers: they are None.
-    """
-
-    case: Case
-    x: Any
-    filters: List[Any]
-    parameters: Dict[str, Any]
-    cotangent: Any
-    y: Any
-    dx: Any
-    dfilters: List[Any]
-    forward_tolerance: float
-    gradient_tolerances: Tuple[float, float]
-    fed_filters: bool = False
-
-    @property
-    def inputs(self) -> Dict[str, Any]:
-        """What a person gives at run time, in the order of a program's arguments."""
-        given = {"x": self.x}
-        if self.fed_filters:
-            given["filters"] = self.filters[0]
-        if "add" in self.case.steps:
-            given["residual"] = self.parameters["add"]
-        return given
 
 
 def tolerance(dtype: str, products: int) -> float:
@@ -382,56 +350,14 @@ def tolerance(dtype: str, products: int) -> float:
     return min(bound, HALF_TOLERANCE) if dtype in HALVES else bound
 
 
-def pose(approach: str, case_id: str, tf32: bool = False) -> Problem:
-    """The numbers depend on the approach's shapes and the case's id alone, so that they repeat everywhere.
-
-    `tf32`: float32 inputs of convolutions are rounded to TF32, as on a GPU.
-    """
-    about = APPROACHES[approach]
-    return _pose(about.form, about.rank, case_id, tf32)._replace(fed_filters=about.fed)
-
-
-@lru_cache(maxsize=64)  # checks, modes and approaches share a problem; the arrays are never written to
-def _pose(form: str, rank: int, case_id: str, tf32: bool) -> Problem:
-    case = parse_case(case_id)
-    operation = linear(form, rank, case)
-    random = np.random.RandomState(zlib.crc32(case_id.encode()))
-
-    def draw(shape: Tuple[int, ...], low: float = -1.0, high: float = 1.0) -> Any:
-        return round_to(case.dtype, random.uniform(low, high, shape))
-
-    x = draw((case.n,) + _window(case, rank).extents + (case.given,))
-    filters = [draw(shape) for shape in operation.filter_shapes]
-    linear_y = None if case.misuse else operation.forward(x, filters)
-    parameters = {
-        "bias": draw((case.cout,)),
-        "add": None if case.misuse else draw(linear_y.shape),
-        "scale": draw((case.cout,), 0.5, 1.5),
-        "offset": draw((case.cout,)),
-        "mean": draw((case.cout,)),
-        "variance": draw((case.cout,), 0.5, 1.5),
-        "gain": _gain(case),
-    }
-    rounding = "tf32" if tf32 and case.dtype == "f32" else case.dtype
-    of_forward, of_input, of_filter = [tolerance(rounding, products) for products in operation.reductions]
-    if case.misuse:
-        return Problem(case, x, filters, parameters, None, None, None, [], of_forward, (of_input, of_filter))
-    y, pullback, kink_distance = epilogue(case, linear_y, parameters)
-    # where a rounding decides on which side of a kink a value lies, the slope is not a fair question
-    kink = kink_distance < of_forward * np.sqrt(np.mean(np.square(linear_y))) if y.size else kink_distance < 0
-    cotangent = np.where(kink, 0.0, draw(y.shape))
-    dx, dfilters = operation.gradients(x, filters, pullback(cotangent))
-    return Problem(case, x, filters, parameters, cotangent, y, dx, dfilters, of_forward, (of_input, of_filter))
-
-
 Pullback = Callable[[Any], Any]
 
 
-def epilogue(case: Case, y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Pullback, Any]:
+def epilogue(steps: Sequence[str], y: Any, parameters: Dict[str, Any]) -> Tuple[Any, Pullback, Any]:
     """The output; from a cotangent of it to that of the linear part's output; each value's distance to a kink."""
     pullbacks: List[Pullback] = []
     distance = np.full(y.shape, np.inf)
-    for step in case.steps:
+    for step in steps:
         if step in ("bias", "plus", "add"):
             y = y + parameters["bias" if step == "plus" else step]
         elif step in _NORMS:

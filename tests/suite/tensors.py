@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from .cases import Case
-from .reference import Problem
+from .problem import Problem
 from .runtime import first_api
 
 # What a program computes in. Under a policy of mixed precision its input and weights are float32 all the same.

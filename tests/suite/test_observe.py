@@ -71,6 +71,16 @@ def test_a_gradient_that_tensorflow_does_not_give_is_wrong():
     assert (found["outcome"], found["reason"]) == ("wrong", "filter gradient: TensorFlow gives none")
 
 
+def test_a_block_is_wrong_where_its_convolution_is():
+    asked = [
+        FORWARD._replace(case="resnext-block/bn_relu/f32/nhwc"),
+        GRADIENT._replace(case="resnext-block/bn_training_relu/f32/nhwc"),
+    ]
+    assert [found["outcome"] for found in observed(asked)] == ["pass"] * 2
+    spoilt = observed(asked, lambda x, filters, case: split_concat(x, filters, case)[..., ::-1])
+    assert [found["outcome"] for found in spoilt] == ["wrong"] * 2
+
+
 def test_an_error_of_tensorflows_is_an_observation():
     (found,) = observed([FORWARD], lambda x, filters, case: PLAIN.convolution(x, [filters[0][:, :, :3]], case))
     assert found["outcome"] == "error"

@@ -5,12 +5,13 @@ As in the matrix nothing runs in this process: each test looks in a fork of its 
 
 import pytest
 
-from . import observe, reference, runtime, worker
+from . import observe, runtime, worker
 from .catalog import CORE_EPILOGUES, Cell, parse_case
 from .evidence import Evidence
 from .evidence.partition_graphs import nodes
 from .modes import FORWARD
 from .modes.function import forward_function
+from .problem import pose
 from .programs import make_program
 
 LIMITS = worker.Limits(seconds=120, memory=6 * 2**30)
@@ -33,7 +34,7 @@ def looked_at(approach, case):
     """Operations before and after the optimizers, after them with what is fused; and where the filter comes from."""
 
     def look(cell):
-        problem = reference.pose(cell.approach, cell.case)
+        problem = pose(cell.approach, cell.case)
         function, _ = forward_function(make_program(cell.approach, problem), problem)
         graph = function.get_concrete_function().graph.as_graph_def()
         evidence = Evidence()

@@ -38,7 +38,7 @@ def whole(x: Any, filters: List[Any], case: Case, weights: Dict[str, Any], resid
     names = ["input_{}".format(index) for index in range(len(inputs))]
     for name in names:
         graph.node.add(name=name, op="Placeholder").attr["dtype"].type = DTYPES[case.dtype].as_datatype_enum
-    node = graph.node.add(name="convolution", op=OP, input=names)
+    node = graph.node.add(name=case.name, op=OP, input=names)
     _set_attributes(node, case, len(inputs) - 2, known)
     return tf1.import_graph_def(graph, dict(zip(names, inputs)), ["convolution:0"], name="fused")[0]
 

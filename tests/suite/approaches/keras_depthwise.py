@@ -15,4 +15,4 @@ def parts(case: Case) -> List[Part]:
 def depthwise(name: str, case: Case, kernel: Any, strides: Any) -> List[Part]:
     layer = api("keras.layers." + name)
     options = dict(movement(case, strides), use_bias="bias" in case.steps, depth_multiplier=case.cout // case.cin)
-    return [Part(layer(kernel, name="convolution", **options), bias=slice(None))]
+    return [Part(layer(kernel, name=case.name, **options), bias=slice(None))]

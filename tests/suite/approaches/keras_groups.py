@@ -14,7 +14,7 @@ def parts(case: Case) -> List[Part]:
 
 def grouped(name: str, case: Case, kernel: Tuple[int, ...], strides: Any) -> List[Part]:
     layer = api("keras.layers." + name)
-    options = dict(movement(case, strides), use_bias="bias" in case.steps, name="convolution")
+    options = dict(movement(case, strides), use_bias="bias" in case.steps, name=case.name)
     if case.groups > 1:
         options["groups"] = case.groups
     try:

@@ -18,7 +18,7 @@ def parts(case: Case) -> List[Part]:
     options = dict(movement(case, case.strides), use_bias="bias" in case.steps, activation=activation(case))
     return [
         Part(
-            layer(outputs, case.kernel, name="convolution_{}".format(group), **options),
+            layer(outputs, case.kernel, name="{}_{}".format(case.name, group), **options),
             filters=(group,),
             bias=slice(group * outputs, (group + 1) * outputs),
         )

@@ -3,7 +3,7 @@
 import re
 from typing import List, NamedTuple, Sequence, Set, Tuple
 
-COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.<>-]+) \(.*\{$")
+COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.<>-]+) (?:\(.*)?\{$")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.-]+) = (.*?) ([a-z][a-z0-9-]*)\((.*)$")
 
 # a library's convolution, and what tells one with bias and activation inside
@@ -17,6 +17,11 @@ class Instruction(NamedTuple):
     shape: Tuple[int, ...]
     opcode: str
     rest: str  # operands and attributes
+
+    @property
+    def operands(self) -> List[str]:
+        """Their names. A text is long, with shapes and signs, or short."""
+        return [one.split()[-1].lstrip("%") for one in self.rest.partition(")")[0].split(", ") if one]
 
     @property
     def is_convolution(self) -> bool:
@@ -61,9 +66,8 @@ def convolutions(instructions: Sequence[Instruction]) -> List[Convolution]:
     found = []
     for one in instructions:
         if one.is_convolution:
-            operands = re.findall(r"%([\w.-]+)", one.rest)
             labels = one.attribute(r"dim_labels=\w+_(\w+)->")
-            sizes = dict(zip(labels, shapes[one.computation, operands[1]]))
+            sizes = dict(zip(labels, shapes[one.computation, one.operands[1]]))
             taps = _product(one.attribute(r"window=\{size=([0-9x]+)", "1").split("x"))
             groups = int(one.attribute(r"feature_group_count=(\d+)", "1"))
             looped = one.computation in loops

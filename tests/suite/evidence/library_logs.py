@@ -1,4 +1,4 @@
-"""What libraries print of each convolution that they execute: oneDNN, cuDNN and MIOpen. No TensorFlow here."""
+"""What libraries tell of a convolution: what oneDNN, cuDNN and MIOpen execute, what XLA makes. No TensorFlow here."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import Iterator, List, Tuple
 
-from . import Evidence, cudnn_log, cudnn_plans, miopen_log, onednn_verbose
+from . import Evidence, cudnn_log, cudnn_plans, miopen_log, onednn_verbose, xla_dump
 from .primitive import Primitive
 
 LIBRARIES = (onednn_verbose, cudnn_log, cudnn_plans, miopen_log)
@@ -38,6 +38,7 @@ def captured(evidence: Evidence, descriptors: Tuple[int, ...] = (1,)) -> Iterato
             if 2 in descriptors:
                 os.write(2, printed_bytes)
             text = printed_bytes.decode("utf-8", "replace")
+            evidence.hlo = xla_dump.take()
             evidence.primitives += parse(text)
             evidence.onednn_isa = onednn_verbose.isa(text) or evidence.onednn_isa
 

@@ -5,8 +5,8 @@ from typing import Any, List, Tuple
 import tensorflow as tf
 
 from ..evidence import Evidence
+from ..problem import Problem
 from ..programs import Program, make_program
-from ..reference import Problem
 from ..runtime import V1, Absent, first_api
 from ..tensors import feature_map, given
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from ..evidence import Evidence
 from ..evidence.partition_graphs import recorded
+from ..problem import Problem
 from ..programs import Program, make_program
-from ..reference import Problem
 from ..runtime import Absent
 from ..tensors import dtype, feature_map, given, shape
 from .session import gradients
@@ -31,7 +31,7 @@ def gradient(approach: str, problem: Problem, evidence: Evidence, **options: Any
 def jit_forward(approach: str, problem: Problem, evidence: Evidence) -> Any:
     function, inputs = forward_function(make_program(approach, problem), problem, **jit_option())
     y = function(*inputs)
-    evidence.optimized_hlo = lambda: _optimized_hlo(function, inputs)
+    evidence.compile_hlo = lambda: _optimized_hlo(function, inputs)
     return y.numpy()
 
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from ..evidence import Evidence
 from ..evidence.partition_graphs import recorded
 from ..keras_layers import HAS_KERAS
+from ..problem import Problem
 from ..programs import Held, load, make_program
-from ..reference import Problem
 from ..runtime import V1, Absent
 from ..tensors import dtype, feature_map, given
 from .session import fresh_session, run_recorded

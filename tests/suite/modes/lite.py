@@ -6,8 +6,8 @@ from typing import Any
 
 from ..catalog import APPROACHES
 from ..evidence import Evidence
+from ..problem import Problem
 from ..programs import make_program
-from ..reference import Problem
 from ..runtime import V1, first_api
 from ..tensors import given
 from .keras_model import make_model

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from ..evidence import Evidence
 from ..evidence.partition_graphs import recorded
+from ..problem import Problem
 from ..programs import Program, make_program
-from ..reference import Problem
 from ..runtime import V1, tf1
 from . import eager
 from .function import forward_function

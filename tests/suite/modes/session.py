@@ -6,8 +6,8 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 import tensorflow as tf
 
 from ..evidence import Evidence
+from ..problem import Problem
 from ..programs import Program, make_program
-from ..reference import Problem
 from ..runtime import first_api, session_config, tf1
 from ..tensors import dtype, feature_map, given
 

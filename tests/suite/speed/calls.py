@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..modes import eager, function, keras_model, lite, saved_model
+from ..problem import Problem
 from ..programs import make_program
-from ..reference import Problem
 from ..runtime import first_api
 from ..tensors import channels_last, feature_map
 from .layers import Point

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..cases import Case
 from ..catalog import APPROACHES
-from ..reference import Problem, Window, convolve, epilogue, linear, relative_error, round_to
+from ..problem import Problem
+from ..reference import Window, convolve, epilogue, linear, relative_error, round_to
 from . import layers
 from .layers import Point
 
@@ -120,7 +121,7 @@ def _corner(posed: Problem) -> Any:
     size = min(case.h, CORNER + case.kernel[0])
     window = Window((size, size), case.kernel, (1, 1), 1, "SAME", case.groups)
     y = convolve(posed.x[:1, :size, :size], posed.filters[0], window)
-    return epilogue(case, y, posed.parameters)[0][:, :CORNER, :CORNER]
+    return epilogue(case.steps, y, posed.parameters)[0][:, :CORNER, :CORNER]
 
 
 def fault(got: Dict[str, Any], expected: Dict[str, Any], groups: int) -> str:

@@ -104,7 +104,8 @@ def test_a_claim_ranges_over_its_dimensions_and_holds_so_far_where_one_was_not_t
     assert (wide.word, wide.untried) == ("confirmed", {})
     assert wide.pro_count > decided(passes, both()).pro_count
     loop = decided(replace(passes, approaches=["slice-loop"], over=everywhere), both())
-    assert (loop.word, loop.untried) == ("so far", {"slice-loop": everywhere})
+    never = [dimension for dimension in everywhere if dimension != "kernel"]  # a block has it with a kernel of 1x1
+    assert (loop.word, loop.untried) == ("so far", {"slice-loop": never})
     assert "not tried for slice-loop: dtype, layout" in "\n".join(lines([loop]))
 
 

@@ -18,7 +18,7 @@ from matrix.judge.needs import cell_answer, need_cells
 from matrix.judge.statements import CaseStatement, Statement, Statements
 from matrix.judge.verdicts import NEEDS, JudgedRun, Judgement, core_case, core_cells, judge
 from matrix.record.records import Record
-from matrix.suite.catalog import CORE_EPILOGUES
+from matrix.suite.catalog import TRAINED
 
 
 def stated(found: Statements, need, approach="nn-conv2d", profile="default") -> Statement:
@@ -168,7 +168,7 @@ def test_changes_name_word_errors_and_what_lies_beyond_the_needs():
     assert [(one.was, one.now, one.release) for one in changed(found, "need")] == [("some", "yes", "2.9.3")]
     assert [(one.was, one.now) for one in changed(found, "verdict")] == [("partial", "works")]
     (beyond,) = changed(found, "outcome")
-    gradients = len(CORE_EPILOGUES)
+    gradients = len(TRAINED)
     assert (beyond.was, beyond.now, beyond.count, beyond.suites_differ) == ("pass", "error", gradients, True)
     assert beyond.deciding[1] == f"{run('2.9.3')}/nn-conv2d/jit/gradient/g4-k3/bias_relu/f32/nhwc"
     (words,) = changed(found, "error")
@@ -178,10 +178,10 @@ def test_changes_name_word_errors_and_what_lies_beyond_the_needs():
 
 
 def test_a_crash_anywhere_decides_its_own_change():
-    crash = where("gradient", "jit", "bn_relu", outcome="crash", signal="SIGSEGV")
+    crash = where("gradient", "jit", "bias_relu", outcome="crash", signal="SIGSEGV")
     (change,) = changed(built(at("2.8.4"), at("2.9.3", crash)), "verdict")
     assert (change.was, change.now, change.count) == ("works", "crash", 1)
-    assert change.deciding[1] == f"{run('2.9.3')}/nn-conv2d/jit/gradient/g4-k3/bn_relu/f32/nhwc"
+    assert change.deciding[1] == f"{run('2.9.3')}/nn-conv2d/jit/gradient/g4-k3/bias_relu/f32/nhwc"
 
 
 def test_what_is_planned_is_stated_of_fusion_alone_and_apart():
@@ -226,7 +226,7 @@ def case_of(found: Statements, cell) -> CaseStatement:
 
 def test_what_no_need_is_judged_on_is_stated_cell_by_cell():
     found = built(at("2.8.4", where("gradient", "jit", **error())), at("2.9.3"), at("2.10.1"))
-    gradient = case_of(found, "jit/gradient/g4-k3/bn_relu/f32/nhwc")
+    gradient = case_of(found, "jit/gradient/g4-k3/bias_relu/f32/nhwc")
     assert [(span.answer, span.first, span.last) for span in gradient.spans] == [
         ("no", "2.8.4", "2.8.4"),
         ("yes", "2.9.3", "2.10.1"),
@@ -261,10 +261,10 @@ def test_a_change_is_told_where_only_one_of_both_runs_observed_its_cell():
     def older(cell):
         return None if cell[:3] == ("nn-conv2d", "jit", "gradient") else {}
 
-    crash = where("gradient", "jit", "bn_relu", outcome="crash", signal="SIGSEGV")
+    crash = where("gradient", "jit", "bias_relu", outcome="crash", signal="SIGSEGV")
     (change,) = changed(built(at("2.8.4", older), at("2.9.3", crash)), "verdict")
     assert change.runs == (run("2.8.4"), run("2.9.3"))
-    assert change.deciding == (f"{run('2.9.3')}/nn-conv2d/jit/gradient/g4-k3/bn_relu/f32/nhwc",)
+    assert change.deciding == (f"{run('2.9.3')}/nn-conv2d/jit/gradient/g4-k3/bias_relu/f32/nhwc",)
 
 
 def test_a_word_that_some_of_a_mode_decides_names_a_cell_that_changed():

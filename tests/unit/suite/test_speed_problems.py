@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 from suite import reference
+from suite.problem import Problem
 from suite.speed import layers, onednn_time, problems
 from suite.speed.layers import Layer, Point
 
@@ -20,10 +21,10 @@ def tiny(monkeypatch):
     problems._pose.cache_clear()
 
 
-def answers(problem: reference.Problem, form: str = "grouped") -> dict[str, np.ndarray]:
+def answers(problem: Problem, form: str = "grouped") -> dict[str, np.ndarray]:
     operation = reference.linear(form, 2, problem.case)
     linear_y = operation.forward(problem.x, problem.filters)
-    y, pullback, _ = reference.epilogue(problem.case, linear_y, problem.parameters)
+    y, pullback, _ = reference.epilogue(problem.case.steps, linear_y, problem.parameters)
     dx, (dfilter,) = operation.gradients(problem.x, problem.filters, pullback(problem.cotangent))
     return dict(zip(problems.ANSWERS, (y, dx, dfilter), strict=True))
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import signal
-from suite import catalog, reference
+from suite import blocks, catalog, problem, reference
 from suite.catalog import parse_case
+from suite.problem import pose
 
 FORMS = sorted({(approach.form, approach.rank) for approach in catalog.APPROACHES.values()})
 
@@ -208,21 +209,21 @@ def test_transpose_scatters_each_input_through_its_group() -> None:
 @pytest.mark.parametrize("name", catalog.EPILOGUES)
 def test_the_pullback_of_an_epilogue_equals_finite_differences(name) -> None:
     case = parse_case(f"g4-k3/{name}/f64/nhwc")
-    problem = reference.pose("nn-conv2d", case.id)
+    problem = pose("nn-conv2d", case.id)
     (noise,) = numbers(7, (1, 2, 5, 32))
     z = np.linspace(-9.05, 9.05, 32 * 10).reshape(1, 2, 5, 32) + noise
     parameters = {key: values for key, values in problem.parameters.items() if key != "add"} | {"add": np.ones(z.shape)}
-    _, pullback, distance = reference.epilogue(case, z, parameters)
+    _, pullback, distance = reference.epilogue(case.steps, z, parameters)
     smooth = distance > 1e-4
     assert smooth.mean() > 0.95
     cotangent = np.where(smooth, numbers(8, z.shape)[0], 0.0)
-    found = differences(lambda at: np.sum(cotangent * reference.epilogue(case, at, parameters)[0]), z)
+    found = differences(lambda at: np.sum(cotangent * reference.epilogue(case.steps, at, parameters)[0]), z)
     np.testing.assert_allclose(pullback(cotangent), found, atol=1e-7)
 
 
 @pytest.mark.parametrize("misuse", catalog.MISUSE)
 def test_misuse_has_no_answer(misuse) -> None:
-    problem = reference.pose("nn-conv2d", f"g4-k3-{misuse}/bias/f32/nhwc")
+    problem = pose("nn-conv2d", f"g4-k3-{misuse}/bias/f32/nhwc")
     assert problem.y is None and problem.dx is None
     assert problem.x.shape[-1] == problem.case.given
     assert (problem.case.given, problem.case.cout) != (16, 32)
@@ -245,7 +246,7 @@ def spoilt(values: np.ndarray) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("dtype", catalog.DTYPES)
 @pytest.mark.parametrize("case", ["g4-k3/none", "g4-k3/bias_relu", "g4-k3/bias_add_relu", "g4-k3/bn_relu"])
 def test_a_fault_is_beyond_the_tolerance_and_rounding_within(case, dtype) -> None:
-    problem = reference.pose("nn-conv2d", f"{case}/{dtype}/nhwc")
+    problem = pose("nn-conv2d", f"{case}/{dtype}/nhwc")
     of_input, of_filter = problem.gradient_tolerances
     checks = [
         (problem.y, problem.forward_tolerance),
@@ -259,14 +260,14 @@ def test_a_fault_is_beyond_the_tolerance_and_rounding_within(case, dtype) -> Non
 
 
 def test_what_is_empty_is_right_only_where_it_is_empty() -> None:
-    problem = reference.pose("nn-conv2d", "g4-k3-n0/bias_relu/f32/nhwc")
+    problem = pose("nn-conv2d", "g4-k3-n0/bias_relu/f32/nhwc")
     assert problem.y.shape == (0, 9, 9, 32) and problem.dfilters[0].shape == (3, 3, 4, 32)
     assert reference.relative_error(problem.y, problem.y) == 0
     assert reference.relative_error(problem.dfilters[0] + 1, problem.dfilters[0]) > 0.1
 
 
 def test_the_cotangent_is_zero_where_a_rounding_would_decide_the_slope() -> None:
-    problem = reference.pose("nn-conv2d", "g4-k3/bias_relu/bf16/nhwc")
+    problem = pose("nn-conv2d", "g4-k3/bias_relu/bf16/nhwc")
     silenced = problem.cotangent == 0
     assert 0 < silenced.mean() < 0.2
     assert np.all(problem.y[silenced] < problem.forward_tolerance * np.max(problem.y))
@@ -279,8 +280,43 @@ def test_bfloat16_rounds_to_nearest_and_ties_to_even() -> None:
 
 def test_the_same_case_poses_the_same_numbers() -> None:
     case = "g4-k3/bias/f32/nhwc"
-    first = reference.pose("nn-conv2d", case)
-    reference._pose.cache_clear()
-    second = reference.pose("split-concat", case)
+    first = pose("nn-conv2d", case)
+    problem._pose.cache_clear()
+    second = pose("split-concat", case)
     assert first is not second
     assert np.array_equal(first.x, second.x) and np.array_equal(first.y, second.y)
+
+
+BLOCKS = sorted(
+    {(cell.approach, cell.case) for cell in catalog.cells() if parse_case(cell.case).block and cell.mode == "keras"}
+)
+
+
+@pytest.mark.parametrize(("approach", "case"), BLOCKS)
+def test_a_block_has_the_gradients_of_its_differences_and_no_value_near_a_kink(approach, case) -> None:
+    """Along a direction; and no rounding decides on which side of a kink a value lies."""
+    posed, about = pose(approach, case), catalog.APPROACHES[approach]
+    rows = blocks.rows(posed.case)
+    linears = blocks.operations(rows.layers, about.form, about.rank)
+    x_step, *filter_steps = numbers(15, posed.x.shape, *(values.shape for values in posed.filters))
+
+    def computed(step):
+        filters = iter([values + step * along for values, along in zip(posed.filters, filter_steps, strict=True)])
+        by_layer = {name: [next(filters) for _ in one.filter_shapes] for name, one in linears.items()}
+        made = blocks.compute(rows, posed.x + step * x_step, posed.parameters, by_layer, linears)
+        return np.sum(posed.cotangent * made.y), made.kink
+
+    along = np.sum(x_step * posed.dx) + sum(np.sum(a * b) for a, b in zip(filter_steps, posed.dfilters, strict=True))
+    (high, kink), (low, _) = computed(1e-7), computed(-1e-7)
+    assert along == pytest.approx((high - low) / 2e-7, rel=1e-4)
+    assert kink > posed.forward_tolerance
+    assert posed.forward_tolerance < 3e-5 and posed.y.shape[-1] == posed.case.block
+
+
+def test_a_shuffle_takes_the_first_channel_of_each_group_then_the_second() -> None:
+    """Zhang et al. 2018: 6 channels in 2 groups come out as 0 3 1 4 2 5, and go back on the way back."""
+    step = blocks.Step("shuffle", "main_0", 6, 2)
+    x = np.arange(6.0)[np.newaxis]
+    made = blocks.compute(blocks.Rows([step], [], []), x, {}, {}, {})  # and what the shortcut adds
+    np.testing.assert_array_equal(made.y - x, [[0, 3, 1, 4, 2, 5]])
+    np.testing.assert_array_equal(made.pullback(made.y - x)[0] - (made.y - x), x)

@@ -117,6 +117,17 @@ def test_optimized_hlo_of_a_gpu(dtype) -> None:
     assert fusion["ops"] == {"custom-call[__cudnn$convBiasActivationForward,feature_group_count=4]": 1}
 
 
+def test_a_short_text_says_the_same() -> None:
+    """As XLA writes it to a file from 2.7 on: operands without shapes and signs."""
+    fusion = from_hlo(hlo.parse((HLO / "2.9.3-short.txt").read_text(encoding="utf-8")), BASE)
+    assert fusion == {
+        "kernel": "grouped",
+        "epilogue": "separate",
+        "ops": {"convolution[feature_group_count=4]": 1, "fusion[add,maximum]": 1},
+        "source": "optimized_hlo",
+    }
+
+
 def test_without_groups_hlo_proves_nothing_about_groups() -> None:
     instructions = hlo.parse((HLO / "2.21.0-masked-dense.txt").read_text(encoding="utf-8"))
     assert from_hlo(instructions, BASE._replace(groups=1))["kernel"] == "unknown"
