@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from .cases import Case
 from .reference import BN_EPSILON, LEAKY_ALPHA
-from .runtime import RELEASE, api, tf1
+from .runtime import RELEASE, api, first_api, tf1
 from .tensors import data_format
 
 # The weights that a step needs, by their names in the reference's parameters.
@@ -44,6 +44,8 @@ def apply(y: Any, steps: Sequence[str], case: Case, held: Dict[str, Any], residu
 def activate(name: str, y: Any) -> Any:
     if name == "hard_swish":  # as keras-applications writes it for MobileNetV3
         return y * tf.nn.relu6(y + 3.0) * (1.0 / 6.0)
+    if name == "gelu" and RELEASE < (2, 4):  # as BERT's code writes it
+        return y * 0.5 * (1.0 + first_api("math.erf", "erf")(y / 2**0.5))
     if name == "gelu":
         return api("nn.gelu")(y, approximate=False)
     return api("nn." + name)(y, alpha=LEAKY_ALPHA) if name == "leaky_relu" else api("nn." + name)(y)

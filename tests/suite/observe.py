@@ -143,7 +143,7 @@ def attempt(action: Callable[[], Any]) -> Tuple[Any, Optional[Finding]]:
     try:
         return action(), None
     except runtime.Absent as absent:
-        return None, {"outcome": "absent", "reason": str(absent)}
+        return None, {"outcome": "absent", "reason": messages.normalize(str(absent))}
     except WrongShape as wrong:
         return None, {"outcome": "wrong", "reason": str(wrong)}
     except Exception as error:
