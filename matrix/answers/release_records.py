@@ -17,7 +17,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.releases import Profiles
 from matrix.judge import processors
 from matrix.judge.processors import Agreement
-from matrix.judge.settings import differences, setting
+from matrix.judge.settings import differences, is_plain
 from matrix.judge.verdicts import JudgedRun, judged_runs
 from matrix.record import records, speed_records
 from matrix.record.records import Header, Record
@@ -159,8 +159,7 @@ def _borrowed(reports: Path, runs: Iterable[JudgedRun], processor: Processor) ->
     order = processors.nearest(processor.host_class, [folder.name for folder in (reports / "runs").iterdir()])
     for run in runs:
         header, name = run.judged_by, run.header.host.host_class
-        plain = {what for what, _ in setting(header)} == {"oneDNN", "TF32"}
-        if name != processor.host_class and plain and header.observations and not run.header.same_as:
+        if name != processor.host_class and is_plain(header) and header.observations and not run.header.same_as:
             like = next((other for other in order if other != name), name)
             yield Borrowed(run=header.run, host_class=name, agreement=_agreement(reports, header, like))
 

@@ -16,9 +16,12 @@ from packaging.version import Version
 from matrix.base import ids, paths
 from matrix.base.structs import Strict
 from matrix.catalog.entries import Text, load_entries
+from matrix.record import host
 
 # TensorFlow's own switch of oneDNN.
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+# Keeps oneDNN to an instruction set; before 2.8 it knows the second name only.
+MAX_ISA = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 # A range of releases, in the part of PEP 440 that is needed: `>=2.5,<2.12`, `==2.6.*`. The empty text means all.
 NUMBERS = r"[0-9]{1,3}(?:\.[0-9]{1,9}){0,3}"
 CLAUSE = rf"(?:(?:[<>=!]=|[<>]){NUMBERS}(?:(?:a|b|rc)[0-9]{{1,8}})?|[=!]={NUMBERS}\.\*)"
@@ -80,6 +83,11 @@ class Profile(Strict, frozen=True, kw_only=True):
     def variables(self) -> dict[str, str]:
         """The environment variables that the suite runs under."""
         return self.environment | ({"SUITE_OPTIMIZER": json.dumps(self.optimizer)} if self.optimizer else {})
+
+    @property
+    def cap(self) -> str | None:
+        """The ISA, by its name in a host class, that oneDNN is kept to."""
+        return host.CAPS[self.environment[MAX_ISA[0]]] if MAX_ISA[0] in self.environment else None
 
     @property
     def setting(self) -> str:

@@ -16,7 +16,7 @@ from packaging.version import Version
 from matrix.base.grouping import grouped
 from matrix.base.ids import is_emulated
 from matrix.base.structs import Strict
-from matrix.judge.settings import setting
+from matrix.judge.settings import cap, setting
 from matrix.record import host
 from matrix.record.records import CellId, Header, Outcome, Record
 
@@ -57,14 +57,14 @@ def statements(made: Iterable[Record]) -> list[ProcessorStatement]:
         classes, releases, compared, differing = set[str](), set[str](), 0, Counter[str]()
         for group in groups:
             real = {name: record for name, record in group.items() if not is_emulated(name)}
-            outcomes = defaultdict[CellId, list[Outcome]](list)
+            seen_by = defaultdict[CellId, list[Outcome]](list)
             for one, other in combinations(real.values(), 2):
-                for cell, pair in _outcomes(one, other).items():
-                    outcomes[cell] += pair
+                for cell, pair in outcomes(one, other).items():
+                    seen_by[cell] += pair
                     classes |= {one.header.host.host_class, other.header.host.host_class}
                     releases.add(one.header.release)
-            compared += len(outcomes)
-            differing.update(_dtype(cell) for cell, seen in outcomes.items() if len(set(seen)) > 1)
+            compared += len(seen_by)
+            differing.update(dtype_of(cell) for cell, seen in seen_by.items() if len(set(seen)) > 1)
         if agreements:
             found.append(
                 ProcessorStatement(
@@ -87,7 +87,7 @@ def agreements(made: Iterable[Record]) -> list[Agreement]:
 
 def agreement_in_words(agreement: Agreement) -> str:
     """`4 of 1,476 outcomes differ, all in bf16`"""
-    return _differ(agreement.compared, agreement.differing)
+    return differ_in_words(agreement.compared, agreement.differing)
 
 
 def in_words(statement: ProcessorStatement) -> str:
@@ -95,10 +95,10 @@ def in_words(statement: ProcessorStatement) -> str:
     onednn = f"On {statement.architecture} with oneDNN {'on' if statement.onednn else 'off'}"
     classes = f"{len(statement.host_classes)} host classes on {len(statement.releases)} releases"
     says = "matters" if statement.differing else "does not matter"
-    return f"{onednn} the processor {says}: of {classes}, {_differ(statement.compared, statement.differing)}."
+    return f"{onednn} the processor {says}: of {classes}, {differ_in_words(statement.compared, statement.differing)}."
 
 
-def _differ(compared: int, differing: Mapping[str, int]) -> str:
+def differ_in_words(compared: int, differing: Mapping[str, int]) -> str:
     dtypes = [f"{count:,} in {dtype}" for dtype, count in differing.items()]
     where = f", all in {next(iter(differing))}" if len(dtypes) == 1 else f" ({', '.join(dtypes)})" if dtypes else ""
     return f"{sum(differing.values()):,} of {compared:,} outcomes differ{where}"
@@ -130,7 +130,8 @@ def nearest(host_class: str, recorded: Collection[str]) -> list[str]:
 
 
 def _alike(made: Iterable[Record]) -> list[Mapping[str, Record]]:
-    """Return the records of host classes between which everything else is equal, by host class.
+    """Return the records of host classes between which everything else is equal, by host class. What runs with oneDNN
+    kept to less than the processor has is of no class: matrix/judge/ladder.py compares it.
 
     Of several engines, the one is taken that most classes were run with.
     """
@@ -139,7 +140,7 @@ def _alike(made: Iterable[Record]) -> list[Mapping[str, Record]]:
     )
     for record in made:
         header = record.header
-        if header.how == "executed" and record.observations and header.onednn is not None:
+        if header.how == "executed" and record.observations and header.onednn is not None and not cap(header):
             architecture = host.parse_class(header.host.host_class).architecture
             how = (header.engine, header.lock_sha256)
             groups[header.release, setting(header), architecture][how][header.host.host_class] = record
@@ -157,9 +158,9 @@ def _agreements(groups: Iterable[Mapping[str, Record]]) -> Iterator[Agreement]:
     for group in groups:
         for (name, one), (other_name, other) in combinations(sorted(group.items()), 2):
             compared, differing = counts[name, other_name, one.header.release, one.header.onednn is True]
-            for cell, (outcome, there) in _outcomes(one, other).items():
-                compared[_dtype(cell)] += 1
-                differing[_dtype(cell)] += outcome != there
+            for cell, (outcome, there) in outcomes(one, other).items():
+                compared[dtype_of(cell)] += 1
+                differing[dtype_of(cell)] += outcome != there
     for (name, other_name, release, onednn), (compared, differing) in counts.items():
         if compared:
             yield Agreement(
@@ -172,7 +173,7 @@ def _agreements(groups: Iterable[Mapping[str, Record]]) -> Iterator[Agreement]:
             )
 
 
-def _outcomes(one: Record, other: Record) -> dict[CellId, tuple[Outcome, Outcome]]:
+def outcomes(one: Record, other: Record) -> dict[CellId, tuple[Outcome, Outcome]]:
     """Return both outcomes of each cell that both records observed, by the same parts of the suite."""
     theirs = {observation.cell: observation.outcome for observation in other.observations}
     same = _same_parts(one.header, other.header)
@@ -190,5 +191,5 @@ def _same_parts(one: Header, other: Header) -> set[str] | None:
     return other.same_parts(one.suite_parts or {})
 
 
-def _dtype(cell: CellId) -> str:
+def dtype_of(cell: CellId) -> str:
     return cell[3].split("/")[2]

@@ -27,6 +27,17 @@ def differences(one: Header, other: Header) -> set[str]:
     return {name for name, _ in setting(one) ^ setting(other)}
 
 
+def is_plain(header: Header) -> bool:
+    """Tell whether nothing is set but oneDNN on or off."""
+    return {name for name, _ in setting(header)} == {"oneDNN", "TF32"}
+
+
+def cap(header: Header) -> str | None:
+    """Return the ISA that the run's profile keeps oneDNN to."""
+    profile = _profiles().get(header.profile)
+    return profile.cap if profile else None
+
+
 def resolved(header: Header) -> Header:
     """Return the header with oneDNN's state as the profile pins it, where XLA compiled all that could have shown it."""
     profile = _profiles().get(header.profile)

@@ -8,6 +8,7 @@ the published file. Nothing here knows an approach or a release by name.
 - A `CaseStatement` says the same of cells that no need is judged on: other dtypes, layouts, geometries and modes.
 - A `Change` (matrix/judge/changes.py) says what differs between two neighbouring releases that were observed.
 - A `ProcessorStatement` (matrix/judge/processors.py) says what the processor changes.
+- A `Ladder` (matrix/judge/ladder.py) says what changes on one processor where oneDNN is kept to less.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from matrix.base.ids import BACKENDS, Backend
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog
-from matrix.judge import processors
+from matrix.judge import ladder, processors
 from matrix.judge.changes import Change, changes
+from matrix.judge.ladder import Ladder
 from matrix.judge.needs import SpanAnswer, cell_answer, need_answer, need_cells
 from matrix.judge.processors import ProcessorStatement
 from matrix.judge.verdicts import NEEDS, Judgement, Need
@@ -93,12 +95,13 @@ class Statements(Strict, frozen=True, kw_only=True, tag_field="format", tag="sta
     cases: list[CaseStatement]
     changes: list[Change]
     processors: list[ProcessorStatement] = []
+    ladders: list[Ladder] = []
 
 
-def build(catalog: Catalog, judgements: Iterable[Judgement], made: Iterable[Record] = ()) -> Statements:
+def build(catalog: Catalog, judgements: Iterable[Judgement], made: Sequence[Record] = ()) -> Statements:
     """State what was observed. The judgement of a run without observations adds nothing.
 
-    `made`: the records in which processors are compared.
+    `made`: the records in which processors are compared, and the rungs of a ladder.
     """
     lines: dict[Line, list[Judgement]] = defaultdict(list)
     for judgement in sorted(judgements, key=lambda judgement: Version(judgement.run.header.release)):
@@ -136,6 +139,7 @@ def build(catalog: Catalog, judgements: Iterable[Judgement], made: Iterable[Reco
         cases=cases,
         changes=sorted(merged, key=lambda change: Version(change.release)),
         processors=processors.statements(made),
+        ladders=ladder.ladders(made),
     )
 
 

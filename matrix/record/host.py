@@ -27,6 +27,18 @@ CLASSES = (
     ("avx", "avx"),
 )
 ISAS = (*(isa for _, isa in CLASSES), "base")
+# How ONEDNN_MAX_CPU_ISA names these ISAS.
+CAPS = {
+    "AVX512_CORE_AMX": "amx",
+    "AVX512_CORE_FP16": "avx512fp16",
+    "AVX512_CORE_BF16": "avx512bf16",
+    "AVX512_CORE_VNNI": "avx512vnni",
+    "AVX512_CORE": "avx512",
+    "AVX2_VNNI": "avxvnni",
+    "AVX2": "avx2",
+    "AVX": "avx",
+    "SSE41": "base",
+}
 # How oneDNN names these ISAS in the line `onednn_verbose,info,cpu,isa:...`: the first pattern that is found.
 SAID = (
     (r"Intel AMX", "amx"),
@@ -151,6 +163,11 @@ def is_of_its_class(host: Host) -> bool:
 def isa_said(onednn_isa: str) -> str:
     """Return the ISA that oneDNN's own words name. A cap makes it a lower one than the processor's class names."""
     return next((isa for pattern, isa in SAID if re.search(pattern, onednn_isa)), "base")
+
+
+def keeps_to(cap: str, onednn_isa: str | None) -> bool:
+    """Tell whether oneDNN itself says that it takes no more than the ISA `cap`; where it says nothing, it does not."""
+    return onednn_isa is not None and rung(isa_said(onednn_isa)) >= rung(cap)
 
 
 def _nvidia() -> Gpu | None:

@@ -28,6 +28,7 @@ from matrix.provision import emulators
 from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment, Limits, Process, Program
 from matrix.record import records
+from matrix.record.host import keeps_to
 from matrix.record.records import CellId, Header, Observation, Record, Status
 from matrix.run.stream import Stream
 
@@ -89,6 +90,9 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
         # seen there is no observation of this run.
         status = "partial"
         end = End(reason="TensorFlow found no GPU, and ran on the CPU: see the log of the run", machine=True)
+    elif (cap := planned.profile.cap) and imported and not keeps_to(cap, imported.onednn_isa):
+        status = "partial"
+        end = End(reason=f"oneDNN was to keep to {cap}, and says of itself: {imported.onednn_isa or 'nothing'}")
     else:
         found |= stream.observations
 
