@@ -10,7 +10,7 @@ LABEL tf-groupconv-matrix.owner=${OWNER}
 RUN mkdir -p /toolkit/lib \
     && if [ -d /opt/rocm ]; then cp -aL /opt/rocm/. /toolkit/ \
         && find /usr/lib -name 'libnuma.so*' -o -name 'libdrm*.so*' -o -name 'libelf*.so*' | xargs cp -a -t /toolkit/lib; \
-    else ln -s /usr/lib/x86_64-linux-gnu/libamdhip64.so.5 /toolkit/lib/libamdhip64.so; fi
+    else ln -s "$(ls /usr/lib/x86_64-linux-gnu/libamdhip64.so.? | tail -1)" /toolkit/lib/libamdhip64.so; fi
 
 FROM ${BASE} AS install
 ARG OWNER

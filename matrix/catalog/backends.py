@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 from packaging.specifiers import SpecifierSet
 
@@ -14,6 +15,7 @@ from matrix.base.structs import Strict
 from matrix.catalog import entries
 from matrix.catalog import releases as catalog
 
+Debian = Literal["bookworm", "trixie", "sid"]
 Reference = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9./:@_-]+(?:{python}[a-z0-9./:@_-]*)?"))]
 Package = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9.+-]+"))]
 
@@ -25,17 +27,27 @@ class Toolkit(Strict, frozen=True, kw_only=True):
     image: Reference
 
 
+class System(Strict, frozen=True, kw_only=True):
+    """The Debian and the packages that a range of releases needs."""
+
+    releases: catalog.Releases
+    debian: Debian
+    packages: tuple[Package, ...]
+
+
 class Backend(Strict, frozen=True, kw_only=True):
     """`image`: the base image in a registry, with `{python}` in its name.
 
-    `debian`, `packages`: the Debian release and packages of a base that is made where no registry can be reached.
+    `debian`, `packages`: the Debian release and packages of a base that is made where no registry can be reached;
+    `systems`: others, for some releases.
     `virtual_device`: the device that TensorFlow is told to plan for on a machine that has none of this backend.
     """
 
     name: ids.Backend
     image: Reference
-    debian: Literal["bookworm", "trixie"]
+    debian: Debian
     packages: tuple[Package, ...] = ()
+    systems: tuple[System, ...] = ()
     virtual_device: Annotated[dict[str, str], Meta(max_length=20)] | None = None
     toolkits: tuple[Toolkit, ...] = ()
 
@@ -54,6 +66,15 @@ class Backend(Strict, frozen=True, kw_only=True):
 def load(file: Path = paths.DATA / "backends.toml") -> dict[ids.Backend, Backend]:
     """Raise BadData naming every fault of the file."""
     return {entry.name: entry for entry in entries.load_entries(file, "backend", Backend, key="name")}
+
+
+def of(target: ids.Target) -> Backend:
+    """Return the target's backend, with the Debian and the packages that its release needs."""
+    backend = load()[target.backend]
+    for system in backend.systems:
+        if SpecifierSet(system.releases, prereleases=True).contains(target.release):
+            return msgspec.structs.replace(backend, debian=system.debian, packages=system.packages)
+    return backend
 
 
 def dockerfile(backend: ids.Backend) -> Path:

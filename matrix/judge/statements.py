@@ -22,7 +22,7 @@ import msgspec
 from packaging.version import Version
 
 from matrix.base import files
-from matrix.base.ids import BACKENDS, Backend
+from matrix.base.ids import BACKENDS, Backend, is_emulated
 from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Catalog
@@ -112,10 +112,11 @@ def build(catalog: Catalog, judgements: Iterable[Judgement], made: Sequence[Reco
     profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
     approaches = list(APPROACHES)
 
-    def place(line: Line) -> tuple[int, str, int, str, int]:
-        backend, host_class, profile, evidence, approach = line
+    def place(line: Line) -> tuple[int, bool, str, int, str, int]:
+        """Emulated host classes come last."""
+        backend, name, profile, evidence, approach = line
         number = profiles.get(profile, len(profiles))
-        return (BACKENDS.index(backend), host_class, number, evidence, approaches.index(approach))
+        return (BACKENDS.index(backend), is_emulated(name), name, number, evidence, approaches.index(approach))
 
     statements, cases = list[Statement](), list[CaseStatement]()
     # Several profiles can rest on the same two runs, as `default` does where it comes to another profile: they share a

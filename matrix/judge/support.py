@@ -147,12 +147,16 @@ def build(
     }
     profiles = {profile.name: number for number, profile in enumerate(catalog.profiles)}
 
-    def place(entry: RunEntry | Verdict) -> tuple[Version, int, str, int]:
-        number = profiles.get(entry.profile, len(profiles))
-        return (Version(entry.release), BACKENDS.index(entry.backend), entry.host_class, number)
+    def place(entry: RunEntry | Verdict) -> tuple[Version, int, bool, str, int]:
+        number, name = profiles.get(entry.profile, len(profiles)), entry.host_class
+        return (Version(entry.release), BACKENDS.index(entry.backend), is_emulated(name), name, number)
+
+    def kind(entry: HostEntry) -> tuple[bool, str, str, str, str]:
+        name = entry.host_class
+        return (is_emulated(name), name, entry.cpu, entry.gpu or "", entry.driver or "")
 
     return Support(
-        hosts=sorted(hosts, key=lambda entry: (entry.host_class, entry.cpu, entry.gpu or "", entry.driver or "")),
+        hosts=sorted(hosts, key=kind),
         runs=sorted(_runs(catalog, judgements), key=place),
         errors=_errors(made, known),
         control=Control(

@@ -81,8 +81,9 @@ def can_be_had() -> bool:
 def make_for(targets: Iterable[Target], say: Say) -> None:
     """Make the missing bases of these targets, whether a registry answers or not. Raise NotBuilt."""
     with images.faults():
-        for name, python in sorted({(target.backend, target.python) for target in targets}):
-            if _own(backend := backends.load()[name], python) is None:
+        wanted = {_tag(backend := backends.of(target), target.python): (backend, target.python) for target in targets}
+        for _, (backend, python) in sorted(wanted.items()):
+            if _own(backend, python) is None:
                 make(backend, python, say)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from matrix.base.errors import NotBuilt
 
-PYTHONS = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
+PYTHONS = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14", "sid": "3.14"}
 # A closed network's copy of the archive is often older than a testing release may be. Its signature is checked all the
 # same; only whether a newer archive has been published since is not.
 AGE = "--aptopt=Acquire::Check-Valid-Until false"

@@ -60,7 +60,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
     faults = (*judged.faults, *refused)
     ours = judged_runs(judged.records) if contributions else []
     processors = [statement for statement in statements.processors if statement.compared]
-    sentences = (*headline(support, judged.records, broken=len(faults)), *map(in_words, processors))
+    sentences = (*headline(support, judged.records, judged.catalog, broken=len(faults)), *map(in_words, processors))
     defaults = {run.same_as or run.run for run in support.runs if run.profile == "default"}
     evidence = statement_tables.EVIDENCE
     support_page = render("SUPPORT.md.jinja", sections=tables, notes=notes, approaches=APPROACHES, support=support,

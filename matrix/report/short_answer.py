@@ -7,7 +7,7 @@ short tables and the times; what is not observed says nothing here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packaging.version import Version
 
@@ -46,12 +46,15 @@ class Advised:
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
-    """What the compared approaches do in a release, with oneDNN on or off."""
+    """What the compared approaches do in a release, with oneDNN on or off. `refused_on`: by approach, the host classes
+    on which it fails all the same.
+    """
 
     version: Version
     onednn: str
     record: str
     answers: dict[str, dict[Need, str]]
+    refused_on: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def switches_itself(self) -> bool:
@@ -76,7 +79,11 @@ class _Seen:
         return tuple(name for name in COMPARED if any(self.failed(name, need) for need in WANTED))
 
     def failed(self, approach: str, need: Need) -> bool:
-        return self.answers.get(approach, {}).get(need, "unknown") not in {"yes", "unknown", "not there"}
+        return _is_failure(self.answers.get(approach, {}).get(need, "unknown"))
+
+
+def _is_failure(answer: str) -> bool:
+    return answer not in {"yes", "unknown", "not there"}
 
 
 def advise(shorts: Iterable[Short], places: Sequence[Place], catalog: Catalog) -> list[Advised]:
@@ -105,6 +112,11 @@ def _seen(short: Short) -> list[_Seen]:
             key = (one.release, row.onednn)
             empty = _Seen(version=Version(one.release), onednn=row.onednn, record=one.record, answers={})
             found.setdefault(key, empty).answers[row.approach] = row.answers
+    for row in short.rows:
+        for under in row.otherwise:
+            if any(_is_failure(under.answers[need]) for need in WANTED):
+                for one in (one for span in under.spans for one in span):
+                    found[one.release, row.onednn].refused_on.setdefault(row.approach, set()).update(under.host_classes)
     return sorted(found.values(), key=lambda one: one.version)
 
 
@@ -121,7 +133,8 @@ def _spans(seen: Iterable[_Seen]) -> Iterator[list[_Seen]]:
 
 
 def _alike(one: _Seen) -> tuple[object, ...]:
-    return (one.works, bool(set(one.works) & set(one.meets("fused"))), one.fails, one.switches_itself)
+    in_kernel = bool(set(one.works) & set(one.meets("fused")))
+    return (one.works, in_kernel, one.fails, one.switches_itself, [one.refused_on.get(name) for name in one.works])
 
 
 def _slow(places: Iterable[Place], backend: str) -> dict[tuple[str, str], dict[str, float]]:
@@ -160,6 +173,11 @@ def _advised(
         if name in COMPARED and name not in last.fails
     ]
     works = last.works or last.meets("infer-graph")
+    told += [
+        f"{PROGRAMS.get(name, name)} fails on {', '.join(sorted(last.refused_on[name]))}"
+        for name in works
+        if name in last.refused_on
+    ]
     in_kernel = set(works) & set(last.meets("fused"))
     setting = next((profile.setting for profile in catalog.profiles if profile.onednn), "")
     begin, end = (".".join(map(str, one.version.release[:2])) for one in (first, last))
@@ -173,7 +191,7 @@ def _advised(
         + ("" if last.works else ", to infer only"),
         setting=f"`{setting}`" if short.backend == "cpu" and not last.is_plain else "nothing",
         traps=tuple(told),
-        measured_on=short.cpus,
+        measured_on=(f"{', '.join(short.host_classes)} ({', '.join(short.cpus)})",),
     )
 
 

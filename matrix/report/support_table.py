@@ -124,15 +124,17 @@ class Short:
     host_classes: tuple[str, ...] = ()
 
 
-def headline(support: Support, made: Sequence[Record], broken: int) -> tuple[str, ...]:
+def headline(support: Support, made: Sequence[Record], catalog: Catalog, broken: int) -> tuple[str, ...]:
     """Say how much of the plan is done and what it rests on, a sentence for each fact; faults that did not happen are
-    not mentioned. A run is done where any host class has made it; emulated ones make no run for others.
+    not mentioned. A run is done where any host class has made it; emulated ones make no run for others. A profile that
+    is run only where it is asked for is no part of the plan.
     """
+    by_name = {profile.name for profile in catalog.profiles if profile.by_name}
     known = [verdict for verdict in support.verdicts if verdict.verdict != "unknown"]
     seen = {question_of(verdict)[:3] for verdict in known if not is_emulated(verdict.host_class)}
     states, reasons = Counter[str](), Counter[str]()
-    real = [run for run in support.runs if not is_emulated(run.host_class)]
-    for place, runs in grouped(real, lambda run: (run.release, run.backend, run.profile)).items():
+    planned = [run for run in support.runs if not is_emulated(run.host_class) and run.profile not in by_name]
+    for place, runs in grouped(planned, lambda run: (run.release, run.backend, run.profile)).items():
         if place in seen:
             states["complete" if any(run.same_as or run.status == "complete" for run in runs) else "made in part"] += 1
         elif any(run.engine for run in runs):
@@ -153,8 +155,10 @@ def headline(support: Support, made: Sequence[Record], broken: int) -> tuple[str
         f"{_count(len(made), 'record')} on {_count(len(classes), 'host class', 'host classes')}"
         + (f", {emulated} of them emulated." if emulated else "."),
     ]
-    if planned := sum(verdict.evidence != "executed" for verdict in known):
-        sentences.append(f"{_count(planned, 'entry', 'entries')} tell what is planned for a device that was not there.")
+    if not_executed := sum(verdict.evidence != "executed" for verdict in known):
+        sentences.append(
+            f"{_count(not_executed, 'entry', 'entries')} tell what is planned for a device that was not there."
+        )
     faults = {
         "made by an older suite": sum(run.older_suite for run in support.runs),
         "doubtful, since the control without groups fails in it": sum(bool(run.doubtful) for run in support.runs),

@@ -57,7 +57,7 @@ def _contexts(content: Content) -> dict[str, dict[str, object]]:
         "index.html": {
             **question_form.choices(content),
             "answer": answer(content, statements.statements),
-            "headline": headline(content.support, content.records, broken=len(content.faults)),
+            "headline": headline(content.support, content.records, content.catalog, broken=len(content.faults)),
             "needs_of": front_page.needs_of,
             "places": front_page.places(content),
             "words": WORDS,

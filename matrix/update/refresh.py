@@ -1,14 +1,14 @@
 """Refreshes releases.toml from the package index, and the locks of the targets. Only `landmark` is kept by hand.
 
-The catalog holds the latest patch of every minor release, the newest pre-release where it is ahead of them, and the
-newest nightly build.
+The catalog holds the latest patch of every minor release, the newest pre-release where it is ahead of them, the newest
+nightly build, and a patch that AMD alone has built last.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -34,13 +34,16 @@ GPU_BY_DEFAULT = Version("2.1")
 CUDA_AS_EXTRA = Version("2.15")
 # From here on a backend's targets are locked: GPU builds before 1.15 can fuse nothing.
 LOCKED: Mapping[Backend, Version] = {"cpu": OLDEST, "cuda": Version("1.15"), "rocm": Version("1.15")}
+# Wheels of tensorflow-rocm that hold another TensorFlow than their number says, by the version that it gives itself.
+ROCM_HOLDS = {"2.7.4": "2.7.0", "2.8.4": "2.8.3"}
 # The newest CPython that the stable distributions have: Debian 13 and Fedora have it, Ubuntu 24.04 has 3.12.
 COMMON = (3, 13)
 # From here on `tensorflow` for Arm is a build of its own, and not another name of tensorflow-cpu-aws.
 ARM_SINCE = Version("2.16")
 HEAD = """\
 # Written by `nox -s update` from the package index; only `landmark` is kept by hand.
-# The patch number of tensorflow-rocm is AMD's own: its newest stands with the release of the same minor.
+# The patch number of tensorflow-rocm is AMD's own: its newest stands with the release of the same minor, but for wheels
+# that hold another patch of TensorFlow, which is then a release of its own.
 """
 
 Offers = Mapping[str, Sequence[Offer]]
@@ -113,13 +116,28 @@ def from_index(offers: Offers) -> list[Release]:
     if stable[-1].is_prerelease:
         versions.append(stable[-1])
     versions.append(max(offer.version for project in ("tf-nightly", "tf-nightly-cpu") for offer in offers[project]))
-    return [release_of(version, offers) for version in sorted(versions)]
+    releases = [one for version in versions for one in rocm_apart(release_of(version, offers))]
+    return sorted(releases, key=lambda release: Version(release.version))
+
+
+def rocm_apart(release: Release) -> Iterator[Release]:
+    """Give the wheel of tensorflow-rocm a release of its own where it holds another TensorFlow."""
+    wheels = dict(release.wheels)
+    rocm = wheels.get("rocm")
+    if rocm and (holds := ROCM_HOLDS.get(rocm.requirement.partition("==")[2])):
+        yield Release(version=holds, date=release.date, wheels={"rocm": wheels.pop("rocm")})
+    yield msgspec.structs.replace(release, wheels=wheels)
 
 
 def with_landmarks(releases: Iterable[Release], known: Iterable[Release]) -> list[Release]:
-    """A landmark stays with its minor release, with the pre-release or with the nightly build, whatever the version."""
-    reasons = {_line_of(release): release.landmark for release in known}
-    return [msgspec.structs.replace(release, landmark=reasons.get(_line_of(release))) for release in releases]
+    """A landmark stays with its minor release, with the pre-release or with the nightly build, whatever the version.
+    What only ROCm has is none.
+    """
+    reasons = {_line_of(release): release.landmark for release in known if "cpu" in release.wheels}
+    return [
+        msgspec.structs.replace(release, landmark=reasons.get(_line_of(release)) if "cpu" in release.wheels else None)
+        for release in releases
+    ]
 
 
 def _line_of(release: Release) -> str:

@@ -64,7 +64,7 @@ def main() -> None:
 
 def _here(selectors: Sequence[str]) -> list[Release]:
     """The releases whose CPython is on this machine: fetching one would be measured with it."""
-    chosen = selection.select_releases(catalog.load(), selectors)
+    chosen = [one for one in selection.select_releases(catalog.load(), selectors) if "cpu" in one.wheels]
     here = [release for release in chosen if interpreters.find(release.wheels["cpu"].python)]
     console.print(f"{len(here)} of {len(chosen)} releases: {', '.join(release.version for release in here)}")
     return here

@@ -76,7 +76,7 @@ def trouble() -> str | None:
 
 def recipe(target: Target) -> str:
     with images.faults():
-        return _recipe(target, base_images.expect(backends.load()[target.backend], target.python))
+        return _recipe(target, base_images.expect(backends.of(target), target.python))
 
 
 def is_built(target: Target) -> bool:
@@ -88,7 +88,7 @@ def provision(target: Target, say: Say) -> Environment:
     try:
         with images.faults():
             _tidy()
-            base = base_images.get(backends.load()[target.backend], target.python, say)
+            base = base_images.get(backends.of(target), target.python, say)
             recipe_sha256 = _recipe(target, base)
             image = _built(target, recipe_sha256) or _build(target, base, recipe_sha256, say)
             _needed.add(str(image.id))

@@ -15,6 +15,7 @@ from unit.fabricated import header, record, where
 from matrix.base import paths
 from matrix.base.errors import BadData
 from matrix.base.text import plain
+from matrix.cli import terminal
 from matrix.judge import support
 from matrix.record import records
 from matrix.record.records import Error, Record
@@ -120,12 +121,44 @@ def test_host_classes_that_do_the_same_share_a_row_and_one_that_differs_stands_u
     assert any("does not matter: of 2 host classes" in sentence for sentence in summary.headline)
 
 
+def test_a_host_class_that_was_never_seen_stands_in_every_table(tmp_path, capsys):
+    """Its gradients fail, and in 2.9.3 its forward passes too."""
+    own, name = {"gradient": "wrong"}, "x86-avx512-amd"
+
+    def fewer(fails):
+        return lambda cell: {"outcome": fails.get(cell[2], "pass")} if cell[0] == "nn-conv2d" else None
+
+    newer = {"release": "2.9.3", "run": "tf2.9.3-py310-cpu+onednn-off"}
+    made = [record(fewer({})), record(fewer({}), **newer)]
+    theirs = [record(fewer(own)), record(fewer({**own, "forward": "error"}), **newer)]
+    readme = publish(tmp_path, *made, *(elsewhere(one, name) for one in theirs))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal.console, "file", None)
+        terminal.tell_summary(report(tmp_path, readme), tmp_path)
+    told = {file: (tmp_path / file).read_text() for file in ("README.md", "SUPPORT.md", "CASES.md", "CHANGES.md")}
+    assert f"fails on {name}" in told["README.md"]
+    for file, title in (
+        ("SUPPORT.md", f"... on {name} |"),
+        ("SUPPORT.md", f"- Host class **{name}**"),
+        ("SUPPORT.md", f"### CPU, {name}, onednn-off"),
+        ("CASES.md", f"## CPU, {name}, onednn-off: nn-conv2d"),
+        ("CHANGES.md", f"## 2.9.3: CPU, {name}"),
+    ):
+        assert title in told[file], (file, title)
+    assert name.removeprefix("x86-") in capsys.readouterr().out
+
+
 def test_an_emulated_processor_comes_last_and_plans_nothing(tmp_path):
-    publish(tmp_path, OFF, elsewhere(ON, "x86-avx2-emulated"))
+    publish(tmp_path, OFF, elsewhere(ON, "arm-neoverse-n1-emulated"))
     found = report(tmp_path, None)
     assert {run.host_class for run in found.support.runs if not run.engine} == {"x86-avx2"}
-    titles = [line for line in (tmp_path / "SUPPORT.md").read_text().splitlines() if line.startswith("## CPU")]
-    assert titles[-1] == "## CPU, onednn-on, emulated"
+    lines = (tmp_path / "SUPPORT.md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("## CPU")][-1] == "## CPU, onednn-on, emulated"
+    for listed in ("- Host class", "### CPU, "):
+        assert [("x86-avx2" in line, "emulated" in line) for line in lines if line.startswith(listed)] == [
+            (True, False),
+            (False, True),
+        ]
     assert "1 complete" in found.headline[0]
 
 

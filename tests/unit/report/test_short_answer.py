@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 from unit.timings import USUAL, run
 
@@ -47,6 +49,18 @@ def test_neighbouring_releases_that_do_the_same_are_one_row_and_the_newest_stand
     ) == [
         ("2.7 and later", "any", f"{NN} or {SPLIT}", "nothing", ""),
         ("2.4 to 2.6", "any", SPLIT, "nothing", f"{NN} fails in a `tf.function` and in training"),
+    ]
+
+
+def test_a_host_class_on_which_what_is_written_fails_is_named_among_the_traps():
+    worse = ShortRow(
+        approach="split-concat", onednn="off", answers=REFUSED, host_classes=("x86-avx2-amd",),
+        spans=row("split-concat", "off", REFUSED, "2.5.3").spans,
+    )  # fmt: skip
+    rows = row("split-concat", "off", APART, "2.5.3", "2.6.5")
+    assert [one[0::4] for one in told(dataclasses.replace(rows, otherwise=(worse,)))] == [
+        ("2.6 and later", ""),
+        ("2.5", f"{SPLIT} fails on x86-avx2-amd"),
     ]
 
 

@@ -13,7 +13,7 @@ from unit.package_index import serving
 
 from matrix.base.errors import BadData, BadUsage, MachineError
 from matrix.catalog.entries import load_entries
-from matrix.catalog.releases import Release
+from matrix.catalog.releases import Release, Wheel
 from matrix.update import package_index, refresh, resolve
 
 ANSWERS = Path(__file__).parents[1] / "data" / "index"
@@ -106,6 +106,22 @@ def offers(project, change=lambda file: file):
 
 def all_offers(change=lambda file: file):
     return {project: offers(project, change) for project in refresh.PROJECTS}
+
+
+def test_a_wheel_of_rocm_is_named_by_the_tensorflow_that_it_holds():
+    date, cpu, rocm = datetime.date(2022, 9, 2), "tensorflow-cpu==2.7.4", "tensorflow-rocm=={}"
+    for number, holds in (("2.7.4", "2.7.0"), ("2.7.1", None)):
+        wheels = {
+            "cpu": Wheel(requirement=cpu, python="3.9"),
+            "rocm": Wheel(requirement=rocm.format(number), python="3.9"),
+        }
+        found = list(refresh.rocm_apart(Release(version="2.7.4", date=date, wheels=wheels)))
+        expected = [(holds, ["rocm"]), ("2.7.4", ["cpu"])] if holds else [("2.7.4", ["cpu", "rocm"])]
+        assert [(one.version, list(one.wheels)) for one in found] == expected
+    known = [Release(version="2.7.3", date=date, wheels={"cpu": wheels["cpu"]}, landmark="It trains.")]
+    alone = Release(version="2.7.0", date=date, wheels={"rocm": wheels["rocm"]})
+    both = Release(version="2.7.4", date=date, wheels=wheels)
+    assert [one.landmark for one in refresh.with_landmarks([alone, both], known)] == [None, "It trains."]
 
 
 @pytest.fixture
