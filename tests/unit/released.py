@@ -11,8 +11,8 @@ from matrix.judge.verdicts import core_case, judge
 from matrix.record.records import Fusion, Record
 
 CATALOG = releases.load()
-RELEASES = [release.version for release in CATALOG.releases]
-PYTHONS = {release.version: release.wheels["cpu"].python for release in CATALOG.releases}
+RELEASES = [release.version for release in CATALOG.releases if "cpu" in release.wheels]
+PYTHONS = {name: CATALOG.release(name).wheels["cpu"].python for name in RELEASES}
 
 
 def run(release, profile="default", backend="cpu") -> str:
