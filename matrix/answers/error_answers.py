@@ -61,7 +61,7 @@ def error_answers(records: Iterable[Record], known: Sequence[KnownError]) -> Ans
         errors=[
             ErrorAnswer(
                 seen=len(named[error.id]),
-                where=_where(named[error.id], beside),
+                where=where_raised(named[error.id], beside),
                 looked=_looked(named[error.id], executed, reasons),
                 **{name: getattr(error, name) for name in error.__struct_fields__},
             )
@@ -184,7 +184,7 @@ def _looked(
     return found
 
 
-def _where(
+def where_raised(
     seen: Iterable[tuple[JudgedRun, Observation]], beside: Mapping[tuple[str, str], Sequence[JudgedRun]]
 ) -> list[Where]:
     """Gather the failing cells by run, approach, check and case; then join the cases, and the releases, that differ in

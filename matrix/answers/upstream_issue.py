@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.version import Version
 
 from matrix.answers import snippets
 from matrix.answers.reproduction import Reproduction
 from matrix.answers.situation import in_ranges
-from matrix.base.errors import BadRecord, BadUsage
+from matrix.base.errors import BadUsage
 from matrix.base.text import plain
-from matrix.catalog.approaches import APPROACHES
+from matrix.catalog.approaches import APPROACHES, Approach
 from matrix.catalog.known_errors import failure_text
 from matrix.judge.verdicts import FAILED
-from matrix.record import records
-from matrix.record.records import CellId
+from matrix.record.records import CellId, Record
 from matrix.suite import catalog as suite
+from matrix.suite.catalog import Case
 
 # The operations of an epilogue, in a function and in a model.
 STEPS = {
@@ -28,16 +28,22 @@ STEPS = {
     "leaky_relu": "tf.nn.leaky_relu(y, alpha=0.2)",
 }
 MOST_LINES = 20
+# How a record says that a result has another shape than it should have.
+SHAPES = re.compile(r"its shape is (\([\d, ]*\)) and should be (\([\d, ]*\))")
 
 
-def script(wanted: Reproduction) -> str:
-    """Return a program of at most MOST_LINES in which the failure shows itself. Raise BadUsage where none does."""
+def script(wanted: Reproduction, wrong: str = "") -> str:
+    """Return a program of at most MOST_LINES in which the failure shows itself. Raise BadUsage where none does.
+
+    `wrong`: what a record says of a wrong result, which the program then prints beside the right one.
+    """
     name, mode, check, case_id = wanted.cell
     case, approach = suite.parse_case(case_id), APPROACHES[name]
     sayable = set(case.steps) <= set(STEPS) and check != "fusion" and mode in {"eager", "graph", "jit", "keras"}
     sayable = (
         sayable
         and case.layout == "nhwc"
+        and case.padding != "EXPLICIT"
         and case.dtype in snippets.DTYPES
         and not case.misuse
         and approach.form in snippets.CHANNELS
@@ -73,7 +79,9 @@ def script(wanted: Reproduction) -> str:
         run = ["def rest(y):", *steps, "    return y", *run]
         call = [f"{given.replace('x = ', 'print(model.predict(')}))"]
     elif check == "forward":
-        call = [given, "print(run(x))"]
+        call = [given, *((wrong and _compared(case, approach, wrong)) or ["print(run(x))"])]
+        if any("np." in line for line in call) and "import numpy as np" not in head:
+            head.insert(head.index("import tensorflow as tf"), "import numpy as np")
     else:
         call = [given, "with tf.GradientTape() as tape:", "    tape.watch(x)", "    y = run(x)"]
         call.append("print(tape.gradient(y, x))")
@@ -83,11 +91,39 @@ def script(wanted: Reproduction) -> str:
     return text
 
 
-def lines(wanted: Reproduction, reports: Path, backend: str) -> Iterator[str]:
+def _compared(case: Case, approach: Approach, wrong: str) -> list[str]:
+    """Return the lines that print a wrong output beside the right one: its shape, or one of its values."""
+    if shapes := SHAPES.search(wrong):
+        return [f'print(run(x).shape, "should be {shapes[2]}")']
+    if approach.rank != 2 or approach.form not in {"grouped", "depthwise"} or not set(case.steps) <= {"bias", "relu"}:
+        return []
+    pads, windows = [], []
+    for size, kernel, stride in zip((case.h, case.w), case.kernel, case.strides, strict=True):
+        reach = (kernel - 1) * case.dilation + 1
+        pad = max((-(-size // stride) - 1) * stride + reach - size, 0) if case.padding == "SAME" else 0
+        pads.append(f"({pad // 2}, {pad - pad // 2})")
+        windows.append(f"{stride}:{stride + reach}" + (f":{case.dilation}" if case.dilation > 1 else ""))
+    own = case.cin // case.groups
+    weights = "layer.get_weights()[0]" if approach.layers else "w.numpy()"
+    right = f"np.sum(seen * {weights}[:, :, :{own}, 0])"
+    return [
+        f"padded = np.pad(x, [(0, 0), {', '.join(pads)}, (0, 0)])",
+        f"seen = padded[0, {', '.join(windows)}, :{own}]  # by the filter at [0, 1, 1, 0]",
+        f'print(run(x).numpy()[0, 1, 1, 0], "should be", {f"max({right}, 0)" if "relu" in case.steps else right})',
+    ]
+
+
+def lines(wanted: Reproduction, made: Iterable[Record], backend: str) -> Iterator[str]:
     """The report in Markdown, as TensorFlow's issue form asks for it."""
+    seen = observed(wanted.cell, made, backend)
+    here = seen.get((wanted.release, wanted.profile.name if wanted.profile else "default"), "")
+    yield from report(wanted, script(wanted, here if here.startswith("wrong") else ""), seen, backend)
+
+
+def report(wanted: Reproduction, written: str, seen: Mapping[tuple[str, str], str], backend: str) -> Iterator[str]:
+    """`written` is the program that shows it, and `seen` what `observed` says of the cell."""
     name, mode, check, case_id = wanted.cell
     case, profile = suite.parse_case(case_id), wanted.profile.name if wanted.profile else "default"
-    written, seen = script(wanted), observed(wanted.cell, reports, backend)
     here = seen.get((wanted.release, profile), "")
     followed = f" followed by {', '.join(case.steps)}" if case.steps else ""
     yield f"**{plain(here, 100)}** ({name}, {check} in {mode})\n"
@@ -118,17 +154,11 @@ def _affected(profile: str, outcomes: Mapping[str, str], here: str) -> Iterator[
     yield f"- {profile}: {len(failing)} of {len(order)}, {in_ranges(failing, order)}{told}"
 
 
-def observed(cell: CellId, reports: Path, backend: str) -> dict[tuple[str, str], str]:
+def observed(cell: CellId, made: Iterable[Record], backend: str) -> dict[tuple[str, str], str]:
     """Return by release and profile how the cell came out where it was executed; a failure counts before a pass."""
     found: dict[tuple[str, str], str] = {}
-    for file in records.files(reports):
-        if f"-{backend}+" not in file.name:
-            continue
-        try:
-            record = records.read(file)
-        except BadRecord:
-            continue
-        if record.header.planned_for:
+    for record in made:
+        if record.header.backend != backend or record.header.planned_for:
             continue
         for one in record.observations:
             if one.cell == cell:

@@ -28,7 +28,7 @@ from matrix.cli.options import (
 )  # fmt: skip
 from matrix.cli.printing import tell
 from matrix.judge.notes import causes
-from matrix.record import contribution
+from matrix.record import contribution, records
 
 
 @click.command()
@@ -54,7 +54,8 @@ def show(
         tell(script(show_.reproduction(showing, profiles)).rstrip("\n"))
         return
     if as_issue:
-        tell(*upstream_issue.lines(show_.reproduction(showing, profiles), reports, backend))
+        made, _ = records.readable(reports)
+        tell(*upstream_issue.lines(show_.reproduction(showing, profiles), made, backend))
         return
     give(showing, as_json=as_json, lines=show_.lines(showing))
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
 
+from matrix.answers import findings
+from matrix.catalog import findings as findings_catalog
 from matrix.catalog.approaches import APPROACHES
+from matrix.catalog.findings import Harm
 from matrix.judge.verdicts import NEEDS
 from matrix.report import claim_table, statement_tables
 from matrix.report.speed_tables import FOR_TEMPLATES
@@ -18,9 +21,13 @@ from matrix.site.html import cell_path, render, run_path
 
 # The pages that the navigation may name, each from the template of the same name.
 MAIN = (
-    "index.html", "cases.html", "speed.html", "errors.html", "changes.html", "claims.html", "compare.html", "runs.html",
-    "method.html",
+    "index.html", "findings.html", "cases.html", "speed.html", "errors.html", "changes.html", "claims.html",
+    "compare.html", "runs.html", "method.html",
 )  # fmt: skip
+
+HARMS: dict[Harm, str] = {
+    "wrong": "wrong numbers", "crash": "crash", "hang": "hangs", "slow": "trap of speed", "lost": "lost",
+}  # fmt: skip
 
 
 def compose(content: Content) -> Iterator[tuple[str, str]]:
@@ -53,6 +60,8 @@ def _contexts(content: Content) -> dict[str, dict[str, object]]:
     """By the page; a page that is not named needs no context."""
     statements, evidence = content.statements, statement_tables.EVIDENCE
     made, never = run_pages.made_and_never(content)
+    found, unnamed = findings.find(content, findings_catalog.load())
+    settings = {one.name: one.setting for one in content.index.settings}
     return {
         "index.html": {
             **question_form.choices(content),
@@ -69,7 +78,7 @@ def _contexts(content: Content) -> dict[str, dict[str, object]]:
             "observations": sum(len(record.observations) for record in content.records),
             "releases": content.releases,
             "shown_backends": tuple(dict.fromkeys(run.backend for run in content.support.runs if run.engine)),
-            "settings": {one.name: one.setting for one in content.index.settings},
+            "settings": settings,
             "shown_hosts": tuple(dict.fromkeys(one.host_class for one in content.index.places if one.backend == "cpu")),
             "unnamed": content.index.unnamed,
         },
@@ -78,6 +87,13 @@ def _contexts(content: Content) -> dict[str, dict[str, object]]:
             "evidence": evidence,
             "since": statement_tables.since(statements.statements),
             "what": statement_tables.CHANGES,
+        },
+        "findings.html": {
+            "found": found,
+            "unnamed": unnamed,
+            "harms": HARMS,
+            "page_of": content.page_of,
+            "settings": settings,
         },
         "claims.html": {"claims": claim_table.rows(content.index.claims), "page_of": content.page_of},
         "runs.html": {"made": made, "never": never},

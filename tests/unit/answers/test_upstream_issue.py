@@ -45,7 +45,7 @@ def test_a_report_names_what_is_affected_and_what_lies_beside(tmp_path):
     refused = where("forward", "graph", of="bias_relu", **error(REFUSED))
     for release, change in (("2.6.5", where()), ("2.8.4", refused), ("2.9.3", refused), ("2.10.1", where())):
         records.write(tmp_path, record(change, release=release, run=f"tf{release}-py39-cpu+onednn-off"))
-    told = list(lines(wanted(), tmp_path, "cpu"))
+    told = list(lines(wanted(), records.read_all(tmp_path), "cpu"))
     assert told[-1] == "- onednn-off: 2 of 4, 2.8.4 to 2.9.3; 2.6.5: pass; 2.10.1: pass"
     assert f"Actual: `InvalidArgumentError: {REFUSED}`" in told
     assert any("the output of a convolution in 4 groups followed by bias, relu" in line for line in told)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from packaging.version import Version
 
+from matrix.answers.findings import find
+from matrix.answers.upstream_issue import MOST_LINES
 from matrix.base import ids, paths
-from matrix.catalog import known_errors, releases
-from matrix.judge import landmarks, statements, support
-from matrix.judge.verdicts import WORST, judge
-from matrix.record import records
+from matrix.catalog import findings, releases
+from matrix.catalog.findings import OUTCOMES
+from matrix.judge import judged, landmarks
+from matrix.judge.verdicts import WORST
 from matrix.update import refresh
 
 CATALOG = releases.load()
@@ -17,25 +21,25 @@ EXPLAINED = {"partial", "unknown", *WORST}
 
 
 @pytest.fixture(scope="module")
-def made():
-    readable, faults = records.readable(paths.REPORTS)
-    assert faults == ()
-    return readable
+def concluded():
+    read = judged.load(paths.REPORTS)
+    assert read.faults == ()
+    return read
 
 
 @pytest.fixture(scope="module")
-def judgements(made):
-    return judge(made)
+def made(concluded):
+    return concluded.records
 
 
 @pytest.fixture(scope="module")
-def found(judgements):
-    return statements.build(CATALOG, judgements)
+def found(concluded):
+    return concluded.statements
 
 
 @pytest.fixture(scope="module")
-def verdicts(made, judgements):
-    return support.build(CATALOG, made, judgements, known_errors.load()).verdicts
+def verdicts(concluded):
+    return concluded.support.verdicts
 
 
 def test_every_record_is_of_a_run_that_the_catalog_plans(made):
@@ -67,3 +71,24 @@ def test_every_deciding_cell_stands_in_its_record(made, verdicts, found):
 
 def test_the_landmarks_are_where_the_records_change(found):
     assert landmarks.contradictions(CATALOG, found.statements) == []
+
+
+def test_every_finding_rests_on_cells_that_came_out_as_it_says(concluded):
+    outcomes = {
+        (record.header.host.host_class, "/".join((record.header.run, *seen.cell))): seen.outcome
+        for record in concluded.records
+        for seen in record.observations
+    }
+    shown, _ = find(concluded, findings.load())
+    assert {one.finding.id for one in shown} == {rule.id for rule in findings.load()}
+    for one in shown:
+        assert one.evidence and one.releases and one.since
+        for each in one.evidence:
+            assert bool(each.cell) == (one.finding.harm != "slow" and not one.finding.switch)
+            came_out = outcomes[each.host_class, each.cell] if each.cell else None
+            assert came_out is None or one.finding.need or OUTCOMES[came_out] == one.finding.harm
+        passed = {cell for (_, cell), outcome in outcomes.items() if outcome == "pass"}
+        assert {way.cell for way in one.instead if way.cell} <= passed
+        ast.parse(one.script)
+        assert 0 < len(one.script.splitlines()) <= MOST_LINES
+        assert one.finding.says.rstrip(".") in one.report or one.script in one.report
