@@ -33,8 +33,8 @@ def test_a_finding_says_where_since_when_and_what_to_write(concluded):
         "tf2.9.3-py39-cpu+onednn-off/depthwise/eager/forward/g16-k3-cm1/none/f32/nhwc"
     ]
     assert {one.words for one in found.instead} >= {
-        "put it into a tf.function",
-        "TensorFlow 2.10.1 (set TF_ENABLE_ONEDNN_OPTS=0)",
+        "Put it into a tf.function",
+        "Take TensorFlow 2.10.1 with TF_ENABLE_ONEDNN_OPTS=0",
     }
     assert "should be" in found.script and found.script in found.report
 
