@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 
 from matrix.answers.error_answers import error_answers
-from matrix.base.errors import BadRecord, MachineError
+from matrix.base.errors import BadRecord, BadUsage, MachineError
 from matrix.base.files import write_whole
 from matrix.base.ids import EngineName
 from matrix.catalog import releases
@@ -28,7 +28,7 @@ from matrix.plan.run_list import plan_runs, with_the_pythons_here
 from matrix.plan.selection import Selection
 from matrix.plan.shards import Part, Plan
 from matrix.provision import engines
-from matrix.record import records
+from matrix.record import host, records
 from matrix.record.folder import behind, holding, readme
 from matrix.record.quarantine import set_aside
 from matrix.record.records import RUNS, Record
@@ -80,6 +80,9 @@ def prepare(
     engine_name, engine_why = engines.choose(engine)
     planned = plan_runs(catalog, selection, engine_name)
     planned = shards.take(planned, shard, shards.seconds_of(reports)) if shard else with_the_pythons_here(planned)
+    if elsewhere := {one.run.target.architecture for one in planned if not one.emulator} - {host.machine()}:
+        what = f"these runs are for {', '.join(elsewhere)}, and this machine is {host.machine()}"
+        raise BadUsage(what, "make them on such a machine, or emulate its processor: --emulate")
 
     # Plan: which of the runs are due. A current record spares the run; an outdated one may spare some of its cells.
     due, up_to_date = [], []

@@ -12,6 +12,10 @@ Backend = Literal["cpu", "cuda", "rocm"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 # A processor architecture, in the words of wheels' file names.
 Architecture = Literal["x86_64", "aarch64"]
+MACHINES: tuple[Architecture, ...] = get_args(Architecture)
+USUAL: Architecture = "x86_64"
+# What a machine must be to make a run: TensorFlow's builds for Arm are for processors alone.
+Kind = Literal["cpu", "cuda", "rocm", "cpu-aarch64"]
 EngineName = Literal["docker", "venv"]
 # How a run is observed: executed on the processor, executed on a GPU, or planned for a device that is not there.
 How = Literal["executed", "on_gpu", "planned"]
@@ -21,7 +25,9 @@ Depth = Literal["core", "full"]
 RELEASE = r"[0-9]{1,3}(?:\.[0-9]{1,9}){1,3}(?:(?:a|b|rc|\.dev|\.post)[0-9]{1,8})?"
 PYTHON = r"3\.[0-9]{1,2}"
 PROFILE = r"(?=[a-z0-9+-]{1,60}$)[a-z0-9]+(?:[-+][a-z0-9]+)*"
-TARGET_ID = rf"tf(?P<release>{RELEASE})-py(?P<python>3[0-9]{{1,2}})-(?P<backend>{'|'.join(BACKENDS)})"
+TARGET_ID = (
+    rf"tf(?P<release>{RELEASE})-py(?P<python>3[0-9]{{1,2}})-(?P<backend>{'|'.join(BACKENDS)})(?:-(?P<machine>aarch64))?"
+)
 RUN_ID = rf"{TARGET_ID}\+(?P<profile>{PROFILE})"
 
 
@@ -55,17 +61,23 @@ def without_names(pattern: str) -> str:
 class Target:
     """One environment, built once: release x Python x backend, `tf2.15.1-py311-cpu`.
 
-    The id does not name the processor architecture; a record tells it by its host class.
+    The id names the processor architecture where that is not the usual one: `tf2.21.0-py313-cpu-aarch64`. Some older
+    records of emulated processors do not: their host class tells it.
     """
 
     release: str
     python: str
     backend: Backend
-    architecture: Architecture = "x86_64"
+    architecture: Architecture = USUAL
 
     @property
     def id(self) -> str:
-        return f"tf{self.release}-py{self.python.replace('.', '')}-{self.backend}"
+        machine = "" if self.architecture == USUAL else f"-{self.architecture}"
+        return f"tf{self.release}-py{self.python.replace('.', '')}-{self.backend}{machine}"
+
+    @property
+    def kind(self) -> Kind:
+        return "cpu-aarch64" if self.architecture == "aarch64" else self.backend
 
     def holds(self, said: str) -> bool:
         """Tell whether a library that calls itself `said` is the library of this target. Three numbers decide, since a
@@ -95,7 +107,8 @@ def parse_target(text: str) -> Target:
     if not match:
         raise ValueError(f"{text!r} is not a target id like tf2.15.1-py311-cpu")
     python, backend = match["python"], cast(Backend, match["backend"])
-    return Target(release=match["release"], python=f"{python[0]}.{python[1:]}", backend=backend)
+    machine = cast(Architecture, match["machine"] or USUAL)
+    return Target(release=match["release"], python=f"{python[0]}.{python[1:]}", backend=backend, architecture=machine)
 
 
 def parse_run(text: str) -> Run:

@@ -11,7 +11,6 @@ from matrix.base.errors import NotBuilt
 from matrix.base.ids import Architecture, Target
 from matrix.record import host
 
-USUAL: Architecture = "x86_64"
 # Locks are for glibc 2.28 and newer: RHEL 8, Debian 10.
 GLIBC_MINOR = 28
 # uv's words for a fault on the way to the index, on this machine's disk, or for a file other than the one that the lock
@@ -29,9 +28,7 @@ MACHINES_FAULTS = (
 
 
 def path(target: Target, folder: Path | None = None) -> Path:
-    """The file of the lock in `folder`. Architectures other than the usual one have folders of their own."""
-    folder = folder or paths.LOCKS
-    return (folder if target.architecture == USUAL else folder / target.architecture) / f"{target.id}.txt"
+    return (folder or paths.LOCKS) / f"{target.id}.txt"
 
 
 def build_tools(target: Target) -> Path | None:

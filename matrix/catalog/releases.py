@@ -33,12 +33,14 @@ Python = Annotated[str, Meta(pattern=ids.exactly(ids.PYTHON))]
 
 class Wheel(Strict, frozen=True, kw_only=True):
     """What to ask pip for, and the newest CPython that has a wheel, by the wheels' tags. `common`: where that is newer
-    than those of stable distributions, the newest of theirs that has one too.
+    than those of stable distributions, the newest of theirs that has one too. `arm`: the newest that has one for Arm,
+    among Debian's, so that real and emulated processors share a target.
     """
 
     requirement: Annotated[str, Meta(pattern=ids.exactly(rf"[a-z-]+(\[[a-z-]+\])?=={ids.RELEASE}"))]
     python: Python
     common: Python | None = None
+    arm: Python | None = None
 
 
 class Release(Strict, frozen=True, kw_only=True):
@@ -52,11 +54,17 @@ class Release(Strict, frozen=True, kw_only=True):
     def target(self, backend: ids.Backend) -> ids.Target:
         return self.targets(backend)[0]
 
-    def targets(self, backend: ids.Backend) -> list[ids.Target]:
-        """Return the target of the newest CPython, and of the common one where that is another."""
+    def targets(self, backend: ids.Backend, architecture: ids.Architecture = ids.USUAL) -> list[ids.Target]:
+        """Return the target of the newest CPython, and of the common one where that is another; none where the release
+        has no wheel for the architecture.
+        """
         wheel = self.wheels[backend]
-        pythons = [python for python in (wheel.python, wheel.common) if python]
-        return [ids.Target(release=self.version, python=python, backend=backend) for python in pythons]
+        pythons = (wheel.arm,) if architecture == "aarch64" else (wheel.python, wheel.common)
+        return [
+            ids.Target(release=self.version, python=python, backend=backend, architecture=architecture)
+            for python in pythons
+            if python
+        ]
 
 
 class Profile(Strict, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import click
 
 from matrix import spine
 from matrix.base.errors import BadRecord, Prevented
-from matrix.base.ids import BACKENDS, Backend, Depth, EngineName
+from matrix.base.ids import BACKENDS, MACHINES, Architecture, Backend, Depth, EngineName
 from matrix.base.text import listed_below, plain
 from matrix.catalog import releases as catalog
 from matrix.catalog.approaches import APPROACHES
@@ -37,6 +37,8 @@ def _chosen(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--profile", "profiles", multiple=True, help="Of matrix/data/profiles.toml; by default all."),
         click.option("--backend", "backends", multiple=True, default=["cpu"], type=click.Choice(BACKENDS),
                      show_default=True, envvar="MATRIX_BACKENDS", show_envvar=True),
+        click.option("--machine", "machines", multiple=True, type=click.Choice(MACHINES), envvar="MATRIX_MACHINES",
+                     show_envvar=True, help="Processor architectures, to be shared by shards; by default this one's."),
         click.option("--release", "releases", multiple=True, default=["landmarks"], show_default=True, help=RELEASES,
                      envvar="MATRIX_RELEASES", show_envvar=True),
     ):  # fmt: skip
@@ -61,13 +63,15 @@ def _chosen(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--shard", metavar="I/N", help="Make only the I-th of N shards, into a folder of its own; see `plan`.")
 @click.option("--into", type=click.Path(path_type=Path), help="The shard's folder.  [default: shards/I-of-N]")
 def run(
-    releases: tuple[str, ...], backends: tuple[str, ...], profiles: tuple[str, ...], approaches: tuple[str, ...],
+    releases: tuple[str, ...], backends: tuple[str, ...], machines: tuple[Architecture, ...],
+    profiles: tuple[str, ...], approaches: tuple[str, ...],
     modes: tuple[str, ...], checks: tuple[str, ...], engine: EngineName | None, reports: Path, again: bool,
     depth: Depth, only_plan: bool, emulate: str, shard: str | None, into: Path | None,
 ) -> None:  # fmt: skip
     """Make the runs that are due, record them, and refresh the support table."""
     selection = Selection(releases=releases, backends=_in_order(backends), profiles=profiles, approaches=approaches,
-                          modes=modes, checks=checks, emulator=emulate, depth=depth)  # fmt: skip
+                          modes=modes, checks=checks, emulator=emulate, depth=depth,
+                          machines=machines)  # fmt: skip
     part = shards.parse(shard, into) if shard else None
     prepared = spine.prepare(selection, engine, reports, again=again, shard=part)
     _tell_plan(prepared, whole=only_plan)
@@ -114,14 +118,14 @@ def _tell_plan(prepared: spine.Sweep, *, whole: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs: plan/1, with a job matrix for each backend.")
 @click.option("--github-output", type=click.Path(path_type=Path), help="Append `plan=JSON` to this file as well.")
 def plan(
-    releases: tuple[str, ...], backends: tuple[str, ...], profiles: tuple[str, ...], number: int, reports: Path,
-    as_json: bool, github_output: Path | None,
+    releases: tuple[str, ...], backends: tuple[str, ...], machines: tuple[Architecture, ...],
+    profiles: tuple[str, ...], number: int, reports: Path, as_json: bool, github_output: Path | None,
 ) -> None:  # fmt: skip
     """Divide the runs into shards that take equally long; each machine makes one with `run --shard I/N`.
 
     Recorded times tell how long a run takes. Runs with a current record are divided too.
     """
-    selection = Selection(releases=releases, backends=_in_order(backends), profiles=profiles)
+    selection = Selection(releases=releases, backends=_in_order(backends), profiles=profiles, machines=machines)
     made = shards.plan(plan_runs(catalog.load(), selection, "docker"), number, shards.seconds_of(reports))
     if github_output:
         with github_output.open("ab") as stream:
@@ -132,7 +136,7 @@ def plan(
     every = list(made.every())
     for shard in every:
         targets = len({run.partition("+")[0] for run in shard.runs})
-        say(f"{shard.name:>7} {shard.backend:4}  {len(shard.runs):3} runs of {targets} targets, {_time(shard.seconds)}")
+        say(f"{shard.name:>7} {shard.kind:4}  {len(shard.runs):3} runs of {targets} targets, {_time(shard.seconds)}")
     total = _time(sum(shard.seconds for shard in every))
     say(f"{sum(len(shard.runs) for shard in every)} runs, {total}, where one goes after the other")
     for shard in made.too_long():
@@ -158,7 +162,7 @@ def merge(folders: tuple[Path, ...], file: Path | None, reports: Path, dry_run: 
     say(f"{merged.found} records in {merged.folders} folders, {len(merged.better)} of them new or better than before")
     say(*(f"  not run: {one.content.header.run}: {one.content.header.reason}" for one in merged.absent))
     for shard in merged.unplaced:
-        say(f"  shard {shard.name}: no record of {shard.backend} came; its {len(shard.runs)} runs stay as they are")
+        say(f"  shard {shard.name}: no record of {shard.kind} came; its {len(shard.runs)} runs stay as they are")
     say(f"{timed.found} speed files, {len(timed.better)} of them new or better than before")
     if not dry_run:
         tell_summary(spine.refresh(reports), reports)

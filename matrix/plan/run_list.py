@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
 from matrix.base.errors import BadUsage, unknown
 from matrix.base.ids import EngineName, Run, Target
-from matrix.catalog import locks
 from matrix.catalog.releases import Catalog
 from matrix.plan.planned_run import PlannedRun
 from matrix.plan.selection import Selection, select_profiles, select_releases
-from matrix.provision import emulators, foreign_environments, interpreters
+from matrix.provision import emulators, interpreters
 from matrix.record import host
 
 
@@ -24,15 +24,12 @@ def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tup
             raise unknown("emulator", selection.emulator, list(emulators.load()))
         if engine != "venv":
             raise BadUsage("what is emulated runs in virtual environments", "say --engine venv")
-    architecture = emulator.architecture if emulator else locks.USUAL
+    machines = (emulator.architecture,) if emulator else selection.machines or (host.machine(),)
     profiles = select_profiles(catalog, selection.profiles)
     planned = []
     for release in select_releases(catalog, selection.releases):
-        for backend in selection.backends:
+        for backend, machine in itertools.product(selection.backends, machines):
             if backend not in release.wheels:
-                continue
-            target = foreign_environments.target(release, backend, architecture)
-            if target.architecture != locks.USUAL and not locks.path(target).exists():
                 continue
             planned += [
                 PlannedRun(
@@ -43,6 +40,7 @@ def plan_runs(catalog: Catalog, selection: Selection, engine: EngineName) -> tup
                     depth="core" if emulator else selection.depth,
                     emulator=emulator,
                 )
+                for target in release.targets(backend, machine)[:1]
                 for profile in profiles
                 if profile.holds_for(release.version, backend)
                 and not (profile.needs_device and host.facts(backend).gpu is None)
@@ -63,6 +61,6 @@ def with_the_pythons_here(planned: Iterable[PlannedRun]) -> tuple[PlannedRun, ..
 
 
 def _had(planned: PlannedRun) -> Target:
-    newest, *common = planned.release.targets(planned.run.target.backend)
+    newest, *common = planned.release.targets(planned.run.target.backend, planned.run.target.architecture)
     here = (target for target in common if interpreters.find(target.python) and not interpreters.find(newest.python))
     return next(here, newest)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from matrix.base.errors import BadUsage, unknown
-from matrix.base.ids import Backend, Depth
+from matrix.base.ids import Architecture, Backend, Depth
 from matrix.catalog.releases import Catalog, Profile, Release
 from matrix.plan.planned_run import PlannedRun
 from matrix.record.records import CellId
@@ -25,7 +25,7 @@ SETS: dict[str, Callable[[Sequence[Release]], Sequence[Release]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What a person asked for, as typed. An empty field means all."""
+    """What a person asked for, as typed. An empty field means all, and no machines this one's architecture."""
 
     releases: tuple[str, ...] = ("landmarks",)
     backends: tuple[Backend, ...] = ("cpu",)
@@ -34,6 +34,7 @@ class Selection:
     modes: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     emulator: str = ""
+    machines: tuple[Architecture, ...] = ()
     depth: Depth = "full"
 
     @property

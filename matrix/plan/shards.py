@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.base.grouping import grouped
-from matrix.base.ids import Backend, How, Run
+from matrix.base.ids import USUAL, Architecture, Backend, How, Kind, Run, parse_run
 from matrix.base.structs import Strict
 from matrix.catalog.suite_hash import suite_sha256
 from matrix.plan.due import SECONDS_A_RUN, SECONDS_AN_ENVIRONMENT
@@ -38,11 +38,14 @@ Seconds = Callable[[Run], float]
 
 
 class Shard(Strict, frozen=True, kw_only=True):
-    """Shard `number` of `of`, with runs of one backend. `seconds`: work for one core, environments included."""
+    """Shard `number` of `of`, with runs of one backend on one architecture. `seconds`: work for one core, environments
+    included.
+    """
 
     number: Annotated[int, Meta(ge=1, le=MOST_JOBS)]
     of: Annotated[int, Meta(ge=1, le=MOST_JOBS)]
     backend: Backend
+    machine: Architecture = USUAL
     seconds: Annotated[int, Meta(ge=0, le=10**9)]
     runs: Annotated[list[records.RunId], Meta(min_length=1)]
 
@@ -50,12 +53,16 @@ class Shard(Strict, frozen=True, kw_only=True):
     def name(self) -> str:
         return f"{self.number}/{self.of}"
 
+    @property
+    def kind(self) -> Kind:
+        return parse_run(self.runs[0]).target.kind
+
 
 class Plan(Strict, frozen=True, kw_only=True, tag_field="format", tag="plan/1"):
-    """The shards, as a job matrix for each backend. `suite_sha256`: the suite's hash for each way of observing."""
+    """The shards, as a job matrix for each kind. `suite_sha256`: the suite's hash for each way of observing."""
 
     suite_sha256: dict[How, records.Sha256]
-    shards: dict[Backend, list[Shard]]
+    shards: dict[Kind, list[Shard]]
 
     def every(self) -> list[Shard]:
         return [shard for shards in self.shards.values() for shard in shards]
@@ -76,14 +83,14 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """Runs of one backend that one machine makes, and the seconds that they and their environments take."""
+    """Runs of one kind that one machine makes, and the seconds that they and their environments take."""
 
     seconds: float
     runs: tuple[PlannedRun, ...]
 
     @property
-    def backend(self) -> Backend:
-        return self.runs[0].run.target.backend
+    def kind(self) -> Kind:
+        return self.runs[0].run.target.kind
 
 
 def parse(text: str, folder: Path | None) -> Part:
@@ -98,36 +105,37 @@ def seconds_of(reports: Path) -> Seconds:
     """Return a function that says how long a run takes.
 
     It answers with the median of the run's records, whatever machine made them; without any, with the median of its
-    backend; without any, with a constant. A run that is the same as another one costs nothing of its own.
+    kind; without any, with a constant. A run that is the same as another one costs nothing of its own.
     """
     of_run: dict[str, list[float]] = defaultdict(list)
-    of_backend: dict[Backend, list[float]] = defaultdict(list)
+    of_kind: dict[Kind, list[float]] = defaultdict(list)
     for header in records.headers(reports):
         if header.seconds is not None or header.same_as:
             of_run[header.run].append(header.seconds or 0.0)
         if header.seconds is not None:
-            of_backend[header.backend].append(header.seconds)
+            of_kind[parse_run(header.run).target.kind].append(header.seconds)
     known = {run: statistics.median(taken) for run, taken in of_run.items()}
-    usual = {backend: statistics.median(taken) for backend, taken in of_backend.items()}
-    return lambda run: known.get(run.id, usual.get(run.target.backend, SECONDS_A_RUN))
+    usual = {kind: statistics.median(taken) for kind, taken in of_kind.items()}
+    return lambda run: known.get(run.id, usual.get(run.target.kind, SECONDS_A_RUN))
 
 
 def plan(planned: Sequence[PlannedRun], shards: int, seconds: Seconds) -> Plan:
     """Divide the runs into at most this many shards, never more than there are runs. Raise BadUsage where GitHub could
-    not start so many jobs, or where there are fewer shards than backends.
+    not start so many jobs, or where there are fewer shards than kinds of machines.
     """
     jobs = _jobs(planned, shards, seconds)
-    of_backend: dict[Backend, list[Shard]] = defaultdict(list)
+    of_kind: dict[Kind, list[Shard]] = defaultdict(list)
     for number, job in enumerate(jobs, 1):
         shard = Shard(
             number=number,
             of=len(jobs),
-            backend=job.backend,
+            backend=job.runs[0].run.target.backend,
+            machine=job.runs[0].run.target.architecture,
             seconds=round(job.seconds),
             runs=[entry.run.id for entry in job.runs],
         )
-        of_backend[job.backend].append(shard)
-    return Plan(suite_sha256={how: suite_sha256(how=how) for how in get_args(How)}, shards=dict(of_backend))
+        of_kind[job.kind].append(shard)
+    return Plan(suite_sha256={how: suite_sha256(how=how) for how in get_args(How)}, shards=dict(of_kind))
 
 
 def take(planned: Sequence[PlannedRun], part: Part, seconds: Seconds) -> tuple[PlannedRun, ...]:
@@ -158,15 +166,15 @@ def read(file: Path) -> Plan:
 
 
 def _jobs(planned: Sequence[PlannedRun], shards: int, seconds: Seconds) -> list[_Job]:
-    """The jobs of each backend, balanced, their runs in the order of `planned`."""
+    """The jobs of each kind, balanced, their runs in the order of `planned`."""
     _check_number(shards, planned, seconds)
     jobs = [_job(runs, seconds) for runs in grouped(planned, lambda entry: entry.run.target).values()]
-    targets = grouped(jobs, lambda job: job.backend)
+    targets = grouped(jobs, lambda job: job.kind)
     order = {entry.run: number for number, entry in enumerate(planned)}
     return [
         _Job(seconds=job.seconds, runs=tuple(sorted(job.runs, key=lambda entry: order[entry.run])))
-        for backend, number in _apportion(targets, shards).items()
-        for job in _balance(targets[backend], number, seconds)
+        for kind, number in _apportion(targets, shards).items()
+        for job in _balance(targets[kind], number, seconds)
     ]
 
 
@@ -174,16 +182,16 @@ def _job(runs: Sequence[PlannedRun], seconds: Seconds) -> _Job:
     return _Job(seconds=SECONDS_AN_ENVIRONMENT + sum(seconds(entry.run) for entry in runs), runs=tuple(runs))
 
 
-def _apportion(targets: dict[Backend, list[_Job]], shards: int) -> dict[Backend, int]:
-    """How many shards each backend gets: one, then one more wherever a shard has most to do and can be divided."""
-    work = {backend: sum(job.seconds for job in jobs) for backend, jobs in targets.items()}
-    runs = {backend: sum(len(job.runs) for job in jobs) for backend, jobs in targets.items()}
+def _apportion(targets: dict[Kind, list[_Job]], shards: int) -> dict[Kind, int]:
+    """How many shards each kind gets: one, then one more wherever a shard has most to do and can be divided."""
+    work = {kind: sum(job.seconds for job in jobs) for kind, jobs in targets.items()}
+    runs = {kind: sum(len(job.runs) for job in jobs) for kind, jobs in targets.items()}
     given = dict.fromkeys(targets, 1)
     for _ in range(shards - len(given)):
-        divisible = [backend for backend in given if given[backend] < runs[backend]]
+        divisible = [kind for kind in given if given[kind] < runs[kind]]
         if not divisible:
             break
-        given[max(divisible, key=lambda backend: work[backend] / given[backend])] += 1
+        given[max(divisible, key=lambda kind: work[kind] / given[kind])] += 1
     return given
 
 
@@ -207,13 +215,13 @@ def _balance(targets: Sequence[_Job], number: int, seconds: Seconds) -> list[_Jo
 
 def _check_number(shards: int, planned: Iterable[PlannedRun], seconds: Seconds) -> None:
     """Raise BadUsage for a number of shards that cannot be."""
-    backends = {entry.run.target.backend for entry in planned}
-    if shards < len(backends):
-        raise BadUsage(f"{shards} shards for {len(backends)} backends", "a shard is of one backend: ask for more")
+    kinds = {entry.run.target.kind for entry in planned}
+    if shards < len(kinds):
+        raise BadUsage(f"{shards} shards for {', '.join(sorted(kinds))}", "a shard is of one of these: ask for more")
     if shards > MOST_JOBS:
         hours: dict[str, float] = defaultdict(float)
         for entry in planned:
-            hours[f"{entry.run.target.backend}+{entry.run.profile}"] += seconds(entry.run) / 3600
+            hours[f"{entry.run.target.kind}+{entry.run.profile}"] += seconds(entry.run) / 3600
         longest_first = sorted(hours.items(), key=lambda item: -item[1])
         raise BadUsage(
             f"{shards} shards: GitHub starts at most {MOST_JOBS} jobs of a matrix",

@@ -5,7 +5,6 @@ Debian is unpacked and never installed, for none of its programs runs on this ma
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -13,14 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
-from packaging.version import Version
 
 from matrix.base import paths
 from matrix.base.errors import NotBuilt
-from matrix.base.ids import Architecture, Backend, Target
+from matrix.base.ids import Architecture, Target
 from matrix.catalog import locks
-from matrix.catalog.releases import Release
 from matrix.provision import debian_systems
+from matrix.record import host
 
 DEBIAN_ARCHITECTURES: dict[Architecture, str] = {"x86_64": "amd64", "aarch64": "arm64"}
 # The folders of a system, and the C++ library that TensorFlow's wheels expect of it.
@@ -31,16 +29,7 @@ CURE = "on Debian: apt-get install qemu-user"
 
 
 def is_foreign(target: Target) -> bool:
-    return target.architecture != locks.USUAL
-
-
-def target(release: Release, backend: Backend, architecture: Architecture) -> Target:
-    """Return a release's target for a machine; on a foreign machine its CPython is the newest of Debian for it."""
-    usual = release.target(backend)
-    if architecture == usual.architecture:
-        return usual
-    pythons = [python for python in debian_systems.PYTHONS.values() if Version(python) <= Version(usual.python)]
-    return dataclasses.replace(usual, python=max(pythons, key=Version, default=usual.python), architecture=architecture)
+    return target.architecture != host.machine()
 
 
 def program(architecture: Architecture) -> str:

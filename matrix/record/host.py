@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from matrix.base.ids import EMULATED, Backend, is_emulated
+from matrix.base.ids import EMULATED, MACHINES, USUAL, Architecture, Backend, is_emulated
 from matrix.record.records import Host
 
 # (flag, ISA): oneDNN takes the first ISA whose flag the processor has, and chooses its kernels by it. The order is
@@ -55,7 +55,9 @@ VENDORS = {"AuthenticAMD": "amd"}
 # Where a processor has one of these flags, TensorFlow >= 2.9 turns oneDNN on by itself (core/util/util.cc,
 # IsMKLEnabled).
 SWITCH_ONEDNN_ON = frozenset({"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8"})
-KERNELS_CHOOSE_BY = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c)$")
+KERNELS_CHOOSE_BY = re.compile(
+    r"(sse4_[12]|avx.*|amx.*|fma|f16c|asimd(dp|fhm|hp)?|bf16|i8mm|sve2?|sve(bf16|i8mm)|sme.*)$"
+)
 
 
 class Gpu(NamedTuple):
@@ -67,7 +69,7 @@ class Gpu(NamedTuple):
 
 
 class HostClass(NamedTuple):
-    """The parts of a host class's name. `vendor`: "" for Intel, for GPUs and for Arm."""
+    """The parts of a host class's name. `isa`: for Arm its core. `vendor`: "" for Intel, for GPUs and for Arm."""
 
     architecture: str
     isa: str
@@ -101,19 +103,38 @@ def facts(backend: Backend) -> Host:
     )
 
 
-def read_cpuinfo(text: str) -> Cpu:
-    """Read a text of the form of /proc/cpuinfo. An Arm processor's class is its core, by the number of its part."""
-    line = r"^(model name|vendor_id|flags|Features|CPU part)[ \t]*: (.*)$"
-    fields: dict[str, str] = dict(re.findall(line, text, re.MULTILINE))
-    vendor, part = fields.get("vendor_id"), fields.get("CPU part")
-    flags = sorted(set(fields.get("flags", fields.get("Features", "")).split()))
-    if part:
-        from archspec.cpu import TARGETS  # noqa: PLC0415 - it takes long to import, and few questions ask this
+def machine() -> Architecture:
+    """Return the processor architecture of this machine; one that no wheel is for counts as the usual one."""
+    named = platform.machine()
+    return next((architecture for architecture in MACHINES if architecture == named), USUAL)
 
-        core = next((name for name, core in TARGETS.items() if core.cpu_part == part), "base").replace("_", "-")
-        return Cpu(f"arm-{core}", fields.get("model name", core), vendor, flags)
+
+def read_cpuinfo(text: str) -> Cpu:
+    """Read a text of the form of /proc/cpuinfo. An Arm processor's class is its core, by the numbers of its maker and
+    its part; where cores differ, the first that has a name.
+    """
+    line = r"^(model name|vendor_id|flags|Features|CPU implementer|CPU part)[ \t]*: (.*)$"
+    found = re.findall(line, text, re.MULTILINE)
+    fields: dict[str, str] = dict(found)
+    flags = sorted(set(fields.get("flags", fields.get("Features", "")).split()))
     chosen_by = [flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)]
-    return Cpu(cpu_class(flags, vendor), fields.get("model name", platform.machine()), vendor, chosen_by)
+    if "CPU part" in fields:
+        from archspec.cpu import TARGETS  # noqa: PLC0415 - it takes long to import, and few questions ask this
+        from archspec.cpu.schema import TARGETS_JSON  # noqa: PLC0415
+
+        maker = fields.get("CPU implementer", "").strip()
+        vendor = TARGETS_JSON["conversions"]["arm_vendors"].get(maker, maker.removeprefix("0x"))
+        parts = [value.strip() for name, value in found if name == "CPU part"]
+        named = [
+            name for part in parts for name, one in TARGETS.items() if (one.vendor, one.cpu_part) == (vendor, part)
+        ]
+        core = named[0] if named else f"{vendor} part {parts[0]}"
+        host_class = "-".join(["arm", *re.findall("[a-z0-9]+", core.lower())])
+        return Cpu(
+            host_class, fields.get("model name", f"{vendor} {core}" if named else core), vendor or None, chosen_by
+        )
+    vendor_id = fields.get("vendor_id")
+    return Cpu(cpu_class(flags, vendor_id), fields.get("model name", platform.machine()), vendor_id, chosen_by)
 
 
 def onednn_switches_itself_on(host: Host) -> bool:
@@ -149,12 +170,18 @@ def rung(isa: str) -> int:
 
 
 def is_of_its_class(host: Host) -> bool:
-    """Say whether the flags, the vendor and the GPU that a record names give the host class that it names. Arm's
-    classes, which are emulated only, follow from no flags; older records do not name the vendor.
+    """Say whether the flags, the vendor and the GPU that a record names give the host class that it names. Older
+    records do not name the vendor. Flags do not make an Arm core, but must not be more than it has.
     """
     architecture, _, rest = host.host_class.partition("-")
     if host.gpu or architecture in {"cuda", "rocm"}:
         return host.gpu is not None and architecture in {"cuda", "rocm"}
+    if architecture == "arm":
+        from archspec.cpu import TARGETS  # noqa: PLC0415 - as above
+
+        core = TARGETS.get(rest.removesuffix(EMULATED).replace("-", "_"))
+        is_its_makers = core is None or host.vendor in {None, core.vendor}
+        return is_its_makers and (core is None or set(host.cpu_flags) <= core.features)
     vendors = [host.vendor] if host.vendor else [None, *VENDORS]
     found = {cpu_class(host.cpu_flags, vendor).partition("-")[2] for vendor in vendors}
     return architecture != "x86" or rest.removesuffix(EMULATED) in found

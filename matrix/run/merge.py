@@ -33,8 +33,8 @@ class Merged:
     """What merging has found, and what is to be written.
 
     `better`: records that are new, or worth more than those that stand there. `absent`: runs to be written as
-    `not_run`, since no shard brought them. `unplaced`: shards that brought nothing, as all shards of their backend did,
-    so that no host class is known to show their runs under. `faults`: why files were left out.
+    `not_run`, since no shard brought them. `unplaced`: shards that brought nothing, as all shards of their kind did, so
+    that no host class is known to show their runs under. `faults`: why files were left out.
     """
 
     folders: int
@@ -169,7 +169,7 @@ def _absent(plan: Plan, brought: Sequence[Header]) -> tuple[list[Candidate[Recor
     absent, unplaced = [], []
     for shard in plan.every():
         own = [by_run[run] for run in shard.runs if run in by_run]
-        beside = [header for header in brought if header.backend == shard.backend]
+        beside = [header for header in brought if ids.parse_run(header.run).target.kind == shard.kind]
         if own:
             like, reason = own[-1], f"shard {shard.name} ended before it"
         elif beside:

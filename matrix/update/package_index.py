@@ -1,4 +1,4 @@
-"""Asks the package index for a project's wheels for CPython on Linux x86-64, and when they appeared."""
+"""Asks the package index for a project's wheels for CPython on Linux, and when they appeared."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 import requests
@@ -14,6 +15,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from matrix.base.errors import MachineError
+from matrix.base.ids import MACHINES, USUAL, Architecture
 from matrix.provision import interpreters
 
 SECONDS = 60
@@ -27,6 +29,7 @@ class Offer:
     version: Version
     python: tuple[int, int]
     date: datetime.date
+    architecture: Architecture = USUAL
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -83,11 +86,17 @@ def offers(page: Page) -> Iterator[Offer]:
         except InvalidWheelFilename:  # not a wheel
             continue
         names = [f"{tag.interpreter} {tag.abi} {tag.platform}" for tag in tags]
-        fitting = [re.fullmatch(r"cp3(\d+) cp3\1m? (?:many)?linux\w*_x86_64", name) for name in names]
-        for minor in {int(match[1]) for match in fitting if match}:
+        fitting = [re.fullmatch(rf"cp3(\d+) cp3\1m? (?:many)?linux\w*_({'|'.join(MACHINES)})", name) for name in names]
+        for minor, architecture in sorted({(int(match[1]), match[2]) for match in fitting if match}):
             if file.upload_time is None:
                 cure = "choose one that does (PEP 700), with UV_DEFAULT_INDEX"
                 raise MachineError(f"the package index does not say when {file.filename} appeared", cure)
             if not file.yanked:
                 date = file.upload_time.astimezone(datetime.UTC).date()
-                yield Offer(project=page.name, version=version, python=(3, minor), date=date)
+                yield Offer(
+                    project=page.name,
+                    version=version,
+                    python=(3, minor),
+                    date=date,
+                    architecture=cast(Architecture, architecture),
+                )

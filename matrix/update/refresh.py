@@ -17,11 +17,11 @@ from packaging.version import Version
 from matrix.base import paths
 from matrix.base.errors import BadData, BadUsage
 from matrix.base.files import write_whole
-from matrix.base.ids import Backend, Target
+from matrix.base.ids import USUAL, Backend, Target
 from matrix.catalog import locks
 from matrix.catalog.entries import load_entries
 from matrix.catalog.releases import Release, Wheel
-from matrix.provision import foreign_environments
+from matrix.provision.debian_systems import PYTHONS
 from matrix.update import package_index, resolve
 from matrix.update.package_index import Offer
 
@@ -38,7 +38,8 @@ LOCKED: Mapping[Backend, Version] = {"cpu": OLDEST, "cuda": Version("1.15"), "ro
 ROCM_HOLDS = {"2.7.4": "2.7.0", "2.8.4": "2.8.3"}
 # The newest CPython that the stable distributions have: Debian 13 and Fedora have it, Ubuntu 24.04 has 3.12.
 COMMON = (3, 13)
-# From here on `tensorflow` for Arm is a build of its own, and not another name of tensorflow-cpu-aws.
+# From here on `tensorflow` for Arm is a build of its own, and not another name of tensorflow-cpu-aws; its extra with
+# CUDA's libraries is for x86-64 alone.
 ARM_SINCE = Version("2.16")
 HEAD = """\
 # Written by `nox -s update` from the package index; only `landmark` is kept by hand.
@@ -71,7 +72,7 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA, dry
         for lock, of in wanted.items()
         if not (only and lock.exists()) or names[of[0].version].intersection(only)
     }
-    gone = {*(data / "locks").glob("tf*.txt"), *(data / "locks").glob("*/tf*.txt")} - wanted.keys()
+    gone = {*(data / "locks").glob("tf*.txt")} - wanted.keys()
     if dry_run:
         before, after = ({release.version for release in these} for these in (known, releases))
         say(f"new releases: {', '.join(sorted(after - before, key=Version)) or 'none'}")
@@ -104,8 +105,7 @@ def targets(release: Release) -> list[Target]:
     version = Version(release.version)
     backends = [backend for backend in release.wheels if LOCKED[backend] <= version]
     own = [target for backend in backends for target in release.targets(backend)]
-    on_arm = version >= ARM_SINCE and not version.is_prerelease
-    return [*own, foreign_environments.target(release, "cpu", "aarch64")] if on_arm else own
+    return [*own, *(release.targets("cpu", "aarch64") if "cpu" in release.wheels else [])]
 
 
 def from_index(offers: Offers) -> list[Release]:
@@ -152,6 +152,11 @@ def release_of(version: Version, offers: Offers) -> Release:
     """A version as an entry of the catalog. Raise KeyError where the index has no wheel of it for CPUs."""
     family = "tf-nightly" if version.is_devrelease else "tensorflow"
     has_cpu_build = any(offer.version == version for offer in offers[f"{family}-cpu"])
+    for_arm = [
+        one.python
+        for one in offers[family]
+        if (one.version, one.architecture) == (version, "aarch64") and _dotted(one.python) in PYTHONS.values()
+    ]
     cuda = f"{family}-gpu" if version < GPU_BY_DEFAULT else family
     if version >= CUDA_AS_EXTRA:
         cuda = f"{family}[and-cuda]"
@@ -168,7 +173,8 @@ def release_of(version: Version, offers: Offers) -> Release:
         matching = [
             offer
             for offer in offers[name.partition("[")[0]]
-            if offer.version == version or (backend == "rocm" and offer.version.release[:2] == version.release[:2])
+            if offer.architecture == USUAL
+            and (offer.version == version or (backend == "rocm" and offer.version.release[:2] == version.release[:2]))
         ]
         if matching:
             newest = max(matching, key=lambda offer: (offer.version, offer.python, offer.date))
@@ -177,6 +183,7 @@ def release_of(version: Version, offers: Offers) -> Release:
                 requirement=f"{name}=={newest.version}",
                 python=_dotted(newest.python),
                 common=_dotted(max(common)) if common and newest.python > COMMON else None,
+                arm=_dotted(max(for_arm)) if for_arm and backend == "cpu" and version >= ARM_SINCE else None,
             )
             dates[backend] = newest.date
     return Release(version=str(version), date=dates["cpu"], wheels=wheels)
@@ -188,7 +195,9 @@ def dump(releases: Iterable[Release]) -> str:
     for release in releases:
         lines = ["[[release]]", f"version = {_quote(release.version)}", f"date = {release.date}"]
         for backend, wheel in release.wheels.items():
-            fields = {"requirement": wheel.requirement, "python": wheel.python, "common": wheel.common}
+            fields = {
+                "requirement": wheel.requirement, "python": wheel.python, "common": wheel.common, "arm": wheel.arm,
+            }  # fmt: skip
             entry = ", ".join(f"{name} = {_quote(value)}" for name, value in fields.items() if value)
             lines.append(f"wheels.{backend} = {{ {entry} }}")
         if release.landmark is not None:

@@ -23,7 +23,7 @@ from packaging.version import Version
 
 from matrix.base import ids, paths
 from matrix.base.errors import BadData
-from matrix.base.ids import Architecture, Backend, Target
+from matrix.base.ids import USUAL, Architecture, Backend, Target
 from matrix.base.structs import Strict
 from matrix.catalog import locks
 from matrix.catalog import releases as catalog
@@ -41,9 +41,6 @@ MARGIN = datetime.timedelta(days=2)
 # The day of setuptools 40.8, the oldest that uv builds with: an older release is resolved with that version.
 BUILD_TOOLS_SINCE = datetime.date(2019, 2, 7)
 LEGACY_PLATFORMS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-
-# The name of the build for CPUs on Arm: `tensorflow-cpu` has no wheels for it.
-ON_ARM = "tensorflow"
 
 Choice = tuple[Package, PackageWheel | PackageSdist]
 
@@ -89,7 +86,7 @@ def _resolve(release: catalog.Release, target: Target, options: Iterable[str]) -
     python, architecture = target.python, target.architecture
     requirement = release.wheels[target.backend].requirement
     if architecture == "aarch64":
-        requirement = f"{ON_ARM}=={release.version}"
+        requirement = requirement.replace("-cpu==", "==")  # the build for CPUs alone has no wheels for Arm
     day = release.date + MARGIN
     own = _compile(
         [requirement],
@@ -141,7 +138,7 @@ def _pin(choice: Choice) -> str:
 
 
 def _compile(
-    requirements: Collection[str], python: str, options: Iterable[str] = (), architecture: Architecture = locks.USUAL
+    requirements: Collection[str], python: str, options: Iterable[str] = (), architecture: Architecture = USUAL
 ) -> list[Choice]:
     """Resolve with uv; return each package with the file that fits best, in the order of their names."""
     with tempfile.TemporaryDirectory(prefix="matrix-resolve-") as folder:
@@ -168,7 +165,7 @@ def _compile(
     return sorted(choices, key=lambda choice: choice[0].name)
 
 
-def _tags(minor: int, architecture: Architecture = locks.USUAL) -> list[Tag]:
+def _tags(minor: int, architecture: Architecture = USUAL) -> list[Tag]:
     """The tags of the wheels that CPython 3.`minor` can install, the most specific first."""
     glibcs = range(locks.GLIBC_MINOR, 4, -1)
     names = [name for glibc in glibcs for name in (f"manylinux_2_{glibc}", LEGACY_PLATFORMS.get(glibc)) if name]

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 import yaml
 from unit.fabricated import observe
 
-from matrix.base import paths
+from matrix.base import ids, paths
 from matrix.plan import shards
 from matrix.record import records, speed_records
 from matrix.record.records import Record
@@ -28,8 +29,11 @@ from matrix.suite import catalog as suite
 WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
 # How a session is started everywhere; the versions are those that `nox -s lint` has.
 NOX = "uvx -q -c matrix/data/requirements/lint.txt -p '>=3.11' --from 'nox[uv]' nox -s "
-# What the only other command does: so that what is no longer published is removed.
+# What the only other command of a job that writes does: so that what is no longer published is removed.
 REMOVE = "rm -r reports"
+# What the tests want of a runner, as root; docs/ci.md tells what the image has of it. They run as root too.
+AS_ROOT = 'sudo env "PATH=$PATH" '
+PREPARING = {"sudo .ci/engine", "sudo .ci/browser", f"{AS_ROOT}uv python install 3.8 3.9 3.10 3.11 3.12 3.13 3.14"}
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$|uses: \$/\.github/workflows/\w+\.yml$")
 FROM_OUTSIDE = {"pull_request", "pull_request_target", "workflow_run", "issue_comment", "issues", "fork"}
 # The only jobs with write permissions.
@@ -121,6 +125,33 @@ def test_our_own_runners_are_for_protected_branches_and_never_for_forks(workflow
         assert {job["runs-on"] for job in workflow.jobs.values()} == {"ubuntu-24.04"}
 
 
+def test_each_kind_of_machine_has_a_job_with_a_runner_that_is_one():
+    matrix = next(workflow for workflow in ALL if workflow.name == "matrix")
+    shards_of = {name: job for name, job in matrix.jobs.items() if job.get("uses") == "$/.github/workflows/shards.yml"}
+    asked = {job["if"].partition(".shards")[2]: job["with"] for job in shards_of.values()}
+    labels = {kind: json.loads(given["runner"])[-1] for kind, given in asked.items()}
+    assert labels == {
+        ".cpu": "ubuntu-24.04",
+        "['cpu-aarch64']": "ubuntu-24.04-arm",
+        ".cuda": "cuda",
+        ".rocm": "rocm",
+    }
+    assert set(shards_of) <= set(matrix.jobs["collect"]["needs"])
+    assert len({given["shards"] for given in asked.values()}) == len(asked) == len(get_args(ids.Kind))
+
+
+def test_what_ci_leaves_out_is_named_and_there_and_told():
+    """Only tests that want a CPython which uv does not fetch."""
+    ci = next(workflow for workflow in ALL if workflow.name == "ci")
+    (command,) = (step["run"] for _, step in steps(ci) if "--deselect" in step.get("run", ""))
+    told = (paths.ROOT / "docs" / "ci.md").read_text()
+    left_out = re.findall(r"--deselect (\S+)", command)
+    assert len(left_out) == 2
+    for name in left_out:
+        file, _, test = name.partition("::")
+        assert f"`{name}`" in told and f"def {test}" in (paths.ROOT / file).read_text()
+
+
 def test_nothing_of_the_matrix_starts_without_the_plan_which_wants_a_protected_branch():
     matrix = next(workflow for workflow in ALL if workflow.name == "matrix")
     assert matrix.jobs["plan"]["if"] == "github.ref_protected"
@@ -184,6 +215,8 @@ EXPRESSIONS = {
     "${{ inputs.releases }}": "2.8 2.9",
     "${{ inputs.backends || vars.MATRIX_BACKENDS || 'cpu' }}": "cpu",
     "${{ inputs.backends }}": "cpu",
+    "${{ inputs.machines || vars.MATRIX_MACHINES || 'x86_64' }}": "x86_64",
+    "${{ inputs.machines }}": "x86_64",
     "${{ inputs.shards || '20' }}": "2",
     "${{ github.repository }}": "example/tf-groupconv-matrix",
     "${{ github.token }}": "no-token",
@@ -264,12 +297,13 @@ def commands() -> list[tuple[str, str, dict[str, str]]]:
         (workflow.name, step["run"], {**workflow.jobs[job].get("env", {}), **step.get("env", {})})
         for workflow in ALL
         for job, step in steps(workflow)
-        if "run" in step and step["run"] != REMOVE
+        if "run" in step and step["run"] not in {REMOVE, *PREPARING}
     ]
 
 
 def execute(checkout: Path, command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """As GitHub's runner would, with an example for each expression."""
+    command = command.removeprefix(AS_ROOT).removeprefix("CI=true ")
     assert command.startswith(NOX) and "\n" not in command
     own = {name: EXPRESSIONS[value] if "${{" in value else value for name, value in environment.items()}
     outputs = {"GITHUB_OUTPUT": str(checkout / "outputs"), "PYTHONPATH": str(checkout)}
@@ -307,7 +341,7 @@ def before(checkout: Path, workflow: str, command: str) -> None:
 
 
 def after(checkout: Path, workflow: str, command: str, done: subprocess.CompletedProcess[str]) -> None:
-    session = command.removeprefix(NOX).split()[0]
+    session = command.removeprefix(f"{AS_ROOT}CI=true ").removeprefix(NOX).split()[0]
     if session == "doctor":
         # Whether this machine is ready is not the question.
         assert done.returncode in {0, 5} and "memory: " in done.stdout

@@ -4,15 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix.base.ids import BACKENDS, RUN_ID, Run, Target, parse_run, parse_target
+from matrix.base.ids import BACKENDS, MACHINES, RUN_ID, Run, Target, parse_run, parse_target
 
 runs = st.builds(
-    lambda release, minor, backend, profile: Run(
-        target=Target(release=release, python=f"3.{minor}", backend=backend), profile=profile
+    lambda release, minor, backend, machine, profile: Run(
+        target=Target(release=release, python=f"3.{minor}", backend=backend, architecture=machine), profile=profile
     ),
     st.from_regex(r"[0-9]{1,2}\.[0-9]{1,2}(\.[0-9]{1,2})?(rc[0-9]|\.dev[0-9]{8})?", fullmatch=True).filter(str.isascii),
     st.integers(6, 99),
     st.sampled_from(BACKENDS),
+    st.sampled_from(MACHINES),
     st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)?", fullmatch=True),
 )
 
@@ -27,6 +28,11 @@ def test_the_example_of_the_design():
     target = Target(release="2.15.1", python="3.11", backend="cpu")
     assert target.id == "tf2.15.1-py311-cpu"
     assert Run(target=target, profile="onednn-off").id == "tf2.15.1-py311-cpu+onednn-off"
+
+
+def test_an_id_names_a_machine_that_is_not_the_usual_one():
+    target = Target(release="2.21.0", python="3.13", backend="cpu", architecture="aarch64")
+    assert (target.id, target.kind) == ("tf2.21.0-py313-cpu-aarch64", "cpu-aarch64")
 
 
 @pytest.mark.parametrize(

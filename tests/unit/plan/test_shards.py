@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections import Counter
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.fabricated import header
 
+from matrix import spine
 from matrix.base import ids
 from matrix.base.errors import BadRecord, BadUsage
 from matrix.base.ids import BACKENDS, Run, Target
+from matrix.catalog import releases
 from matrix.catalog.releases import Catalog, Profile, Release, Wheel
 from matrix.cli.main import cli
 from matrix.plan import shards
@@ -22,7 +25,7 @@ from matrix.plan.planned_run import PlannedRun
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.plan.shards import Part
-from matrix.record import records
+from matrix.record import host, records
 from matrix.record.records import Record
 
 PROFILES = tuple(Profile(name=name, environment={}, backends=list(BACKENDS), why="w") for name in ("default", "other"))
@@ -131,7 +134,7 @@ def test_more_jobs_than_github_starts_are_refused_and_what_takes_most_is_named()
 
 
 def test_fewer_shards_than_backends_are_refused():
-    with pytest.raises(BadUsage, match="1 shards for 2 backends"):
+    with pytest.raises(BadUsage, match="1 shards for cpu, cuda"):
         shards.plan(planned(("2.8.0", "cpu"), ("2.8.0", "cuda")), 1, minute)
 
 
@@ -183,3 +186,15 @@ def test_the_selection_can_come_from_the_environment():
     told = CliRunner().invoke(cli, ["plan", "--json"], env=words)
     runs = [run for beside in json.loads(told.stdout)["shards"].values() for shard in beside for run in shard["runs"]]
     assert {run.partition("-")[0] for run in runs} == {"tf2.8.4", "tf2.9.3"}
+
+
+def test_a_shard_is_of_one_architecture_and_made_on_no_other():
+    everywhere = Selection(releases=("2.20..2.21",), machines=("x86_64", "aarch64"))
+    made = shards.plan(plan_runs(releases.load(), everywhere, "docker"), 4, minute)
+    assert {kind: len(of) for kind, of in made.shards.items()} == {"cpu": 2, "cpu-aarch64": 2}
+    on_arm = made.shards["cpu-aarch64"]
+    assert {(shard.backend, shard.machine, shard.kind) for shard in on_arm} == {("cpu", "aarch64", "cpu-aarch64")}
+    assert all("-cpu-aarch64+" in run for shard in on_arm for run in shard.runs)
+    other = next(machine for machine in ids.MACHINES if machine != host.machine())
+    with pytest.raises(BadUsage, match=f"these runs are for {other}"):
+        spine.prepare(dataclasses.replace(everywhere, machines=(other,)), "venv", Path("nowhere"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from matrix.base import ids, paths
@@ -60,6 +61,56 @@ WITH_FLOAT16 = COOPER_LAKE | {"avx512_fp16", "avx_vnni"}
 def test_a_class_is_the_isa_that_onednn_takes_and_the_vendor(flags, isa):
     assert host.cpu_class(flags, "GenuineIntel") == host.cpu_class(flags, None) == f"x86-{isa}"
     assert host.cpu_class(flags, "AuthenticAMD") == f"x86-{isa}-amd"
+
+
+COMMON = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
+NEWER = f"{COMMON} jscvt fcma sha3 sha512 asimdfhm dit uscat ilrcpc flagm"
+WITH_SVE = f"{NEWER} sve svei8mm svebf16 i8mm bf16 dgh"
+WITH_SVE2 = f"{WITH_SVE} sb dcpodp sve2 sveaes svepmull svebitperm svesha3 flagm2 frint"
+SVE = "asimd asimddp asimdfhm asimdhp bf16 i8mm sve svebf16 svei8mm"
+
+
+# Lines of real machines, their flags in another order, as published: by archspec-json (tests/targets, Graviton2
+# and a Neoverse N2 under RHEL 9), on the kernel's lists (Graviton3 in the thread of
+# 20220927154104.869029-1-james.clark@arm.com; Grace), and in Dr-Noob/cpufetch#229 (Linux on an Apple M3, under Apple's
+# hypervisor, which hides the part).
+@pytest.mark.parametrize(
+    ("implementer", "part", "features", "host_class", "chosen_by"),
+    [
+        ("0x41", "0xd0c", f"{COMMON} ssbs", "arm-neoverse-n1", "asimd asimddp asimdhp"),
+        ("0x41", "0xd40", f"{WITH_SVE} sm3 sm4 ssbs paca pacg dcpodp rng", "arm-neoverse-v1", SVE),
+        ("0x41", "0xd49", f"{WITH_SVE2} ssbs", "arm-neoverse-n2", f"{SVE} sve2"),
+        ("0x41", "0xd4f", f"{WITH_SVE2} sm3 sm4 paca pacg svesm4 bti", "arm-neoverse-v2", f"{SVE} sve2"),
+        (
+            "0x61",
+            "0x000",
+            f"{NEWER} ssbs sb paca pacg dcpodp flagm2 frint",
+            "arm-apple-part-0x000",
+            "asimd asimddp asimdfhm asimdhp",
+        ),
+    ],
+)
+def test_an_arm_processor_is_its_core(implementer, part, features, host_class, chosen_by):
+    processor = (
+        f"BogoMIPS\t: 50.00\nFeatures\t: {features}\nCPU implementer\t: {implementer}\nCPU architecture: 8\n"
+        f"CPU variant\t: 0x1\nCPU part\t: {part}\nCPU revision\t: 1\n\n"
+    )
+    cpu = host.read_cpuinfo("".join(f"processor\t: {number}\n{processor}" for number in range(4)))
+    assert (cpu.host_class, cpu.flags) == (host_class, sorted(chosen_by.split()))
+    there = records.Host(
+        host_class=cpu.host_class, cpu=cpu.name, vendor=cpu.vendor, cpu_flags=cpu.flags, cores=4, kernel="6.8"
+    )
+    assert host.is_of_its_class(there)
+    assert not host.is_of_its_class(msgspec.structs.replace(there, host_class="arm-ampere1"))
+    assert not host.is_of_its_class(msgspec.structs.replace(there, host_class="x86-avx2"))
+
+
+def test_a_part_counts_for_its_maker_alone_and_of_unlike_cores_the_first_that_has_a_name_counts():
+    """Apple's M1 has two kinds of cores, and archspec knows the number of one; 0x022 of another maker is no M1."""
+    text = "".join(f"Features : asimd\nCPU implementer : MAKER\nCPU part : {part}\n" for part in ("0x023", "0x022"))
+    assert host.read_cpuinfo(text.replace("MAKER", "0x61")).host_class == "arm-m1"
+    assert host.read_cpuinfo(text.replace("MAKER", "0x51")).host_class == "arm-qualcomm-part-0x023"
+    assert host.read_cpuinfo(text.replace("MAKER", "../..")).host_class == "arm-part-0x023"
 
 
 @pytest.mark.parametrize(

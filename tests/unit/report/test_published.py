@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 from packaging.version import Version
@@ -43,11 +44,12 @@ def verdicts(concluded):
 
 
 def test_every_record_is_of_a_run_that_the_catalog_plans(made):
-    """Nightly builds are left out: the catalog has only the newest."""
+    """Nightly builds are left out: the catalog has only the newest. Older records of Arm do not name it."""
     planned = {
-        ids.Run(target=target, profile=profile.name).id
+        ids.Run(target=named, profile=profile.name).id
         for release in CATALOG.releases
         for target in {*map(release.target, release.wheels), *refresh.targets(release)}
+        for named in (target, replace(target, architecture=ids.USUAL))
         for profile in CATALOG.profiles
         if profile.holds_for(release.version, target.backend)
     }

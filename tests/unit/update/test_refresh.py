@@ -17,6 +17,7 @@ from matrix.catalog.releases import Release, Wheel
 from matrix.update import package_index, refresh, resolve
 
 ANSWERS = Path(__file__).parents[1] / "data" / "index"
+BOTH = ("py313-cpu", "py314-cpu", "py313-cuda", "py314-cuda")
 SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 
 EXPECTED = """\
@@ -57,20 +58,20 @@ wheels.rocm = { requirement = "tensorflow-rocm==2.14.0.600", python = "3.11" }
 [[release]]
 version = "2.21.0"
 date = 2026-03-06
-wheels.cpu = { requirement = "tensorflow-cpu==2.21.0", python = "3.13" }
+wheels.cpu = { requirement = "tensorflow-cpu==2.21.0", python = "3.13", arm = "3.13" }
 wheels.cuda = { requirement = "tensorflow[and-cuda]==2.21.0", python = "3.13" }
 landmark = "The \\"newest\\"."
 
 [[release]]
 version = "2.22.0rc0"
 date = 2026-09-23
-wheels.cpu = { requirement = "tensorflow-cpu==2.22.0rc0", python = "3.14", common = "3.13" }
+wheels.cpu = { requirement = "tensorflow-cpu==2.22.0rc0", python = "3.14", common = "3.13", arm = "3.14" }
 wheels.cuda = { requirement = "tensorflow[and-cuda]==2.22.0rc0", python = "3.14", common = "3.13" }
 
 [[release]]
 version = "2.23.0.dev20261026"
 date = 2026-10-26
-wheels.cpu = { requirement = "tf-nightly==2.23.0.dev20261026", python = "3.14", common = "3.13" }
+wheels.cpu = { requirement = "tf-nightly==2.23.0.dev20261026", python = "3.14", common = "3.13", arm = "3.14" }
 wheels.cuda = { requirement = "tf-nightly[and-cuda]==2.23.0.dev20261026", python = "3.14", common = "3.13" }
 landmark = "What comes next."
 """
@@ -151,16 +152,31 @@ def _no_resolver(monkeypatch):
     monkeypatch.setattr(resolve, "build_tools", lambda python: f"build tools for {python}\n")
 
 
-def test_offers_are_wheels_for_cpython_on_linux_x86_64():
+def test_offers_are_wheels_for_cpython_on_linux():
     found = {(str(offer.version), offer.python, offer.date.isoformat()) for offer in offers("tensorflow")}
     assert ("1.0.1", (3, 6), "2017-03-08") in found
     assert ("2.22.0rc0", (3, 14), "2026-09-22") in found
-    windows_or_arm_only = {"filename": "tensorflow-9.0-cp313-cp313-win_amd64.whl"}
-    arm = {"filename": "tensorflow-9.0-cp313-cp313-manylinux_2_27_aarch64.whl"}
+    windows = {"filename": "tensorflow-9.0-cp313-cp313-win_amd64.whl"}
+    apple = {"filename": "tensorflow-9.0-cp313-cp313-macosx_12_0_arm64.whl"}
     threads = {"filename": "tensorflow-9.0-cp314-cp314t-manylinux_2_27_x86_64.whl"}
     source = {"filename": "tensorflow-9.0.tar.gz"}
-    for other in (windows_or_arm_only, arm, threads, source):
+    for other in (windows, apple, threads, source):
         assert offers("tensorflow", lambda file, other=other: file | other) == []
+    arm = {"filename": "tensorflow-9.0-cp313-cp313-manylinux_2_27_aarch64.whl"}
+    assert {offer.architecture for offer in offers("tensorflow", lambda file: file | arm)} == {"aarch64"}
+
+
+def test_a_release_is_for_arm_where_the_index_has_its_wheel_for_a_python_of_debian():
+    """Before 2.16 the wheels for Arm are another name for a build of AWS's."""
+    releases = {release.version: release.wheels["cpu"] for release in refresh.from_index(all_offers())}
+    assert {version: wheel.arm for version, wheel in releases.items() if wheel.arm} == {
+        "2.21.0": "3.13", "2.22.0rc0": "3.14", "2.23.0.dev20261026": "3.14",
+    }  # fmt: skip
+
+    def without_arm(file):
+        return file | {"filename": file["filename"].replace("aarch64", "riscv64")}
+
+    assert not any(release.wheels["cpu"].arm for release in refresh.from_index(all_offers(without_arm)))
 
 
 def test_a_yanked_wheel_is_not_on_offer():
@@ -220,9 +236,9 @@ def test_update_writes_the_catalog_and_every_lock_and_with_no_news_the_same_byte
         for target in release.targets(backend)
         if backend == "cpu" or release.version != "1.0.1"
     ]
-    on_arm = ["aarch64/tf2.21.0-py313-cpu"]
+    on_arm = ["tf2.21.0-py313-cpu-aarch64", "tf2.22.0rc0-py314-cpu-aarch64", "tf2.23.0.dev20261026-py314-cpu-aarch64"]
     assert sorted(said) == sorted(f"locking {name}" for name in targets + on_arm)
-    assert {file.stem for file in idle.parent.glob("tf*.txt")} == set(targets)
+    assert {file.stem for file in idle.parent.glob("tf*.txt")} == {*targets, *on_arm}
     assert (idle.parent / f"{on_arm[0]}.txt").read_text() == "lock of 2.21.0 on cpu aarch64\n"
     assert peer.exists()
     assert (idle.parent / "tf1.15.5-py37-cpu.txt").read_text() == "lock of 1.15.5 on cpu x86_64\n"
@@ -252,8 +268,8 @@ def test_update_of_one_release_locks_it_and_what_has_no_lock(data):
 @pytest.mark.parametrize(
     ("name", "made"),
     [
-        ("nightly", {f"tf2.23.0.dev20261026-{of}" for of in ("py313-cpu", "py314-cpu", "py313-cuda", "py314-cuda")}),
-        ("pre-release", {f"tf2.22.0rc0-{of}" for of in ("py313-cpu", "py314-cpu", "py313-cuda", "py314-cuda")}),
+        ("nightly", {f"tf2.23.0.dev20261026-{of}" for of in (*BOTH, "py314-cpu-aarch64")}),
+        ("pre-release", {f"tf2.22.0rc0-{of}" for of in (*BOTH, "py314-cpu-aarch64")}),
         ("2.9", {"tf2.9.3-py310-cpu", "tf2.9.3-py310-cuda", "tf2.9.3-py310-rocm"}),
     ],
 )

@@ -15,7 +15,6 @@ from unit.package_index import serving
 
 from matrix.base.errors import BadData
 from matrix.catalog.releases import Release
-from matrix.provision import foreign_environments
 from matrix.update import resolve
 from matrix.update.resolve import Sdist
 
@@ -95,7 +94,11 @@ def packages(tmp_path, monkeypatch):
 
 
 def release(requirement):
-    entry = {"version": "2.8.4", "date": OLD, "wheels": {"cpu": {"requirement": requirement, "python": PYTHON}}}
+    entry = {
+        "version": "2.8.4",
+        "date": OLD,
+        "wheels": {"cpu": {"requirement": requirement, "python": PYTHON, "arm": PYTHON}},
+    }
     return msgspec.convert(entry, Release)
 
 
@@ -207,7 +210,7 @@ def test_on_arm_the_files_are_those_for_arm(packages):
     )
     assert here != there
     one = release("tensorflow-cpu==2.8.4")
-    found = resolve.lock(one, foreign_environments.target(one, "cpu", "aarch64"), ()).splitlines()
+    found = resolve.lock(one, one.targets("cpu", "aarch64")[0], ()).splitlines()
     assert f"numpy==1.23.5 --hash=sha256:{there}" in found
     assert "tensorflow==2.8.4" in pins(found)
 
