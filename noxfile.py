@@ -175,10 +175,15 @@ def package(session: nox.Session) -> None:
 @nox.session
 def requirements(session: nox.Session) -> None:
     """Lock the orchestrator's own requirements again, as of today."""
-    for name, groups in {"run": (), "tests": ("tests",), "lint": ("lint",)}.items():
-        chosen = [argument for group in groups for argument in ("--group", group)]
+    project = ("--extra=run", "pyproject.toml")
+    locks = {
+        "run": project,
+        "tests": (*project, "--group=tests"),
+        "lint": (*project, "--group=lint"),
+        "nox": ("--group=nox",),
+    }
+    for name, of in locks.items():
         session.run_install(
             "uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--generate-hashes",
-            "--no-header", "--no-emit-index-url", "--upgrade", "--extra=run", "pyproject.toml", *chosen,
-            f"--output-file={LOCKS}/{name}.txt", external=True,
+            "--no-header", "--no-emit-index-url", "--upgrade", *of, f"--output-file={LOCKS}/{name}.txt", external=True,
         )  # fmt: skip

@@ -104,7 +104,7 @@ def _tell_plan(prepared: spine.Sweep, *, whole: bool) -> None:
         say(*(f"  current  {made.header.run} ({made.header.started[:10]})" for made in prepared.current))
     estimate = prepared.estimate
     work = "nothing to do (--again makes them all the same)"
-    if estimate.runs:
+    if estimate.of:
         builds = f"{estimate.environments} environments to install (up to 0.6 GB of downloads each), "
         work = f"{builds if estimate.environments else ''}about {max(1, round(estimate.seconds / 60))} min"
     say(f"{len(prepared.due)} runs due, {len(prepared.current)} current: {work}")

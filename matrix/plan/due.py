@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matrix.base import ids
 from matrix.base.errors import BadRecord, NotBuilt
+from matrix.base.ids import Target
 from matrix.catalog.suite_hash import suite_parts, suite_sha256
 from matrix.plan.planned_run import PlannedRun, recipe_sha256
 from matrix.provision import emulators, interpreters
@@ -26,11 +28,16 @@ LASTING = ("complete", "not_imported")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What the due runs will take. `environments`: how many must be built. `seconds`: wall time."""
+    """What the due runs will take. `environments`: how many must be built. `of`: each run's part of the wall time, of
+    which several go side by side, by its id.
+    """
 
     environments: int
-    runs: int
-    seconds: float
+    of: Mapping[str, float]
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.of.values())
 
 
 def current(planned: PlannedRun, reports: Path) -> Record | None:
@@ -87,20 +94,40 @@ def _recipe(planned: PlannedRun) -> str | None:
 
 
 def estimate(due: Sequence[PlannedRun], reports: Path, slots: int) -> Estimate:
-    """Estimate from the records of the same runs; without any, from all records; without any, from a constant.
+    """Estimate from the records of the same runs, best of this host class, by how many cells they had; without any,
+    from all records; without any, from a constant.
 
     `slots`: how many runs go side by side.
     """
-    known = {(header.run, header.engine): header.seconds or 0.0 for header in records.headers(reports)}
-    usual = statistics.median(known.values()) if known else SECONDS_A_RUN
-    slower = emulators.SLOWER if any(planned.emulator for planned in due) else 1
-    seconds = sum(known.get((planned.run.id, planned.engine), usual) for planned in due)
-    missing = 0
-    for target, engine in {planned.run.target: planned.engine for planned in due}.items():
+    classes = {planned.host.host_class for planned in due}
+    made = sorted(records.headers(reports), key=lambda header: header.host.host_class in classes)
+    known = {(header.run, header.engine): header for header in made}
+    usual = statistics.median(header.seconds or 0.0 for header in made) if made else SECONDS_A_RUN
+    missing = Counter[Target]()
+    for planned in due:
         with contextlib.suppress(NotBuilt):  # what cannot be built at all takes no time
-            missing += not ENGINES[engine].is_built(target)
+            missing[planned.run.target] += not ENGINES[planned.engine].is_built(planned.run.target)
+
+    def expected(planned: PlannedRun) -> float:
+        header = known.get((planned.run.id, planned.engine))
+        seconds = usual if header is None else header.seconds or 0.0
+        if header and header.observations:
+            wanted = len(planned.cells) - (len(planned.kept.observations) if planned.kept else 0)
+            seconds *= min(1.0, wanted / header.observations)
+        is_slower = planned.emulator and not (header and header.host.host_class in classes)
+        seconds *= (emulators.SLOWER if is_slower else 1) / min(slots, len(due))
+        builds = missing[planned.run.target]
+        return seconds + (SECONDS_AN_ENVIRONMENT / builds if builds else 0.0)
+
     return Estimate(
-        environments=missing,
-        runs=len(due),
-        seconds=slower * seconds / min(slots, len(due) or 1) + missing * SECONDS_AN_ENVIRONMENT,
+        environments=sum(map(bool, missing.values())), of={planned.run.id: expected(planned) for planned in due}
     )
+
+
+def quickest_first(due: Sequence[PlannedRun], expected: Estimate) -> tuple[PlannedRun, ...]:
+    """Put the target first whose runs are expected to end first, so that a person soon sees a row of the table."""
+    of_target = Counter[Target]()
+    for planned in due:
+        of_target[planned.run.target] += round(expected.of[planned.run.id])
+    quickest = min(of_target, key=of_target.__getitem__, default=None)
+    return tuple(sorted(due, key=lambda planned: planned.run.target != quickest))

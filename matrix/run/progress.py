@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TimeElapsedColumn
+from rich.text import Text
 
 from matrix.base.grouping import grouped
 from matrix.base.text import plain, visible
@@ -18,6 +19,8 @@ from matrix.record.records import Observation, Record
 
 # A line comes after this many seconds of silence, whatever happens: somebody reads a log and wonders.
 SILENT_FOR = 60.0
+# How many seconds of a sweep count as much as what was expected of it, when is said how long it will still take.
+LEARNT_IN = 60.0
 # Seconds that a second interrupt takes at most.
 STOPPED_WITHIN = 10
 
@@ -41,10 +44,15 @@ class _UnderWay:
 
 
 class Plain:
-    """Prints a line for each event, with the seconds since the start. Is called from several threads."""
+    """Prints a line for each event, with the seconds since the start. Is called from several threads.
 
-    def __init__(self, console: Console) -> None:
+    `expected`: the seconds of the sweep that each run is expected to take, by its id.
+    """
+
+    def __init__(self, console: Console, expected: Mapping[str, float]) -> None:
         self._console = console
+        self._expected, self._left = sum(expected.values()), dict(expected)
+        self._runs = len(expected)
         self._start = self._printed = time.monotonic()
         self._under_way: dict[str, _UnderWay] = {}
 
@@ -63,6 +71,15 @@ class Plain:
     def waited(self, run: str) -> None:
         self._under_way.pop(f"waiting {run}", None)
 
+    @contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """Tell of it only where nothing else is told for long."""
+        self._under_way[what] = _UnderWay(what, time.monotonic())
+        try:
+            yield
+        finally:
+            self._under_way.pop(what, None)
+
     def started(self, run: str, cells: int) -> None:
         self._line(f"observing {run}: {cells} cells")
         self._under_way[run] = _UnderWay(f"observing {run}", time.monotonic(), cells)
@@ -79,12 +96,23 @@ class Plain:
         self._under_way[run].done += 1
 
     def finished(self, record: Record) -> None:
-        self._line(in_words(record))
-        self._under_way.pop(record.header.run, None)
+        self._has_ended(record.header.run, in_words(record))
 
     def ended(self, run: str, how: str) -> None:
-        self._line(f"{run}: {how}")
-        self._under_way.pop(run, None)
+        self._has_ended(run, f"{run}: {how}")
+
+    def stands(self) -> str:
+        """`3 of 25 runs done, about 40 min left`: first by what was expected, then more and more by how it goes here.
+        Nothing is said where nothing is left.
+        """
+        if not self._left:
+            return ""
+        seen = {run: one.done / one.cells for run, one in list(self._under_way.items()) if one.cells}
+        left = sum(seconds * (1 - seen.get(run, 0.0)) for run, seconds in list(self._left.items()))
+        passed = time.monotonic() - self._start
+        minutes = left / 60 * (LEARNT_IN + passed) / (LEARNT_IN + self._expected - left)
+        how_long = f"about {round(minutes)} min" if minutes > 1 else "a minute or less"
+        return f"{self._runs - len(self._left)} of {self._runs} runs done, {how_long} left"
 
     def interrupted(self, under_way: int) -> None:
         now = time.monotonic()
@@ -103,7 +131,13 @@ class Plain:
         """Tell what is under way where nothing was told for SILENT_FOR."""
         now = time.monotonic()
         if now - self._printed >= SILENT_FOR and self._under_way:
-            self._line("; ".join(one.told(now) for one in list(self._under_way.values())))
+            under_way = "; ".join(one.told(now) for one in list(self._under_way.values()))
+            self._line(": ".join(filter(None, (self.stands(), under_way))))
+
+    def _has_ended(self, run: str, told: str) -> None:
+        self._left.pop(run, None)
+        self._under_way.pop(run, None)
+        self._line("; ".join(filter(None, (told, self.stands()))))
 
     def _line(self, text: str) -> None:
         self._printed = time.monotonic()
@@ -114,10 +148,10 @@ class Plain:
 class Bars(Plain):
     """Prints the same lines, and below them a bar for all runs and a bar for each run that is under way."""
 
-    def __init__(self, console: Console, bars: Progress, runs: int) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, bars: Progress, expected: Mapping[str, float]) -> None:
+        super().__init__(console, expected)
         self._bars = bars
-        self._all = bars.add_task("all runs", total=runs)
+        self._all = bars.add_task("", total=len(expected), told=self.stands)
         self._tasks: dict[str, TaskID] = {}
 
     def started(self, run: str, cells: int) -> None:
@@ -137,24 +171,25 @@ class Bars(Plain):
     def beat(self) -> None:
         pass  # the bars show it
 
-    def finished(self, record: Record) -> None:
-        super().finished(record)
-        self._drop(record.header.run)
-
-    def ended(self, run: str, how: str) -> None:
-        super().ended(run, how)
-        self._drop(run)
-
-    def _drop(self, run: str) -> None:
-        self._bars.advance(self._all)
+    def _has_ended(self, run: str, told: str) -> None:
+        super()._has_ended(run, told)
+        self._bars.update(self._all, completed=self._runs - len(self._left))
         if (task := self._tasks.pop(run, None)) is not None:
             self._bars.remove_task(task)
 
 
+class _Told(ProgressColumn):
+    """What a task is: the whole sweep tells how it stands, anew each time."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["told"]() if "told" in task.fields else task.description)
+
+
 @contextmanager
-def showing(console: Console, runs: int) -> Iterator[Plain]:
+def showing(console: Console, expected: Mapping[str, float]) -> Iterator[Plain]:
+    """Show the progress of runs, of which each is expected to take some seconds of the whole."""
     if not console.is_terminal:
-        progress, ended = Plain(console), threading.Event()
+        progress, ended = Plain(console, expected), threading.Event()
 
         def beat() -> None:
             while not ended.wait(SILENT_FOR / 4):
@@ -168,9 +203,9 @@ def showing(console: Console, runs: int) -> Iterator[Plain]:
             ended.set()
             beating.join()
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (_Told(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
-        yield Bars(console, bars, runs)
+        yield Bars(console, bars, expected)
 
 
 def in_words(record: Record) -> str:

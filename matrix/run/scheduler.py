@@ -172,7 +172,9 @@ class _Crew:
         job = Job(planned=planned, environment=environment, arguments=arguments, stop=self.stop)
         job, made = runner.on_its_device(job), []
         with self._memory(planned.run.id):
-            if other := runner.default_is(job, self._catalog):
+            with self._progress.busy(f"asking {planned.run.id} what it is by default"):
+                other = runner.default_is(job, self._catalog)
+            if other:
                 made.append(runner.same_as(job, other.run.id))
                 job = dataclasses.replace(job, planned=other)
             if other is None or other.run not in self._due:

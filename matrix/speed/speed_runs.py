@@ -12,6 +12,7 @@ import hashlib
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,15 +160,19 @@ def prepare(asked: Asked, reports: Path) -> Session:
     alike = [run for run in speed_records.readable(reports)[0] if run.depth == asked.depth]
     known = {(run.run, run.engine): run.seconds for run in alike}
     usual = statistics.median(known.values()) if known else SECONDS[asked.depth]
-    missing = len({subject.target for subject in due if not ENGINES[engine].is_built(subject.target)})
-    seconds = sum(known.get((subject.run, engine), usual) for subject in due) + missing * SECONDS_AN_ENVIRONMENT
+    missing = Counter(subject.target for subject in due if not ENGINES[engine].is_built(subject.target))
+    expected = {
+        subject.run: known.get((subject.run, engine), usual)
+        + (SECONDS_AN_ENVIRONMENT / missing[subject.target] if subject.target in missing else 0.0)
+        for subject in due
+    }
     return Session(
         asked=asked,
         engine=engine,
         engine_why=why,
         due=tuple(due),
         current=tuple(current.values()),
-        estimate=Estimate(environments=missing, runs=len(due), seconds=seconds),
+        estimate=Estimate(environments=len(missing), of=expected),
     )
 
 
@@ -198,7 +203,7 @@ def carry_out(session: Session, reports: Path, console: Console) -> Outcome:
     report is not renewed.
     """
     made, unpublished, failed = list[SpeedRun](), list[SpeedRun](), list[tuple[str, str]]()
-    with holding(reports), showing(console, len(session.due)) as progress:
+    with holding(reports), showing(console, session.estimate.of) as progress:
         for subject in session.due:
             try:
                 run = _make(subject, session.asked, progress)

@@ -27,7 +27,7 @@ def swept(tmp_path, monkeypatch, *made: Record) -> spine.Done:
     monkeypatch.setattr(spine, "execute", lambda *_: (one for one in made))
     sweep = spine.Sweep(
         catalog=releases.load(), selection=Selection(), engine="venv", engine_why="a test", due=(), current=(),
-        estimate=Estimate(environments=0, runs=0, seconds=0), shard=None,
+        estimate=Estimate(environments=0, of={}), shard=None,
     )  # fmt: skip
     return spine.carry_out(sweep, tmp_path, Console(quiet=True))
 

@@ -27,10 +27,11 @@ from matrix.record.records import Record
 from matrix.suite import catalog as suite
 
 WORKFLOWS = sorted((paths.ROOT / ".github" / "workflows").glob("*.yml"))
-# How a session is started everywhere; the versions are those that `nox -s lint` has.
-NOX = "uvx -q -c matrix/data/requirements/lint.txt -p '>=3.11' --from 'nox[uv]' nox -s "
+# How a session is started everywhere, once nox is installed by its hashes.
+NOX = "nox -s "
+BOOTSTRAP = ".ci/nox"
 # What the only other command of a job that writes does: so that what is no longer published is removed.
-REMOVE = "rm -r reports"
+REMOVE = {"rm -r reports", "rm -r matrix/data"}
 # What the tests want of a runner, as root; docs/ci.md tells what the image has of it. They run as root too.
 AS_ROOT = 'sudo env "PATH=$PATH" '
 PREPARING = {"sudo .ci/engine", "sudo .ci/browser", f"{AS_ROOT}uv python install 3.8 3.9 3.10 3.11 3.12 3.13 3.14"}
@@ -88,7 +89,7 @@ def test_a_workflow_may_do_nothing_and_a_job_only_what_it_must(workflow):
         writes = {what for what, how in job["permissions"].items() if how == "write"}
         assert writes == MAY_WRITE.get((workflow.name, name), set())
         # What runs TensorFlow, or builds packages, runs where nothing can be written.
-        assert not writes or {step["run"] for step in job["steps"] if "run" in step} <= {REMOVE}
+        assert not writes or {step["run"] for step in job["steps"] if "run" in step} <= REMOVE
 
 
 @each
@@ -182,7 +183,7 @@ def test_nothing_is_published_that_was_not_verified():
     assert "attest" in matrix.jobs["verify"]["needs"] and "collect" in matrix.jobs["attest"]["needs"]
     for name in ("site", "propose"):
         assert "verify" in matrix.jobs[name]["needs"]
-        assert next(step["run"] for step in matrix.jobs[name]["steps"] if "run" in step) == REMOVE
+        assert "rm -r reports" in [step.get("run") for step in matrix.jobs[name]["steps"]]
         assert matrix.jobs[name]["if"] == "${{ !cancelled() && needs.verify.result == 'success' }}"
     assert matrix.jobs["deploy"]["needs"] == "site"
 
@@ -191,17 +192,34 @@ def test_what_is_published_is_handed_on_by_its_id_and_made_without_a_cache():
     """Any job can upload an artifact of the same name; and a file that was altered in uv's cache is installed."""
     matrix = next(workflow for workflow in ALL if workflow.name == "matrix")
     taken = {
-        (name, step["with"].get("artifact-ids"))
-        for name, step in steps(matrix)
+        (workflow.name, name, step["with"].get("artifact-ids"))
+        for workflow in ALL
+        for name, step in steps(workflow)
         if step.get("uses", "").startswith("actions/download-artifact@")
     }
     by_id = "${{ needs.collect.outputs.published }}"
-    assert taken == {("collect", None), *((name, by_id) for name in ("attest", "verify", "site", "propose"))}
-    assert all("collect" in matrix.jobs[name]["needs"] for name, wanted in taken if wanted)
-    made = [step for workflow in ALL if workflow.name in {"matrix", "shards"} for _, step in steps(workflow)]
+    assert taken == {
+        ("matrix", "collect", None),
+        ("matrix", "collect", "${{ needs.plan.outputs.file }}"),
+        *(("matrix", name, by_id) for name in ("attest", "verify", "site", "propose")),
+        ("nightly", "tell", "${{ needs.observe.outputs.nightly }}"),
+        ("release", "publish", "${{ needs.build.outputs.dist }}"),
+        ("update", "propose", "${{ needs.update.outputs.data }}"),
+    }
+    assert all("collect" in matrix.jobs[name]["needs"] for _, name, wanted in taken if wanted == by_id)
+    made = [step for workflow in ALL if workflow.name != "ci" for _, step in steps(workflow)]
     caches = [step["with"]["enable-cache"] for step in made if step.get("uses", "").startswith("astral-sh/setup-uv@")]
     assert caches and not any(caches)
     assert matrix.jobs["deploy"]["if"].endswith("github.ref == 'refs/heads/main' }}")
+
+
+def test_nox_is_installed_by_its_hashes_before_it_is_used():
+    for workflow in ALL:
+        for name, job in workflow.jobs.items():
+            ran = [step["run"] for step in job.get("steps", []) if "run" in step]
+            uses = [number for number, command in enumerate(ran) if NOX in command]
+            assert not uses or ran.index(BOOTSTRAP) < uses[0], (workflow.name, name)
+    assert "uv pip install --quiet --require-hashes" in (paths.ROOT / BOOTSTRAP).read_text()
 
 
 def test_forks_reach_no_workflow_but_ci():
@@ -227,11 +245,10 @@ EXPRESSIONS = {
 NOT_FOR_REAL = {"run": ["--plan"], "speed": ["--plan"], "update": ["--help"]}
 # What a session prints that was told to plan only.
 PLANNED = {"matrix": "^[0-9]+ runs due, [0-9]+ current", "speed": "^due: [0-9]+, current: [0-9]+"}
-UVX = f"""#!{sys.executable}
+FAKE_NOX = f"""#!{sys.executable}
 import pathlib, runpy, subprocess, sys, types
-at = sys.argv.index("nox")
-assert sys.argv[at + 1] == "-s", sys.argv
-name, *rest = sys.argv[at + 2 :]
+assert sys.argv[1] == "-s", sys.argv
+name, *rest = sys.argv[2:]
 assert not rest or rest[0] == "--", sys.argv
 sessions = {{}}
 
@@ -272,7 +289,7 @@ FAKE_GH = """#!/bin/sh
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """The project with few records, where commands may write; and a `uvx` that starts sessions without environments."""
+    """The project with few records, where commands may write; and a `nox` that starts sessions without environments."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("matrix", "dockerfiles", "docs", "tests/suite"):
         shutil.copytree(paths.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -284,7 +301,7 @@ def checkout(tmp_path_factory) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
     (folder / "bin").mkdir()
-    (folder / "bin" / "uvx").write_text(UVX)
+    (folder / "bin" / "nox").write_text(FAKE_NOX)
     (folder / "bin" / "gh").write_text(FAKE_GH)
     for program in (folder / "bin").iterdir():
         program.chmod(0o755)
@@ -297,7 +314,7 @@ def commands() -> list[tuple[str, str, dict[str, str]]]:
         (workflow.name, step["run"], {**workflow.jobs[job].get("env", {}), **step.get("env", {})})
         for workflow in ALL
         for job, step in steps(workflow)
-        if "run" in step and step["run"] not in {REMOVE, *PREPARING}
+        if "run" in step and step["run"] not in {BOOTSTRAP, *REMOVE, *PREPARING}
     ]
 
 
@@ -317,8 +334,8 @@ def execute(checkout: Path, command: str, environment: dict[str, str]) -> subpro
 def before(checkout: Path, workflow: str, command: str) -> None:
     """What earlier jobs and steps leave: artifacts, and the table of the nightly build."""
     if "-s merge" in command:
-        (checkout / "collected" / "plan").mkdir(parents=True)
-        shutil.copy(checkout / "plan.json", checkout / "collected" / "plan" / "plan.json")
+        (checkout / "planned").mkdir()
+        shutil.copy(checkout / "plan.json", checkout / "planned" / "plan.json")
         plan = shards.read(checkout / "plan.json")
         for record in list(records.read_all(checkout / "reports")):
             if record.header.run in plan.every()[0].runs:

@@ -23,7 +23,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def shown(clock):
     written = io.StringIO()
-    return Plain(Console(file=written, width=200, soft_wrap=True)), written
+    return Plain(Console(file=written, width=200, soft_wrap=True), {}), written
 
 
 def test_a_minute_of_silence_is_broken_by_what_is_under_way(shown, clock):
@@ -75,3 +75,33 @@ def test_what_cannot_be_counted_makes_it_a_lower_bound(shown, clock):
     clock[0] += 1
     plain.interrupted(2)
     assert "that takes at least about 2 min" in written.getvalue()
+
+
+def test_how_it_stands_is_learnt_from_how_it_goes(clock):
+    """Three runs of ten minutes each, as expected. This machine takes three times as long, and is believed in time."""
+    written = io.StringIO()
+    runs = [f"tf2.9.{patch}-py310-cpu+onednn-off" for patch in range(3)]
+    plain = Plain(Console(file=written, width=200, soft_wrap=True), dict.fromkeys(runs, 600))
+    assert plain.stands() == "0 of 3 runs done, about 30 min left"
+    for run, left in zip(runs, ("about 56 min left", "about 29 min left", ""), strict=True):
+        plain.started(run, 100)
+        clock[0] += 900
+        for _ in range(50):
+            plain.observed(run)
+        half_way = plain.stands()
+        clock[0] += 900
+        plain.finished(record(run=run, release=run[2:7]))
+        assert plain.stands().endswith(left) and (left or not plain.stands())
+        assert half_way.startswith(f"{runs.index(run)} of 3 runs done, about ")
+    assert "; 1 of 3 runs done, about 56 min left\n" in written.getvalue()
+
+
+def test_a_terminal_sees_one_bar_for_all_and_how_it_stands():
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with progress.showing(console, {"tf2.9.3-py310-cpu+onednn-off": 600, "tf2.9.3-py310-cpu+default": 0}) as bars:
+        bars.started("tf2.9.3-py310-cpu+onednn-off", 40)
+        bars.observed("tf2.9.3-py310-cpu+onednn-off")
+        bars.finished(record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3"))
+        bars._bars.refresh()
+    shown = console.file.getvalue()
+    assert "0 of 2 runs done, about 10 min left" in shown and "1 of 2 runs done, a minute or less left" in shown

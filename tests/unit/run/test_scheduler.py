@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -34,8 +35,8 @@ PROFILE = DATA.profile("onednn-off")
 class Silent:
     """A progress that nobody watches."""
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
+    def __getattr__(self, name: str) -> Callable[..., contextlib.AbstractContextManager[None]]:
+        return lambda *_: contextlib.nullcontext()
 
 
 @dataclass
@@ -224,7 +225,7 @@ class Stuck(Disk):
 ENGINES["docker"] = Stuck(size=1)
 target = RELEASES[0].target("cpu")
 run = PlannedRun(run=Run(target=target, profile="onednn-off"), release=RELEASES[0], profile=PROFILE, engine="docker")
-list(scheduler.execute([run], Selection(), DATA, Plain(Console(file=sys.stdout))))
+list(scheduler.execute([run], Selection(), DATA, Plain(Console(file=sys.stdout), {})))
 """
 
 
