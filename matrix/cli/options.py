@@ -23,8 +23,9 @@ published_option = click.option(
     help="Where the records are kept.",
 )  # fmt: skip
 reports_option = click.option(
-    "--reports", type=click.Path(path_type=Path), default=paths.REPORTS, help="Where the records are kept."
-)
+    "--reports", type=click.Path(path_type=Path, file_okay=False), default=paths.REPORTS,
+    help="Where the records are kept.",
+)  # fmt: skip
 release_option = click.option("--release", required=True, help="A release of TensorFlow: 2.8 or 2.8.4.")
 backend_option = click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
 setting_option = click.option(

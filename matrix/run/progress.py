@@ -128,6 +128,9 @@ class Plain:
             f"once more stops them at once, in {STOPPED_WITHIN} s at most"
         )
 
+    def stopped(self) -> None:
+        self._line("stopped: what did not end in time is left behind; the same command goes on")
+
     def beat(self) -> None:
         """Tell what is under way where nothing was told for SILENT_FOR."""
         now = time.monotonic()

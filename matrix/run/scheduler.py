@@ -79,10 +79,11 @@ def slots() -> int:
 @contextlib.contextmanager
 def _first_interrupt(progress: Plain) -> Iterator[threading.Event]:
     """Set the event at the first SIGINT, so that a record which is being written is finished. A second SIGINT raises
-    KeyboardInterrupt, also where the shell has told a background process to ignore it.
+    KeyboardInterrupt, also where the shell has told a background process to ignore it; the process then has some
+    seconds to end by itself, whatever it waits for.
     """
     asked = threading.Event()
-    last_resort = threading.Timer(STOPPED_WITHIN - 2, _end_now, [progress])
+    last_resort = threading.Timer(STOPPED_WITHIN - 4, _end_now, [progress])
     last_resort.daemon = True
 
     def note(_number: int, _frame: FrameType | None) -> None:
@@ -97,7 +98,6 @@ def _first_interrupt(progress: Plain) -> Iterator[threading.Event]:
     try:
         yield asked
     finally:
-        last_resort.cancel()
         signal.signal(signal.SIGINT, before)
 
 
@@ -105,7 +105,7 @@ def _end_now(progress: Plain) -> None:
     """End this process whatever its threads wait for. Records are written whole, the kernel ends the suites with us,
     and the next call removes containers that are left.
     """
-    progress.ended("stopped", "what was still being built is left behind; the same command goes on")
+    progress.stopped()
     os._exit(128 + signal.SIGINT)
 
 

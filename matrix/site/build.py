@@ -35,21 +35,29 @@ def build(reports: Path, folder: Path) -> Site:
     """Replace the site in `folder` as a whole. Raise BadUsage where something else lies there, MachineError where the
     disk refuses.
     """
-    content = load(reports)
     try:
-        count = _replace(content, folder)
+        new = _begun(
+            folder
+        )  # before the records are judged, which takes longer than learning that nothing can be written
+        content = load(reports)
+        count = _replace(content, new, folder)
     except OSError as fault:
         raise cannot_write(folder, fault) from fault
     return Site(folder=folder, files=count, left_out=tuple(str(fault) for fault in content.faults))
 
 
-def _replace(content: Content, folder: Path) -> int:
+def _begun(folder: Path) -> Path:
+    """Return an empty folder beside `folder`, to be put in its place."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file())):
         raise BadUsage(f"{folder} holds something else than a site", "name another folder: --output FOLDER")
     new = folder.with_name(f".{folder.name}.new")
     if new.exists():
         shutil.rmtree(new)
     new.mkdir(parents=True)
+    return new
+
+
+def _replace(content: Content, new: Path, folder: Path) -> int:
     shutil.copytree(STATIC, new / "static")
     count = 0
     for path, data in files(content):

@@ -14,7 +14,7 @@ from matrix.base.ids import Run, Target
 from matrix.catalog import releases
 from matrix.catalog.releases import Catalog, Profile, Release, Wheel
 from matrix.catalog.suite_hash import suite_parts
-from matrix.plan.due import current, estimate, still_true
+from matrix.plan.due import Estimate, current, estimate, quickest_first, still_true
 from matrix.plan.planned_run import PlannedRun
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection, select_releases
@@ -224,6 +224,30 @@ def test_nothing_is_kept_of_another_processor(tmp_path, monkeypatch):
     other = msgspec.structs.replace(planned.host, cpu="Another processor of the same class")
     monkeypatch.setattr(host, "facts", lambda _: other)
     assert still_true(planned, tmp_path) is None
+
+
+def test_the_target_that_ends_first_comes_first_and_the_others_stay_in_their_order():
+    planned = plan_runs(releases.load(), Selection(releases=("2.8", "2.9", "2.10")), "venv")
+    of = {one.run.id: 1.0 if one.release.version.startswith("2.9") else 60.0 for one in planned}
+    ordered = [one.release.version for one in quickest_first(planned, Estimate(environments=0, of=of))]
+    assert list(dict.fromkeys(ordered)) == ["2.9.3", "2.8.4", "2.10.1"]
+    assert quickest_first((), Estimate(environments=0, of={})) == ()
+
+
+def test_a_run_is_expected_to_take_as_long_as_here_before_for_as_many_cells(tmp_path):
+    """A full record of this host class, one of another class, and a run of the core alone."""
+    (full,) = plan_runs(releases.load(), Selection(releases=("2.8",), profiles=("onednn-off",)), "venv")
+    here, count = full.host.host_class, len(full.cells)
+    for host_class, seconds in ((here, 200.0), ("x86-base" if here != "x86-base" else "x86-avx", 7.0)):
+        made = fabricated.header(run=full.run.id, release="2.8.4", profile="onednn-off", seconds=seconds, engine="venv",
+                      host=msgspec.structs.replace(full.host, host_class=host_class))  # fmt: skip
+        path = records.path(tmp_path, host_class, "venv", full.run.id)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(made, observations=count)) + b"\n")
+    core = replace(full, depth="core")
+    assert estimate([full], tmp_path, 1).of[full.run.id] - estimate([core], tmp_path, 1).of[full.run.id] == (
+        pytest.approx(200 * (1 - len(core.cells) / count))
+    )
 
 
 def test_a_target_without_a_lock_is_planned_and_takes_no_time(tmp_path):

@@ -239,4 +239,4 @@ def test_a_second_interrupt_ends_what_cannot_be_stopped():
         process.send_signal(signal.SIGINT)
     said, faults = process.communicate(timeout=60)
     assert process.returncode == 130, faults
-    assert "stopped: what was still being built is left behind" in said
+    assert "stopped: what did not end in time is left behind" in said
