@@ -119,9 +119,9 @@ def find(judged: Judged, rules: Sequence[Finding]) -> tuple[list[Found], list[st
     found = []
     for rule in rules:
         if rule.harm == "slow":
-            made = _slow(rule, judged, recorded["cpu"])
+            made = _slow(rule, judged, recorded.get("cpu", ()))
         elif rule.harm == "lost":
-            made = _lost(rule, judged, runs, recorded["cpu"])
+            made = _lost(rule, judged, runs, recorded.get("cpu", ()))
         else:
             made = _failing(rule, where_raised(seen[rule.id], beside), judged, seen[rule.id], recorded)
         found += [made] if made else []

@@ -373,12 +373,6 @@ CASE_SETS = (
         depth="core",
     ),
     *_set("twins", "g1-k3", TWINS, modes=CORE_MODES, epilogues=TRAINED, checks=("gradient",), depth="core"),
-    *_set(
-        "the gradient under batch norm and residual, where it is looked at all the same",
-        approaches=MAIN,
-        epilogues=("bn_relu", "bias_add_relu"),
-        checks=("gradient",),
-    ),
     *_block("resnext-block", MAIN, depth="core"),
     *_set(
         "what the optimizer may take into a convolution, and what it may not",

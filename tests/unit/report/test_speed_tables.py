@@ -24,7 +24,7 @@ from matrix.speed import comparisons
 ON = record(profile="onednn-on", onednn=True)
 DEFAULT = Record(header=header("default", status="not_run", same_as=ON.header.run))
 TIMED = run()
-DATA, CAUSE = releases.load(), causes(known_errors.load())
+DATA, PROFILES, CAUSE = releases.load(), releases.load_profiles(), causes(known_errors.load())
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def asked(wish="infer", **more) -> Asked:
 def test_advice_is_in_the_order_of_speed_where_it_was_measured(tmp_path, readme):
     slow = {"nn-conv2d": 9e-3, "masked-dense": 5e-3}
     speed_records.write(tmp_path, run(USUAL | slow))
-    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(), DATA, CAUSE, None)
+    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(), PROFILES, CAUSE, None)
     first = [one.approach for one in advice.best if one.seconds]
     assert first == ["split-concat", "masked-dense", "nn-conv2d"] == [one.approach for one in advice.best][:3]
     assert [one.times for one in advice.best][:3] == sorted(one.times for one in advice.best if one.times)
@@ -213,7 +213,7 @@ def test_advice_for_a_mode_is_in_the_order_of_that_modes_speed(tmp_path, readme)
     speed_records.write(tmp_path, msgspec.structs.replace(TIMED, points=[*TIMED.points, *points]))
 
     def fastest(mode: str) -> list[str]:
-        advice = advise(load(tmp_path, "2.8.4", "cpu"), Asked(wish="infer", modes=[mode]), DATA, CAUSE, None)
+        advice = advise(load(tmp_path, "2.8.4", "cpu"), Asked(wish="infer", modes=[mode]), PROFILES, CAUSE, None)
         return [one.approach for one in advice.best if one.seconds][:1]
 
     assert (fastest("graph"), fastest("jit"), fastest("eager")) == (["nn-conv2d"], ["masked-dense"], [])
@@ -221,17 +221,17 @@ def test_advice_for_a_mode_is_in_the_order_of_that_modes_speed(tmp_path, readme)
 
 @pytest.mark.parametrize("more", [{"dtype": "f16"}, {"wish": "train", "dtype": "f64"}])
 def test_what_was_not_timed_is_not_ordered_by_speed(tmp_path, readme, more):
-    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(**more), DATA, CAUSE, None)
+    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(**more), PROFILES, CAUSE, None)
     assert not any(one.seconds for one in advice.best)
 
 
 def test_another_releases_speed_is_not_borrowed(tmp_path, readme):
     records.write(tmp_path, record(release="2.10.1", run="tf2.10.1-py310-cpu+onednn-on", profile="onednn-on"))
-    advice = advise(load(tmp_path, "2.9", "cpu"), asked(), DATA, CAUSE, None)
+    advice = advise(load(tmp_path, "2.9", "cpu"), asked(), PROFILES, CAUSE, None)
     assert advice.best and not any(one.seconds for one in advice.best if one.release == "2.10.1")
 
 
 def test_the_encoded_advice_says_it_to_programs(tmp_path, readme):
-    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(), DATA, CAUSE, None)
+    advice = advise(load(tmp_path, "2.8.4", "cpu"), asked(), PROFILES, CAUSE, None)
     best = json.loads(msgspec.json.encode(advice))["best"][0]
     assert best["approach"] == "nn-conv2d" and best["seconds"] == pytest.approx(USUAL["nn-conv2d"], rel=0.1)
