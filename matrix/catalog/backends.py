@@ -15,7 +15,6 @@ from matrix.base.structs import Strict
 from matrix.catalog import entries
 from matrix.catalog import releases as catalog
 
-Debian = Literal["bookworm", "trixie", "sid"]
 Reference = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9./:@_-]+(?:{python}[a-z0-9./:@_-]*)?"))]
 Package = Annotated[str, Meta(pattern=ids.exactly("[a-z0-9][a-z0-9.+-]+"))]
 
@@ -28,25 +27,29 @@ class Toolkit(Strict, frozen=True, kw_only=True):
 
 
 class System(Strict, frozen=True, kw_only=True):
-    """The Debian and the packages that a range of releases needs."""
+    """What a range of releases needs of the system, instead of what its backend says."""
 
+    name: Annotated[str, Meta(pattern=ids.exactly("[a-z0-9-]{1,20}"))]
     releases: catalog.Releases
-    debian: Debian
     packages: tuple[Package, ...]
+    unpacked: dict[Literal["forky"], tuple[Package, ...]] = {}
 
 
 class Backend(Strict, frozen=True, kw_only=True):
     """`image`: the base image in a registry, with `{python}` in its name.
 
-    `debian`, `packages`: the Debian release and packages of a base that is made where no registry can be reached;
-    `systems`: others, for some releases.
+    `debian`, `packages`: the Debian release and packages of a base that is made where no registry can be reached.
+    `unpacked`: packages of another Debian whose files are added, where the two cannot be installed side by side.
+    `systems`: what some releases need instead; `system`: which of them that is.
     `virtual_device`: the device that TensorFlow is told to plan for on a machine that has none of this backend.
     """
 
     name: ids.Backend
     image: Reference
-    debian: Debian
+    debian: Literal["bookworm", "trixie"]
     packages: tuple[Package, ...] = ()
+    unpacked: dict[Literal["forky"], tuple[Package, ...]] = {}
+    system: str = ""
     systems: tuple[System, ...] = ()
     virtual_device: Annotated[dict[str, str], Meta(max_length=20)] | None = None
     toolkits: tuple[Toolkit, ...] = ()
@@ -69,11 +72,11 @@ def load(file: Path = paths.DATA / "backends.toml") -> dict[ids.Backend, Backend
 
 
 def of(target: ids.Target) -> Backend:
-    """Return the target's backend, with the Debian and the packages that its release needs."""
+    """Return the target's backend, with what its release needs of the system."""
     backend = load()[target.backend]
-    for system in backend.systems:
-        if SpecifierSet(system.releases, prereleases=True).contains(target.release):
-            return msgspec.structs.replace(backend, debian=system.debian, packages=system.packages)
+    for one in backend.systems:
+        if SpecifierSet(one.releases, prereleases=True).contains(target.release):
+            return msgspec.structs.replace(backend, system=one.name, packages=one.packages, unpacked=one.unpacked)
     return backend
 
 

@@ -154,7 +154,7 @@ def _own(backend: Backend, python: str) -> Base | None:
 
 def _tag(backend: Backend, python: str) -> str:
     """Name a Debian with a backend's packages after that backend; all other backends share the plain Debian."""
-    owner = f"-{backend.name}" if backend.packages else ""
+    owner = f"-{backend.system or backend.name}" if backend.packages else ""
     return f"{REPOSITORY}:{_debian(backend, python)}{owner}-py{python}"
 
 
@@ -169,7 +169,8 @@ def _recipe(backend: Backend, python: str) -> str:
 
 def _mmdebstrap(backend: Backend, debian: str, archive: str) -> list[str]:
     # Debian's Python brings the libraries that any CPython is linked with.
-    return debian_systems.command("minbase", ("python3-venv", *backend.packages), debian, archive)
+    more = [debian_systems.unpack(other, packages) for other, packages in backend.unpacked.items()]
+    return debian_systems.command("minbase", ("python3-venv", *backend.packages), debian, archive, *more)
 
 
 @cache

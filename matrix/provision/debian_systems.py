@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from matrix.base.errors import NotBuilt
 
-PYTHONS = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14", "sid": "3.14"}
+PYTHONS = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
 # A closed network's copy of the archive is often older than a testing release may be. Its signature is checked all the
 # same; only whether a newer archive has been published since is not.
 AGE = "--aptopt=Acquire::Check-Valid-Until false"
@@ -16,6 +16,20 @@ AGE = "--aptopt=Acquire::Check-Valid-Until false"
 def command(variant: str, packages: Iterable[str], debian: str, into: str, *more: str) -> list[str]:
     """Return the command for `bootstrap`. It holds all that decides the content of the system."""
     return ["mmdebstrap", "--quiet", f"--variant={variant}", *more, f"--include={','.join(packages)}", debian, into]
+
+
+def unpack(debian: str, packages: Iterable[str]) -> str:
+    """Return the option of mmdebstrap that adds the files of another Debian's packages without installing them."""
+    source, names = '"$1/etc/apt/sources.list.d/more.list"', " ".join(f"{name}/{debian}" for name in packages)
+    steps = (
+        "set -e; export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG",
+        f'echo "deb http://deb.debian.org/debian {debian} main" > {source}',
+        "apt-get update --quiet",
+        f'cd "$1/tmp"; apt-get download --quiet {names}',
+        'for package in *.deb; do dpkg --extract "$package" "$1"; done',
+        f'rm *.deb {source}; chroot "$1" ldconfig',
+    )
+    return f"--customize-hook={'; '.join(steps)}"
 
 
 def bootstrap(command: Sequence[str], *, otherwise: str = "") -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from unit import timings
-from unit.fabricated import error, record, where
+from unit.fabricated import error, header, record, where
 
 from matrix.answers.advise import MODES, Asked, advise, lines
 from matrix.answers.processor import Processor
@@ -86,6 +86,39 @@ def test_what_is_said_of_the_default_and_the_ranking_agree(release, processor):
         assert len(told) <= 25 and max(map(len, told)) <= 80
         stated = " ".join(told).partition("where nothing set is ")[2]
         assert stated.startswith(f"{advice.default}.") or advice.default in {None, "default"}
+
+
+def test_processors_are_answered_apart_and_by_records_that_are_named(tmp_path):
+    """With oneDNN off nn-conv2d does not train, with it on it fuses. Of 2.15.1 only x86-avx512vnni has records."""
+
+    def made(release, host_class, profile, **more):
+        on = profile == "onednn-on"
+        host = msgspec.structs.replace(header().host, host_class=host_class)
+
+        def change(cell):
+            if cell[0] not in {"nn-conv2d", SPLIT} or more:
+                return None
+            if cell[::2] == ("nn-conv2d", "fusion" if on else "gradient"):
+                return {"epilogue": "fused"} if on else error()
+            return {}
+
+        run = f"tf{release}-py311-cpu+{profile}"
+        records.write(tmp_path, record(change, release=release, run=run, profile=profile, host=host, onednn=on, **more))
+
+    for profile in ("onednn-on", "onednn-off"):
+        made("2.15.1", "x86-avx512vnni", profile)
+    made("2.15.1", "x86-avx512vnni", "default", status="not_run", same_as="tf2.15.1-py311-cpu+onednn-on")
+    for host_class in ("x86-avx512vnni", "x86-avx2-amd"):
+        made("2.16.2", host_class, "onednn-on")
+    arguments = ["advise", f"--reports={tmp_path}", "--release=2.15", "--need=train", "--processor"]
+    zen3, icelake = (
+        " ".join(CliRunner().invoke(cli, [*arguments, name]).stdout.split()) for name in ("zen3", "icelake-server")
+    )
+    assert "nn-conv2d" in zen3.partition("Asked")[0] and "with TF_ENABLE_ONEDNN_OPTS=1" in zen3
+    assert "inferred from tf2.15.1-py311-cpu+onednn-on on x86-avx512vnni: on 2.16.2 0 of " in zen3
+    assert "With nothing set this fails: nn-conv2d." in zen3
+    assert "TensorFlow 2.15.1, x86-avx512vnni, where nothing set is onednn-on." in icelake
+    assert "inferred" not in icelake and "this fails" not in icelake
 
 
 def test_a_setting_is_answered_for_as_it_is_set(reports):

@@ -13,7 +13,7 @@ import requests
 from docker.errors import APIError, ImageNotFound
 
 from matrix.base.errors import BadData, MachineError, NotBuilt
-from matrix.base.ids import parse_target
+from matrix.base.ids import Target, parse_target
 from matrix.catalog import backends
 from matrix.provision import base_images, images, interpreters
 from matrix.provision.engines import docker
@@ -104,6 +104,22 @@ def test_the_debian_that_brings_a_python_stands_in_for_an_interpreter(backend, p
     chosen = backends.load()[backend]
     assert base_images._debian(chosen, python) == debian
     assert f"base:{debian}" in base_images._tag(chosen, python)
+
+
+def test_a_release_that_needs_more_of_the_system_has_a_base_of_its_own():
+    tags = {}
+    for release, python in (("2.5.3", "3.9"), ("2.6.5", "3.9"), ("2.7.0", "3.9"), ("2.14.1", "3.11")):
+        chosen = backends.of(Target(release=release, python=python, backend="rocm"))
+        tags[release] = base_images._tag(chosen, python).partition(":")[2]
+        made = " ".join(base_images._mmdebstrap(chosen, "trixie", "-"))
+        assert ("librocblas0" in made, "libamdhip64-6/forky" in made) == (release == "2.6.5", release == "2.14.1")
+    assert tags == {
+        "2.5.3": "trixie-rocm-py3.9",
+        "2.6.5": "trixie-rocm-blas-py3.9",
+        "2.7.0": "trixie-rocm-py3.9",
+        "2.14.1": "trixie-rocm-hip6-py3.11",
+    }
+    assert backends.of(Target(release="2.14.1", python="3.11", backend="cpu")) is backends.load()["cpu"]
 
 
 def test_every_backend_has_a_dockerfile_with_its_parameters():
