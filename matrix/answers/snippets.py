@@ -51,7 +51,9 @@ CHANNELS: dict[str, tuple[str, Callable[[Case], tuple[int, int]]]] = {
     "separable": ("in, 1", lambda case: (case.cin, 1)),
     "transpose": ("out / groups, in", lambda case: (case.cout // case.groups, case.cin)),
     "depthwise-sum": ("in / groups, out", lambda case: (case.cin // case.groups, case.cout)),
-    "per-group": ("in / groups, out", lambda case: (case.cin // case.groups, case.cout)),
+    "per-group": ("in / groups, out / groups", lambda case: (case.cin // case.groups, case.cout // case.groups)),
+    "per-sample": ("in, out", lambda case: (case.cin, case.cout)),
+    "mixed": ("in / groups, out / in", lambda case: (case.cin // case.groups, case.cout // case.cin)),
 }
 # What 1.x calls by another name, or does not have.
 TENSORFLOW_1 = {
@@ -83,6 +85,28 @@ def mend(model):
     mended = tf.keras.models.clone_model(model, clone_function=clone)
     mended.set_weights(model.get_weights())
     return mended"""
+TRANSPOSED_LAYER = """\
+class GroupedConv2DTranspose(tf.keras.layers.Layer):
+    \"""What Conv2DTranspose(groups=...) should be, with padding="same".\"""
+
+    def __init__(self, filters, size, groups, strides=1, padding="same",
+                 **options):
+        super().__init__(**options)
+        self.filters, self.size, self.groups = filters, size, groups
+        self.strides = [1, strides, strides, 1]
+
+    def build(self, shape):
+        size = [self.size, self.size, self.filters // self.groups, shape[-1]]
+        self.kernel = self.add_weight(name="kernel", shape=size)
+        self.bias = self.add_weight(
+            name="bias", shape=[self.filters], initializer="zeros")
+
+    def call(self, x):
+        y = convolution(
+            x, tf.convert_to_tensor(self.kernel), groups=self.groups,
+            strides=self.strides, padding="SAME",
+        )
+        return tf.nn.bias_add(y, tf.convert_to_tensor(self.bias))"""
 
 
 def layer(  # noqa: PLR0913 - the numbers of a layer
@@ -112,9 +136,9 @@ def layer(  # noqa: PLR0913 - the numbers of a layer
 
 
 def takes_place(name: str, release: str) -> bool:
-    """Tell whether the approach can stand in a Keras layer in place of Conv2D(groups=...)."""
+    """Tell whether the approach can stand in a Keras layer in place of Conv2D(groups=...), or of the transposed one."""
     approach = APPROACHES[name]
-    same = bool(approach.place) or approach.computes == "depthwise-2d"
+    same = bool(approach.place) or approach.computes in {"depthwise-2d", "transpose-2d"}
     return same and not approach.layers and Version(release) >= KERAS_GROUPS
 
 
@@ -136,8 +160,11 @@ def program(name: str, case: Case, release: str, profile: Profile | None = None,
     call = [f"x = {drawn}({shape}{dtype})"]
     if approach.layers or mode == "keras":
         made = layers(approach, case)
-        call.insert(0, f"# The filter is {legend}: {' and '.join(str(list(one)) for one in shapes)}.")
-        code += [] if approach.layers else [_layer_class(case)]
+        if (
+            approach.form != "transpose" or not approach.layers
+        ):  # Keras ignores the groups of a transposed layer, or refuses them
+            call.insert(0, f"# The filter is {legend}: {' and '.join(str(list(one)) for one in shapes)}.")
+        code += [] if approach.layers else [TRANSPOSED_LAYER if approach.form == "transpose" else _layer_class(case)]
         code.append(f"layer = {made[0]}" if len(made) == 1 else f"layer = tf.keras.Sequential([{', '.join(made)}])")
         if mode == "keras":
             call.append("y = tf.keras.Sequential([layer]).predict(x)")
@@ -145,12 +172,13 @@ def program(name: str, case: Case, release: str, profile: Profile | None = None,
             code += [f"{before}def call(x):\n    return layer(x)"] if before else []
             call.append("y = call(x)" if before else "y = layer(x)")
     else:
-        names = ["w", "pointwise"][: len(shapes)]
-        legends = legend.split(" and ")
-        call += [
-            f"{one} = {drawn}({list(size)}{dtype})  # {told}"
-            for one, size, told in zip(names, shapes, legends, strict=True)
-        ]
+        values = [f"{drawn}({list(size)}{dtype})" for size in shapes]
+        if approach.form == "mixed":
+            sizes, channels = tuple(size[0] for size in shapes), ", ".join(map(str, shapes[0][2:]))
+            values = [f"[{drawn}([k, k, {channels}]{dtype}) for k in {sizes}]"]
+        names = ["w", "pointwise"][: len(values)]
+        written = zip(names, values, legend.split(" and "), strict=True)
+        call += [f"{one} = {value}  # {told}" for one, value, told in written]
         call.append(f"y = convolution(x, {', '.join(names)}, {arguments(approach, case)})")
         code[0] = before + code[0]
 
@@ -174,6 +202,14 @@ def _fault(name: str, case: Case, release: str, mode: Mode) -> str:
         and not (approach.layers or takes_place(name, release)),
         f"{name} needs as many groups as channels, not {case.groups} of {case.cin}": case.groups != case.cin
         and approach.form in {"depthwise", "separable"},
+        f"{name} has a filter for each image of a batch, not {case.groups} for {case.n}": case.groups != case.n
+        and approach.form == "per-sample",
+        f"there is no short program of {name} for that kernel": approach.form in {"transpose", "mixed"}
+        and (case.dilation > 1 or case.padding != "SAME" or case.kernel[0] != case.kernel[1]),
+        f"{name} is no Keras layer with the channels first, or with unequal strides": mode == "keras"
+        and approach.form == "transpose"
+        and not approach.layers
+        and (case.layout == "nchw" or case.strides[0] != case.strides[1]),
         f"there is no short program in {case.dtype}": case.dtype not in DTYPES,
         f"{name} needs the channels last": approach.channels_last and case.layout != "nhwc",
     }
@@ -230,6 +266,11 @@ def filters(approach: Approach, case: Case) -> tuple[str, list[tuple[int, ...]]]
     if approach.form == "depthwise" and approach.layers:  # a layer keeps its filter as it likes
         legend, channels = "in, out / in", lambda case: (case.cin, case.cout // case.cin)
     told, sizes = f"[{SPACE[approach.rank]}, {legend}]", [(*kernel, *channels(case))]
+    if approach.form == "per-sample":
+        told, sizes = f"[samples, {told[1:]}", [(case.n, *sizes[0])]
+    if approach.form == "mixed":  # as in MixConv, each kernel is larger by 2
+        growing = range(0, 2 * case.groups, 2)
+        sizes = [(*(size + more for size in kernel), *channels(case)) for more in growing]
     if approach.form == "separable":
         ones = (1,) * approach.rank
         told, sizes = f"{told} and {[*ones, 'in', 'out']}".replace("'", ""), [*sizes, (*ones, case.cin, case.cout)]
@@ -245,7 +286,8 @@ def layers(approach: Approach, case: Case, *, bias: bool = True) -> list[str]:
     kind = "" if case.dtype == "f32" else f', dtype="{DTYPES[case.dtype]}"'
     kind += ', data_format="channels_first"' if case.layout == "nchw" else ""
     kernel = extents(approach.rank, *case.kernel)
-    calls = approach.layers or "GroupedConv2D({cout}, {kernel}, groups={groups}{moves}{kind}{bias})"
+    taken = "GroupedConv2DTranspose" if approach.form == "transpose" else "GroupedConv2D"
+    calls = approach.layers or f"{taken}({{cout}}, {{kernel}}, groups={{groups}}{{moves}}{{kind}}{{bias}})"
     return [
         call.format(
             cout=case.cout,

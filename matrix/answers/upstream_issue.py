@@ -46,7 +46,7 @@ def script(wanted: Reproduction, wrong: str = "") -> str:
         and case.padding != "EXPLICIT"
         and case.dtype in snippets.DTYPES
         and not case.misuse
-        and approach.form in snippets.CHANNELS
+        and approach.form in snippets.CHANNELS.keys() - {"per-sample", "mixed"}
     )
     if not sayable or (mode == "keras" and not approach.layers) or (mode == "keras" and check == "gradient"):
         raise BadUsage(f"there is no report of {'/'.join(wanted.cell)}", "show --script writes the whole program")

@@ -172,6 +172,95 @@ ADDITIONS: dict[str, dict[str, Any]] = {
                 return tf.reshape(y, space + [cout])
             """,
     },
+    "keras-groups-transpose": {
+        "layers": "tf.keras.layers.Conv2DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
+    },
+    "keras-groups-1d-transpose": {
+        "layers": "tf.keras.layers.Conv1DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
+    },
+    "keras-groups-3d-transpose": {
+        "layers": "tf.keras.layers.Conv3DTranspose({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
+    },
+    "nn-transpose": {
+        "function": """
+            def convolution(x, w, groups, strides, padding, **options):
+                # With padding="SAME" the output is larger than x by the strides.
+                size = [tf.shape(x)[axis] * strides[axis] for axis in range(4)]
+                size[AXIS] = int(w.shape[2]) * groups
+                return tf.nn.conv2d_transpose(x, w, size, strides, padding, **options)
+            """,
+    },
+    "transpose-split": {
+        "function": """
+            def convolution(x, w, groups, strides, padding, **options):
+                # With padding="SAME" the output is larger than x by the strides.
+                size = [tf.shape(x)[axis] * strides[axis] for axis in range(4)]
+                size[AXIS] = int(w.shape[2])
+                inputs, filters = tf.split(x, groups, axis=AXIS), tf.split(w, groups, axis=3)
+                parts = [
+                    tf.nn.conv2d_transpose(a, b, size, strides, padding, **options)
+                    for a, b in zip(inputs, filters)
+                ]
+                return tf.concat(parts, axis=AXIS)
+            """,
+    },
+    "keras-per-group": {
+        "function": """
+            class Conv2DPerGroup(tf.keras.layers.Layer):
+                def __init__(self, filters, size, groups, dtype=None, **options):
+                    super().__init__(dtype=dtype)
+                    options = dict(options, dtype=dtype)
+                    self.parts = [
+                        tf.keras.layers.Conv2D(filters // groups, size, **options)
+                        for _ in range(groups)
+                    ]
+
+                def call(self, x):
+                    inputs = tf.split(x, len(self.parts), axis=AXIS)
+                    outputs = [part(a) for part, a in zip(self.parts, inputs)]
+                    return tf.concat(outputs, axis=AXIS)
+            """,
+        "layers": "Conv2DPerGroup({cout}, {kernel}, groups={groups}{moves}{kind}{bias})",
+    },
+    "per-sample": {
+        "channels_last": True,
+        "function": """
+            def convolution(x, w, groups, **options):
+                # Each sample has its filter: it becomes a group of channels.
+                samples, kh, kw, size, outputs = [int(n) for n in w.shape]
+                w = tf.transpose(w, [1, 2, 3, 0, 4])
+                w = tf.reshape(w, [kh, kw, size, samples * outputs])
+                x = tf.transpose(x, [1, 2, 0, 3])
+                space = [tf.shape(x)[axis] for axis in (0, 1)]
+                x = tf.reshape(x, [1] + space + [samples * size])
+                y = tf.nn.conv2d(x, w, **options)
+                space = [tf.shape(y)[axis] for axis in (1, 2)]
+                y = tf.reshape(y, space + [samples, outputs])
+                return tf.transpose(y, [2, 0, 1, 3])
+            """,
+    },
+    "per-sample-map": {
+        "function": """
+            def convolution(x, w, groups, **options):
+                # Each sample has its filter: an ordinary convolution of each.
+                def convolve(sample):
+                    image, weights = sample
+                    return tf.nn.conv2d(image[tf.newaxis], weights, **options)[0]
+
+                return tf.vectorized_map(convolve, (x, w))
+            """,
+    },
+    "mixed-kernels": {
+        "function": """
+            def convolution(x, w, groups, strides, padding, **options):
+                inputs = tf.split(x, groups, axis=AXIS)
+                parts = [
+                    tf.nn.depthwise_conv2d(a, b, strides, padding, **options)
+                    for a, b in zip(inputs, w)
+                ]
+                return tf.concat(parts, axis=AXIS)
+            """,
+    },
     "fused-kernel": {
         "program": False,
     },

@@ -1,8 +1,11 @@
-"""Runs inside a target: executes programs as they are printed, each in a process of its own, and says how far `y` is
-from the float64 reference. Standard input has a JSON list of [id, program, form, rank, case].
+"""Runs inside a target: executes programs as they are printed, and says how far `y` is from the float64 reference.
+
+Standard input has a JSON list of [id, program, form, rank, case]. TensorFlow is imported once. Children forked from it
+take some programs each; what a child does not come to, because a program ended it, is run in a child of its own.
 """
 
 import json
+import multiprocessing
 import os
 import sys
 
@@ -10,6 +13,9 @@ import numpy as np
 import tensorflow as tf
 from suite import reference
 from suite.catalog import Case
+
+# So many programs a child: a first operation and a first compilation take longer than a fork.
+SHARE = 8
 
 
 def values(tensors):
@@ -24,7 +30,8 @@ def error(program, form, rank, case):
     held = {}
     exec(compile(program, "program", "exec"), held)
     names = [name for name in ("w", "pointwise") if name in held]
-    x, y, *filters = values([held["x"], held["y"]] + [held[name] for name in names])
+    given = held["w"] if isinstance(held.get("w"), list) else [held[name] for name in names]
+    x, y, *filters = values([held["x"], held["y"], *given])
     if not names:
         filters = [weight for weight in held["layer"].get_weights() if weight.ndim > 1]
         if form == "grouped":  # a layer a group has a filter a group
@@ -33,6 +40,8 @@ def error(program, form, rank, case):
     nchw = case.layout == "nchw"
     x, y = [np.moveaxis(np.float64(one), 1, -1) if nchw else np.float64(one) for one in (x, y)]
     operation = reference.linear(form, rank, case)
+    sizes = [int(np.prod(size)) for size in operation.filter_shapes]
+    assert [weight.size for weight in filters] == sizes, "the layer made a filter of another shape"
     filters = [np.float64(one).reshape(size) for one, size in zip(filters, operation.filter_shapes)]  # noqa: B905 - Python 3.8
     want = operation.forward(x, filters)
     assert want.shape == y.shape, (want.shape, y.shape)
@@ -53,30 +62,58 @@ def replaced(held, case):
     for before, after in zip(model.get_weights(), mended.get_weights()):  # noqa: B905 - Python 3.8
         assert (before == after).all()
     x = np.random.RandomState(0).uniform(-1, 1, (2, case.h, case.w, case.cin))
-    y = np.float64(mended.predict(np.float32(x)))
+    y = np.float64(mended(np.float32(x)).numpy())
     kernel, bias = [np.float64(one) for one in model.get_weights()]
     want = np.maximum(reference.linear("grouped", 2, case._replace(n=2)).forward(x, [kernel]) + bias, 0)
     assert reference.relative_error(y, want) < 1e-5
 
 
-def main():
-    for name, program, form, rank, fields in json.load(sys.stdin):
+def tell(programs, told):
+    """Write how each program ended to the descriptor, a line each."""
+    os.dup2(2, 1)  # what a program prints is not the answer
+    for name, program, form, rank, fields in programs:
         case = Case(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
-        told_end, tell_end = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.dup2(2, 1)  # what a program prints is not the answer
-            try:
-                told = error(program, form, rank, case)
-            except BaseException as fault:  # noqa: BLE001 - whatever a program does is its outcome
-                told = (type(fault).__name__ + ": " + str(fault))[-6000:]
-            os.write(tell_end, json.dumps(told).encode())
-            os._exit(0)
-        os.close(tell_end)
-        with os.fdopen(told_end) as told:
-            text = told.read()
-        os.waitpid(child, 0)
-        sys.stdout.write(json.dumps([name, json.loads(text) if text else "it crashed"]) + "\n")
+        try:
+            found = error(program, form, rank, case)
+        except BaseException as fault:  # noqa: BLE001 - whatever a program does is its outcome
+            found = (type(fault).__name__ + ": " + str(fault))[-6000:]
+        os.write(told, (json.dumps([name, found]) + "\n").encode())
+
+
+def start(programs):
+    """Fork a child that tells of the programs; return where it tells, and its process id."""
+    told, tell_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        tell(programs, tell_end)
+        os._exit(0)
+    os.close(tell_end)
+    return told, child
+
+
+def finish(told, child):
+    with os.fdopen(told) as lines:
+        found = dict(json.loads(line) for line in lines)
+    os.waitpid(child, 0)
+    return found
+
+
+def main():
+    programs = json.load(sys.stdin)
+    waiting = [programs[at : at + SHARE] for at in range(0, len(programs), SHARE)]
+    running = []
+    while waiting or running:
+        while waiting and len(running) < multiprocessing.cpu_count():
+            running.append((waiting[0], start(waiting.pop(0))))
+        share, child = running.pop(0)
+        found = finish(*child)
+        missing = [one for one in share if one[0] not in found]
+        if len(share) == 1 and missing:
+            found, missing = {share[0][0]: "it crashed"}, []
+        waiting += [[one] for one in missing]
+        for name, outcome in found.items():
+            sys.stdout.write(json.dumps([name, outcome]) + "\n")
 
 
 main()

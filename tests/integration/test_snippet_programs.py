@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from itertools import product
@@ -34,7 +35,10 @@ IN_TARGET = Path(__file__).with_name("snippets_in_target.py")
 # TensorFlow's own refusals. Where it refuses, the program is not advised; a fault of the program reads otherwise.
 REFUSALS = (
     "support grouped convolutions", "NHWC", "must match last dimension of input", "equal length strides",
+    "match filter input depth",
 )  # fmt: skip
+# Keras' transposed layers take no groups: they say so, or take them and make a filter of another shape.
+WITHOUT_GROUPS = ("Unrecognized keyword arguments", "made a filter of another shape")
 
 
 def layers(name: str) -> list[suite.Case]:
@@ -63,6 +67,8 @@ def test_every_program_computes_the_convolution(data, release, profile):
     programs = []
     for name, about in APPROACHES.items():
         for mode, case in product(MODES, layers(name) if about.function or about.layers else ()):
+            if mode in {"graph", "jit"} and case.strides != (1, 1):  # only the line above the function is another
+                continue
             try:
                 text = snippets.program(name, case, release, chosen, mode)
             except BadUsage:
@@ -81,7 +87,12 @@ def test_every_program_computes_the_convolution(data, release, profile):
     )  # fmt: skip
     outcomes = dict(json.loads(line) for line in ended.stdout.splitlines())
     assert len(outcomes) == len(programs), ended.stderr[-2000:]
-    refused = {told for told, one in outcomes.items() if isinstance(one, str) and any(t in one for t in REFUSALS)}
+    refused = {
+        told
+        for told, one in outcomes.items()
+        if isinstance(one, str)
+        and any(text in one for text in (WITHOUT_GROUPS if re.match(r"keras-groups-.*transpose/", told) else REFUSALS))
+    }
     passed = {told for told, one in outcomes.items() if isinstance(one, float) and one <= 1}
     faults = [f"{told.split('(')[0]}: {outcomes[told]}"[:200] for told in outcomes.keys() - passed - refused]
     assert not faults
