@@ -15,6 +15,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from matrix.answers import release_records
+from matrix.answers.bisected import CACHE, Found, Seen
 from matrix.base import paths
 from matrix.base.errors import BadData, BadUsage, MachineError
 from matrix.base.files import write_whole
@@ -29,29 +30,8 @@ from matrix.record.records import CellId, Observation
 from matrix.run.runner import Job, observe
 from matrix.update import package_index, refresh, resolve
 
-CACHE = paths.WORK / "bisect"
 # The projects of the package index whose builds are tried: those for CPUs, and the nightly builds.
 TRIED = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What a release does in the cell; `source`: the run that shows it, or that it was tried here."""
-
-    release: str
-    outcome: str
-    source: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """The narrowest pair of releases between which the cell changes. `flips`: more than one change lies between."""
-
-    good: Seen
-    bad: Seen
-    tried: tuple[Seen, ...] = ()
-    skipped: tuple[str, ...] = ()
-    flips: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +46,6 @@ class Question:
         if observation.outcome in FAILED:
             return failure_text(observation)
         return observation.fusion.epilogue if observation.fusion else observation.outcome
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the records say, and what trying builds in between made of it, if it was asked for."""
-
-    cell: str
-    profile: str
-    by_records: Found
-    narrowed: Found | None = None
 
 
 def by_records(question: Question, good: str, bad: str, reports: Path) -> Found:

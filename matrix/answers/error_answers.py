@@ -26,7 +26,17 @@ from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import KnownError, failure_text, recognise
 from matrix.catalog.releases import Catalog
-from matrix.judge.verdicts import FAILED, NEEDS, REPRESENTATIVE, JudgedRun, core_case, is_control, judged_runs, weigh
+from matrix.judge.verdicts import (
+    FAILED,
+    NEEDS,
+    REPRESENTATIVE,
+    WORST,
+    JudgedRun,
+    core_case,
+    is_control,
+    judged_runs,
+    weigh,
+)  # fmt: skip
 from matrix.record.records import CellId, Epilogue, Observation, Record
 from matrix.record.speed_records import SpeedRun
 from matrix.suite import catalog as suite
@@ -152,10 +162,10 @@ def settings(catalog: Catalog) -> list[Settings]:
 
 
 def _doubtful(run: JudgedRun) -> str:
-    """Say how the control, the convolution without groups, fails in float32."""
+    """Say how the control, the convolution without groups, crashes or computes wrong numbers in float32."""
     for cells in run.cells.values():
         for one in cells.values():
-            if is_control(one.case) and one.outcome in FAILED and "/f32/" in one.case:
+            if is_control(one.case) and one.outcome in WORST and "/f32/" in one.case:
                 return failure_text(one)[:200]
     return ""
 

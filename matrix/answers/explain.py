@@ -20,8 +20,10 @@ from matrix.answers.situation import (
     Situation,
     fitness,
     in_ranges,
+    is_transposed,
     recorded_releases,
     situation,
+    told_of,
 )
 from matrix.answers.text_facts import Facts, filled, holds
 from matrix.base.errors import BadUsage
@@ -46,11 +48,16 @@ PROCESSOR_DECIDES = (
 TRAINS = {"yes": "; trains too", "no": "; forward only", "some": "; gradients only in part"}
 
 
+Basis = Literal["measured", "program", "reported", "elsewhere"]
+
+
 class Step(Strict, frozen=True, kw_only=True):
-    """Something to do. `code` is complete; `cell`: where a record shows that it works; `basis`: on what it rests."""
+    """Something to do. `code` is complete; `cell`: where a record shows that it works; `basis`: on what it rests, which
+    for `elsewhere` is measured in other releases or settings than the person's.
+    """
 
     words: str
-    basis: Literal["measured", "program", "reported"]
+    basis: Basis
     code: str = ""
     cell: str = ""
 
@@ -180,14 +187,14 @@ def _of_error(meant: Sequence[ErrorAnswer], answers: Answers, asked: Asked, fact
         where = best_where(source, here.place, facts) if here.place else None
         if where and here.place:
             cell = f"{here.place.run}/{where.cell}"
-        if facts.get("single") and error.backends == ["cpu"] and "depthwise" in APPROACHES:
+        if facts.get("single") and error.backends == ["cpu"] and not is_transposed(facts):
             steps += _depthwise(here, answers)
         if where and here.place:
             steps += _measured(where, here.place, facts, told, names)
             if _switch_cures(where, here.place, names):
                 why.append(PROCESSOR_DECIDES)
-        elif not here.release and error.where:
-            steps += _in_most(error, facts, told, names, answers)
+        elif not steps:
+            steps += _in_most(error, facts, told, answers, "elsewhere" if here.release else "measured")
     steps += [Step(words=filled(words, facts), basis="reported") for words in told.reported]
     return Explanation(
         known=[one.id for one in meant],
@@ -258,7 +265,7 @@ def best_where(error: ErrorAnswer, place: Place, facts: Facts) -> Where | None:
     """Return where the run raises the error in a program most like the person's."""
     found, most = None, -1
     for where in error.where:
-        if place.run in where.runs and place.host_class == where.host_class and not where.misuse:
+        if place.run in where.runs and place.host_class == where.host_class and told_of(where, facts):
             fit = fitness(where, facts)
             if fit > most:
                 found, most = where, fit
@@ -365,11 +372,12 @@ def _depthwise(here: Situation, answers: Answers) -> list[Step]:
     return [Step(words=f"{words}{'; trains too' if trains else ''}.", basis="measured", cell=cell)]
 
 
-def _in_most(
-    error: ErrorAnswer, facts: Facts, told: Told, names: Mapping[str, Settings], answers: Answers
-) -> list[Step]:
-    """Without a release: the workarounds, each with the releases in which it was measured, those of most first."""
+def _in_most(error: ErrorAnswer, facts: Facts, told: Told, answers: Answers, basis: Basis) -> list[Step]:
+    """The workarounds, each with the releases in which it was measured, those of most first: where there is no release,
+    or no record of it that shows any.
+    """
     backend = error.backends[0] if error.backends else "cpu"
+    names = {one.name: one for one in answers.settings}
     held: dict[tuple[str, str], list[str]] = {}
     ways: dict[tuple[str, str], Workaround] = {}
     for place in answers.places:
@@ -389,7 +397,7 @@ def _in_most(
         Step(
             words=f"{instructions.for_workaround(ways[key], '', names)}{TRAINS.get(ways[key].trains or '', '')} "
             f"(measured in {in_ranges(held[key], recorded)}).",
-            basis="measured",
+            basis=basis,
             code=_code(ways[key], names, facts, held[key][-1]),
         )
         for key in order
@@ -413,7 +421,9 @@ def _where(error: ErrorAnswer, approach: str, answers: Answers, names: Mapping[s
     return [f"It comes on {'; '.join(told)}."] if told else []
 
 
-LABELS = {"measured": "", "program": "", "reported": "Reported, not measured here: "}
+LABELS: dict[Basis, str] = {
+    "measured": "", "program": "", "reported": "Reported, not measured here: ", "elsewhere": "Elsewhere: ",
+}  # fmt: skip
 
 
 def lines(explanation: Explanation, *, everything: bool = False) -> Iterator[str]:

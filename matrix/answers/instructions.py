@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from matrix.answers.answer_data import Settings, Workaround
 from matrix.base.ids import SWITCHES_ITSELF, minor
-from matrix.catalog.approaches import APPROACHES, SPLIT
+from matrix.catalog.approaches import APPROACHES
 
 if TYPE_CHECKING:
     from matrix.catalog.releases import Profile
@@ -50,13 +50,10 @@ def for_workaround(way: Workaround, release: str, profiles: Mapping[str, Setting
         return for_mode(way.name, release)
     if way.kind == "approach":
         saved = "Save a model that is " if mode in EXPORTED else ""
-        verb = (
-            ("split" if saved else "Split") + " by hand"
-            if way.name == SPLIT
-            else ("written" if saved else "Write it") + " as"
-        )
-        named = f"({way.name})" if way.name == SPLIT else way.name
-        return f"{saved}{verb} {named}: {APPROACHES[way.name].summary}"
+        verb = ("written" if saved else "Write it") + f" as {way.name}"
+        if "split" in way.name:
+            verb = ("split" if saved else "Split") + f" by hand ({way.name})"
+        return f"{saved}{verb}: {APPROACHES[way.name].summary}"
     # A later release may need a setting too: by default it may do something else on another processor.
     profile = profiles.get((way.run or "").partition("+")[2])
     return f"Take TensorFlow {way.name}" + (f" with {profile.setting}" if profile and profile.setting else "")

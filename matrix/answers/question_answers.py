@@ -65,7 +65,9 @@ def answer(question: Question, answers: Answers, asked: Asked, facts: Facts) -> 
         notes, place = told, ""
     elif question.shows == "needs" and here.place:
         shown = list(_needs(here.place, facts))
-    command = filled(question.command, {"release": release or NEWEST, "backend": backend, "before": before})
+    layer = "".join(f" --{name} {facts[name]}" for name in ("groups", "dtype", "layout") if facts.get(name, "1") != "1")
+    known = {"release": release or NEWEST, "backend": backend, "before": before, "layer": layer}
+    command = filled(question.command, {"need": "infer", **facts, **known})
     return Found(question=question, notes=notes, place=place, shown=shown, command=command)
 
 
@@ -148,7 +150,7 @@ def _kernel(key: str) -> str:
 
 
 def _needs(place: Place, facts: Facts) -> Iterator[str]:
-    yield "                     eagerly  in a graph  under XLA  trains  fused"
+    yield "  float32, NHWC      eagerly  in a graph  under XLA  trains  fused"
     of_rank = f"keras-groups-{facts.get('rank')}d"
     for approach in (of_rank,) if of_rank in place.needs else ASKED_OF:
         if approach in place.needs:

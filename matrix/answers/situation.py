@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from matrix.catalog.releases import Profile
 
 BACKEND_NAMES: dict[str, str] = {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm"}
-# By how much more another setting must fit the text than the one that is on with nothing set.
-RATHER = 4
+# By how much more another setting must fit the text than the one that is on with nothing set: a dtype suffices.
+RATHER = 2
+DTYPE_NAMES = {
+    "f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16", "mf16": "mixed_float16",
+    "mbf16": "mixed_bfloat16",
+}  # fmt: skip
 
 
 class Asked(Strict, frozen=True, kw_only=True):
@@ -130,6 +134,8 @@ def situation(answers: Answers, asked: Asked, facts: Facts, error: ErrorAnswer |
     host = asked.host_class if asked.host_class in hosts else max(hosts, key=lambda one: _weight(one, executed))
     here = {place.profile: place for place in there if place.host_class == host}
     chosen, words, more = _chosen(here, asked, facts, error, answers)
+    if chosen and error and (only := _dtypes(chosen, error, facts)):
+        more.append(f"There only programs in {only} say this.")
     return Situation(
         release=release,
         backend=backend,
@@ -148,6 +154,16 @@ def _of_the_nearest(near: Nearest) -> list[str]:
         older, newer = near.releases
         return [f"There is no record of {near.asked}; shown is {newer}, the next that was run after {older}."]
     return [near.note] if near.note else []
+
+
+def is_transposed(facts: Facts) -> bool:
+    return "backprop" in facts or "transposed" in facts
+
+
+def told_of(where: Where, facts: Facts) -> bool:
+    """Tell whether the programs compute what the person's does: a transposed convolution answers for another alone."""
+    known = where.approach in APPROACHES and not where.misuse
+    return known and (APPROACHES[where.approach].form == "transpose") == is_transposed(facts)
 
 
 def fitness(where: Where, facts: Facts) -> int:
@@ -185,7 +201,16 @@ def _weight(host_class: str, executed: Sequence[Place]) -> tuple[bool, int]:
 def _fit(place: Place, error: ErrorAnswer | None, facts: Facts) -> int:
     """Tell how well a run fits a text: how like the person's program the programs are that raise it there, or -1."""
     ran = [one for one in error.where if place.run in one.runs and place.host_class == one.host_class] if error else []
-    return max((fitness(one, facts) for one in ran if not one.misuse), default=-1)
+    return max((fitness(one, facts) for one in ran if told_of(one, facts)), default=-1)
+
+
+def _dtypes(place: Place, error: ErrorAnswer, facts: Facts) -> str:
+    """Name the dtypes of the programs that say it there, where the person's is not among them."""
+    ran = [one for one in error.where if place.run in one.runs and place.host_class == one.host_class]
+    found = [one.split("/")[-2] for where in ran if told_of(where, facts) for one in where.variants]
+    if facts.get("dtype", "f32") in found:
+        return ""
+    return " and ".join(dict.fromkeys(DTYPE_NAMES[one] for one in found))
 
 
 def _chosen(
@@ -213,8 +238,10 @@ def _chosen(
         other = max(plain, key=lambda place: _fit(place, error, facts), default=chosen)
         if _fit(other, error, facts) >= _fit(chosen, error, facts) + RATHER:
             sure = f" on {asked.host_class}" if asked.host_class else f" on {chosen.host_class}"
+            only = _dtypes(chosen, error, facts)
+            unless = f" unless it is in {only}" if only else ""
             notes.append(
-                f"With nothing set{sure} your program does not say this: yours has {state(other, names)}, "
+                f"With nothing set{sure} your program does not say this{unless}: yours has {state(other, names)}, "
                 "by a variable or by another processor."
             )
             chosen = other

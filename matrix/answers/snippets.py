@@ -177,8 +177,8 @@ def program(name: str, case: Case, release: str, profile: Profile | None = None,
             sizes, channels = tuple(size[0] for size in shapes), ", ".join(map(str, shapes[0][2:]))
             values = [f"[{drawn}([k, k, {channels}]{dtype}) for k in {sizes}]"]
         names = ["w", "pointwise"][: len(values)]
-        written = zip(names, values, legend.split(" and "), strict=True)
-        call += [f"{one} = {value}  # {told}" for one, value, told in written]
+        lines = zip(names, values, legend.split(" and "), strict=True)
+        call += [f"{one} = {value}  # {told}" for one, value, told in lines]
         call.append(f"y = convolution(x, {', '.join(names)}, {arguments(approach, case)})")
         code[0] = before + code[0]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.version import Version
 
-from matrix.answers import snippets
+from matrix.answers import bisected, snippets
 from matrix.answers.reproduction import Reproduction
 from matrix.answers.situation import in_ranges
 from matrix.base.errors import BadUsage
@@ -139,6 +139,8 @@ def report(wanted: Reproduction, written: str, seen: Mapping[tuple[str, str], st
     for name in dict.fromkeys(profile for _, profile in seen):
         outcomes = {release: told for (release, profile), told in seen.items() if profile == name}
         yield from _affected(name, outcomes, here)
+    if backend == "cpu" and (edge := bisected.edge_in_words(wanted.cell, profile, here)):
+        yield f"\n{plain(edge, 300)}"
 
 
 def _affected(profile: str, outcomes: Mapping[str, str], here: str) -> Iterator[str]:

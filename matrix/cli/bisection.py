@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from matrix.answers import bisect as bisect_
+from matrix.answers import bisected
 from matrix.base.errors import BadUsage
 from matrix.base.text import plain, visible
 from matrix.catalog import releases
@@ -49,8 +50,10 @@ def bisect(
     narrowed = None if no_runs else bisect_.by_trying(question, found, say, agreed=lambda what: yes or _agreed(what))
     for line in bisect_.lines(question, narrowed) if narrowed else ():
         say(plain(line, limit=500))
+    answer = bisected.Answer(cell="/".join(question.cell), profile=profile, by_records=found, narrowed=narrowed)
+    if narrowed:
+        bisected.keep(answer)
     if as_json:
-        answer = bisect_.Answer(cell="/".join(question.cell), profile=profile, by_records=found, narrowed=narrowed)
         tell_json(answer)
 
 

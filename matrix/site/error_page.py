@@ -10,7 +10,7 @@ import msgspec
 
 from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Where
 from matrix.answers.instructions import for_workaround
-from matrix.answers.situation import in_ranges
+from matrix.answers.situation import DTYPE_NAMES, in_ranges
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
 from matrix.catalog.patterns import literal, word
 from matrix.catalog.releases import Catalog, Profile
@@ -57,11 +57,13 @@ def script(answers: Answers) -> bytes:
         for name in ("places", "errors", "settings", "clues", "questions", "timings")
     }
     data["split"] = SPLIT
+    data["dtypes"] = DTYPE_NAMES
     # Where TensorFlow was seen to switch oneDNN on by itself.
     data["on_in"] = sorted({one.host_class for one in answers.places if one.profile == "default" and one.onednn})
     data["approaches"] = {
         name: {
             "rank": one.rank,
+            "form": one.form,
             "wasteful": one.wasteful,
             "place": INTERCHANGEABLE.index(name) if name in INTERCHANGEABLE else None,
             "summary": one.summary,

@@ -20,7 +20,6 @@ from matrix.base import paths
 from matrix.catalog import claims, known_errors
 from matrix.catalog import releases as catalog
 from matrix.catalog.known_errors import failure_text
-from matrix.judge.notes import causes
 from matrix.judge.support import decode
 from matrix.record import records
 from matrix.report.claim_table import WORDS as CLAIMS
@@ -91,7 +90,7 @@ def test_what_about_mine(page, address, support):
 
 def test_the_page_and_advise_agree_on_every_recorded_release(page, address):
     """Both name the same approaches under the same profiles in the same order, for each wish and dtype."""
-    data, cause = catalog.load(), causes(known_errors.load())
+    profiles = catalog.load_profiles()
     page.goto(f"{address}/index.html")
     releases = release_records.releases(paths.REPORTS, "cpu")
     assert releases
@@ -99,7 +98,7 @@ def test_the_page_and_advise_agree_on_every_recorded_release(page, address):
         here = release_records.load(paths.REPORTS, release, "cpu")
         for (need, (wish, modes)), dtype in product(ASKED.items(), suite.DTYPES):
             asked = Wanted(wish=wish, modes=list(modes), dtype=dtype)
-            advice = advise(here, asked, data, cause, None)
+            advice = advise(here, asked, profiles, failure_text, None)
             shown = page.evaluate(BEST, {"release": release, "need": need, "dtype": dtype})
             assert shown == [[one.approach, one.profile] for one in advice.best], (release, need, dtype)
 

@@ -35,7 +35,7 @@ IN_TARGET = Path(__file__).with_name("snippets_in_target.py")
 # TensorFlow's own refusals. Where it refuses, the program is not advised; a fault of the program reads otherwise.
 REFUSALS = (
     "support grouped convolutions", "NHWC", "must match last dimension of input", "equal length strides",
-    "match filter input depth",
+    "match filter input depth", "number of input elements that are sliced",
 )  # fmt: skip
 # Keras' transposed layers take no groups: they say so, or take them and make a filter of another shape.
 WITHOUT_GROUPS = ("Unrecognized keyword arguments", "made a filter of another shape")

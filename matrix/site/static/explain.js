@@ -7,7 +7,7 @@ const AT_ONCE = 4000;
 const AROUND = 8000;
 const USUAL_FACTORS = [2, 3, 5, 7];
 const CUT = 20;
-const RATHER = 4;
+const RATHER = 2;
 const LONGEST_QUESTION = 2000;
 const SWITCHES_ITSELF = [2, 9];
 const PROCESSOR_DECIDES = "The processor decides, not the release: from 2.9 on oneDNN is on by default only where it has AVX512_VNNI, AVX512_BF16, AVX_VNNI or AMX (on Arm, Neoverse V1).";
@@ -168,6 +168,10 @@ function settingWords(profile, release) {
   return `Set ${setting.setting} before Python starts`;
 }
 
+const isTransposed = (facts) => "backprop" in facts || "transposed" in facts;
+const toldOf = (where, facts) => where.approach in EXPLAIN.approaches && !where.misuse
+  && (EXPLAIN.approaches[where.approach].form === "transpose") === isTransposed(facts);
+
 function fitness(where, facts) {
   const check = facts.check === "gradient" ? "gradient" : "forward";
   const rank = String(EXPLAIN.approaches[where.approach]?.rank ?? "");
@@ -176,13 +180,18 @@ function fitness(where, facts) {
     + 2 * where.variants.some((one) => one.includes(`/${dtype}/`)) + where.variants.some((one) => one.endsWith(`/${layout}`));
 }
 
-const ranOn = (where, place) => where.runs.includes(place.run) && where.host_class === place.host_class && !where.misuse;
-const fitOf = (place, error, facts) => Math.max(-1, ...(error?.where ?? []).filter((where) => ranOn(where, place)).map((where) => fitness(where, facts)));
+const ranOn = (where, place, facts) => where.runs.includes(place.run) && where.host_class === place.host_class && toldOf(where, facts);
+const fitOf = (place, error, facts) => Math.max(-1, ...(error?.where ?? []).filter((where) => ranOn(where, place, facts)).map((where) => fitness(where, facts)));
 /** The first of those for which the function gives the most. */
 const best = (list, worth) => list.reduce((most, one) => (most === undefined || worth(one) > worth(most) ? one : most), undefined);
 
 function bestWhere(error, place, facts) {
-  return best(error.where.filter((where) => ranOn(where, place)), (where) => fitness(where, facts)) ?? null;
+  return best(error.where.filter((where) => ranOn(where, place, facts)), (where) => fitness(where, facts)) ?? null;
+}
+
+function onlyDtypes(place, error, facts) {
+  const found = error.where.filter((where) => ranOn(where, place, facts)).flatMap((where) => where.variants.map((one) => one.split("/").at(-2)));
+  return found.includes(facts.dtype ?? "f32") ? "" : [...new Set(found.map((one) => EXPLAIN.dtypes[one]))].join(" and ");
 }
 
 function situation(asked, facts, error) {
@@ -242,11 +251,14 @@ function chosenRun(here, asked, facts, error) {
   } else if (chosen && error) {
     const other = best(plain, (place) => fitOf(place, error, facts)) ?? chosen;
     if (fitOf(other, error, facts) >= fitOf(chosen, error, facts) + RATHER) {
-      notes.push(`With nothing set on ${asked.host_class || chosen.host_class} your program does not say this: yours has ${state(other)}, by a variable or by another processor.`);
+      const only = onlyDtypes(chosen, error, facts);
+      notes.push(`With nothing set on ${asked.host_class || chosen.host_class} your program does not say this${only ? ` unless it is in ${only}` : ""}: yours has ${state(other)}, by a variable or by another processor.`);
       chosen = other;
     }
   }
   if (!chosen) return [null, "", notes];
+  const only = error ? onlyDtypes(chosen, error, facts) : "";
+  if (only) notes.push(`There only programs in ${only} say this.`);
   let words = `, ${state(chosen)}`;
   if (usual && chosen.run === usual.run && chosen.profile !== "default") {
     words += `, as it is with nothing set on ${asked.host_class || chosen.host_class}`;
@@ -290,7 +302,8 @@ function answerQuestion(question, asked, facts) {
     [notes, shown, release, before] = fusionRows(here.backend, release);
     place = "";
   } else if (question.shows === "needs" && here.place) shown = needRows(here.place, facts);
-  const command = filled(question.command, { release: release || NEWEST, backend: here.backend, before });
+  const layer = ["groups", "dtype", "layout"].filter((name) => (facts[name] ?? "1") !== "1").map((name) => ` --${name} ${facts[name]}`).join("");
+  const command = filled(question.command, { need: "infer", ...facts, release: release || NEWEST, backend: here.backend, before, layer });
   return { known: [], question: question.id, what: question.says ?? "", notes, place, run: "", host_class: "",
     do: [...question.do.map((words) => ({ words, basis: "program" })), ...question.reported.map((words) => ({ words, basis: "reported" }))],
     why: question.why, shown, otherwise: [], where: [], evidence: question.links, near: [], more: `tf-groupconv ${command}`, facts };
@@ -351,7 +364,7 @@ function kernelOf(key) {
 
 function needRows(place, facts) {
   const ofRank = `keras-groups-${facts.rank}d`;
-  const rows = ["                     eagerly  in a graph  under XLA  trains  fused"];
+  const rows = ["  float32, NHWC      eagerly  in a graph  under XLA  trains  fused"];
   for (const approach of (ofRank in place.needs ? [ofRank] : ASKED_OF).filter((one) => one in place.needs)) {
     const [eager, graph, jit, train, fused] = [...place.needs[approach]].map((letter) => ANSWERS[letter]);
     rows.push(`  ${approach.padEnd(18)} ${eager.padEnd(8)} ${graph.padEnd(11)} ${jit.padEnd(10)} ${train.padEnd(7)} ${fused}`);
@@ -445,11 +458,11 @@ function ofError(meant, asked, facts, cut) {
     }
     where = place ? bestWhere(source, place, facts) : null;
     if (where) cell = `${place.run}/${where.cell}`;
-    if (facts.single && error.backends.join() === "cpu" && "depthwise" in EXPLAIN.approaches) steps.push(...depthwiseStep(here));
+    if (facts.single && error.backends.join() === "cpu" && !isTransposed(facts)) steps.push(...depthwiseStep(here));
     if (where) {
       steps.push(...measured(where, place, facts, told));
       if (switchCures(where, place)) why.push(PROCESSOR_DECIDES);
-    } else if (!here.release && error.where.length) steps.push(...inMost(error, facts, told));
+    } else if (!steps.length) steps.push(...inMost(error, facts, told, here.release ? "elsewhere" : "measured"));
   }
   steps.push(...told.reported.map((words) => ({ words: filled(words, facts), basis: "reported" })));
   return { known: meant.map((one) => one.id), question: "", what: sentenceOf(filled(told.name, facts)), notes, place: fromRecords ? here.words : here.named,
@@ -517,7 +530,7 @@ function wayWords(way, release, mode = "") {
   const summary = EXPLAIN.approaches[way.name]?.summary;
   if (way.kind === "approach") {
     const saved = mode === "savedmodel" || mode === "tflite";
-    if (way.name === EXPLAIN.split) return `${saved ? "Save a model that is split" : "Split"} by hand (${way.name}): ${summary}`;
+    if (way.name.includes("split")) return `${saved ? "Save a model that is split" : "Split"} by hand (${way.name}): ${summary}`;
     return `${saved ? "Save a model that is written" : "Write it"} as ${way.name}: ${summary}`;
   }
   const setting = settingOfProfile((way.run ?? "").split("+")[1] ?? "");
@@ -544,7 +557,7 @@ function depthwiseStep(here) {
   return [{ words: `One channel a group is a depthwise convolution: DepthwiseConv2D or tf.nn.depthwise_conv2d${told}${trains}.`, basis: "measured", cell }];
 }
 
-function inMost(error, facts, told) {
+function inMost(error, facts, told, basis) {
   const backend = error.backends[0] ?? "cpu";
   const found = new Map();
   for (const place of EXPLAIN.places) {
@@ -561,7 +574,7 @@ function inMost(error, facts, told) {
   const [plainest] = list.map(({ way }) => way).filter((way) => way.kind === "approach").sort(byKeys(plainnessOf));
   const keys = ({ way, held }) => [way.trains === "no" || way.trains === "some", -new Set(held).size, ...worthOf(way)];
   return list.sort(byKeys(keys)).filter(({ way }) => way.kind !== "approach" || way === plainest).map(({ way, held }) => ({
-    words: `${wayWords(way, "")}${TRAINS[way.trains] ?? ""} (measured in ${inRanges(held, recorded)}).`, basis: "measured", way }));
+    words: `${wayWords(way, "")}${TRAINS[way.trains] ?? ""} (measured in ${inRanges(held, recorded)}).`, basis, way }));
 }
 
 function whereElse(error, approach) {

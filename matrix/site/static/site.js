@@ -69,12 +69,12 @@ function errors() {
   one("#found").replaceChildren(...(answer ? explanation(answer) : []));
 }
 
-const REPORTED = "Reported, not measured here: ";
+const LABELS = { reported: "Reported, not measured here: ", elsewhere: "Elsewhere: " };
 
 function explanation(answer) {
   const parts = [make("p", { class: "answer" }, answer.what), ...answer.notes.map((note) => make("p", { class: "caution" }, note))];
   const steps = answer.do.map(({ words, basis, way }) => {
-    const step = make("li", {}, basis === "reported" ? REPORTED + words : words);
+    const step = make("li", {}, `${LABELS[basis] ?? ""}${words}`);
     const code = settingCode(way);
     if (code) step.append(copied(make("pre", { class: "copy" }, make("code", {}, code))));
     return step;

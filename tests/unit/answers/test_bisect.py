@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 from unit.fabricated import error, record
 
-from matrix.answers import bisect
+from matrix.answers import bisect, bisected
 from matrix.answers.bisect import Question, by_records, by_trying, lines, search
 from matrix.base.errors import BadUsage, MachineError
 from matrix.catalog import releases
@@ -117,3 +117,17 @@ def test_ends_that_do_the_same_or_are_unknown_are_a_clear_error(tmp_path):
 def test_what_is_no_release_is_a_mistake(tmp_path):
     with pytest.raises(BadUsage, match="'foo', so no release of TensorFlow"):
         by_records(QUESTION, "foo", "2.8.4", publish(tmp_path, {"2.8.4": True}))
+
+
+def test_a_report_tells_the_first_build_that_a_bisection_found(tmp_path, monkeypatch):
+    found, _ = between(tmp_path, monkeypatch, {"2.9.0rc0": BAD, "2.9.0": "pass"})
+    answer = bisected.Answer(cell="/".join(CELL), profile="onednn-off", by_records=found, narrowed=found)
+    bisected.keep(answer, tmp_path)
+    last = "The last build that does this is 2.9.0rc0; 2.9.0: pass."
+    assert bisected.edge_in_words(CELL, "onednn-off", BAD, tmp_path) == last
+    first = "The first build that does this is 2.9.0; 2.9.0rc0: InvalidArgumentError: no."
+    assert bisected.edge_in_words(CELL, "onednn-off", "pass", tmp_path) == first
+    assert not bisected.edge_in_words(CELL, "onednn-on", BAD, tmp_path)
+    assert not bisected.edge_in_words(CELL, "onednn-off", "crash", tmp_path)
+    (tmp_path / "found" / f"{'/'.join(CELL).replace('/', ',')}+onednn-off.json").write_text("{")
+    assert not bisected.edge_in_words(CELL, "onednn-off", BAD, tmp_path)
