@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -39,16 +40,14 @@ def examine() -> Iterator[Finding]:
         trouble = engine.trouble()
         yield _finding(ok=trouble is None, what=f"engine {name}", cure=trouble or "")
 
-    catalog = releases.load()
-    wanted = {wheel.python for release in catalog.releases for wheel in release.wheels.values()}
-    for version in sorted(wanted, key=lambda text: tuple(map(int, text.split(".")))):
-        users = [
-            release.version
-            for release in catalog.releases
-            if any(wheel.python == version for wheel in release.wheels.values())
-        ]
+    users: dict[str, list[str]] = {}
+    for release in releases.load().releases:
+        targets = [release.targets(backend, host.machine())[:1] for backend in release.wheels]
+        for python in dict.fromkeys(target.python for target in itertools.chain(*targets)):
+            users.setdefault(python, []).append(release.version)
+    for version in sorted(users, key=lambda text: tuple(map(int, text.split(".")))):
         found = interpreters.find(version)
-        what = f"CPython {version}: {found or 'not here'} (TensorFlow {', '.join(users)})"
+        what = f"CPython {version}: {found or 'not here'} (TensorFlow {', '.join(users[version])})"
         if not found and interpreters.can_fetch(version):
             what += "; uv fetches it for a run, where the network allows"
         debians = "; the engine docker takes Debian's" if version in debian_systems.PYTHONS.values() else ""

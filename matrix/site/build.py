@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,15 +36,20 @@ def build(reports: Path, folder: Path) -> Site:
     """Replace the site in `folder` as a whole. Raise BadUsage where something else lies there, MachineError where the
     disk refuses.
     """
-    try:
-        new = _begun(
-            folder
-        )  # before the records are judged, which takes longer than learning that nothing can be written
-        content = load(reports)
+    with _writing(folder):
+        new = _begun(folder)  # before the records are judged: that takes long
+    content = load(reports)
+    with _writing(folder):
         count = _replace(content, new, folder)
+    return Site(folder=folder, files=count, left_out=tuple(str(fault) for fault in content.faults))
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as fault:
         raise cannot_write(folder, fault) from fault
-    return Site(folder=folder, files=count, left_out=tuple(str(fault) for fault in content.faults))
 
 
 def _begun(folder: Path) -> Path:
