@@ -19,8 +19,9 @@ from matrix.record.records import Observation, Record
 
 # A line comes after this many seconds of silence, whatever happens: somebody reads a log and wonders.
 SILENT_FOR = 60.0
-# What part of the expected time must pass before how it goes counts as much as what was expected.
-LEARNT_IN = 0.1
+# What part of the expected time must pass before how it goes counts as much as what was expected; and at least so many
+# seconds, for an import of TensorFlow shows no progress.
+LEARNT_IN, IMPORT = 0.1, 30.0
 # Seconds that a second interrupt takes at most.
 STOPPED_WITHIN = 10
 
@@ -110,7 +111,7 @@ class Plain:
         seen = {run: one.done / one.cells for run, one in list(self._under_way.items()) if one.cells}
         left = sum(seconds * (1 - seen.get(run, 0.0)) for run, seconds in list(self._left.items()))
         passed = time.monotonic() - self._start
-        trust = max(1.0, LEARNT_IN * self._expected)
+        trust = max(IMPORT, LEARNT_IN * self._expected)
         minutes = left / 60 * (trust + passed) / (trust + self._expected - left)
         how_long = f"about {round(minutes)} min" if minutes > 1 else "a minute or less"
         return f"{self._runs - len(self._left)} of {self._runs} runs done, {how_long} left"
