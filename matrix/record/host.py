@@ -109,6 +109,20 @@ def machine() -> Architecture:
     return next((architecture for architecture in MACHINES if architecture == named), USUAL)
 
 
+@cache
+def arm() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the names of Arm's makers, by their numbers in /proc/cpuinfo, and those of cores, by the numbers of maker
+    and part: `0x41 0xd49`.
+    """
+    from archspec.cpu import TARGETS  # noqa: PLC0415 - it takes long to import, and few questions ask this
+    from archspec.cpu.schema import TARGETS_JSON  # noqa: PLC0415
+
+    vendors: dict[str, str] = TARGETS_JSON["conversions"]["arm_vendors"]
+    numbers = {name: number for number, name in vendors.items()}
+    arms = {name: core for name, core in TARGETS.items() if core.vendor in numbers and core.cpu_part}
+    return vendors, {f"{numbers[core.vendor]} {core.cpu_part}": name.replace("_", "-") for name, core in arms.items()}
+
+
 def read_cpuinfo(text: str) -> Cpu:
     """Read a text of the form of /proc/cpuinfo. An Arm processor's class is its core, by the numbers of its maker and
     its part; where cores differ, the first that has a name.
@@ -119,20 +133,14 @@ def read_cpuinfo(text: str) -> Cpu:
     flags = sorted(set(fields.get("flags", fields.get("Features", "")).split()))
     chosen_by = [flag for flag in flags if KERNELS_CHOOSE_BY.match(flag)]
     if "CPU part" in fields:
-        from archspec.cpu import TARGETS  # noqa: PLC0415 - it takes long to import, and few questions ask this
-        from archspec.cpu.schema import TARGETS_JSON  # noqa: PLC0415
-
+        vendors, cores = arm()
         maker = fields.get("CPU implementer", "").strip()
-        vendor = TARGETS_JSON["conversions"]["arm_vendors"].get(maker, maker.removeprefix("0x"))
+        vendor = vendors.get(maker, maker.removeprefix("0x"))
         parts = [value.strip() for name, value in found if name == "CPU part"]
-        named = [
-            name for part in parts for name, one in TARGETS.items() if (one.vendor, one.cpu_part) == (vendor, part)
-        ]
-        core = named[0] if named else f"{vendor} part {parts[0]}"
-        host_class = "-".join(["arm", *re.findall("[a-z0-9]+", core.lower())])
-        return Cpu(
-            host_class, fields.get("model name", f"{vendor} {core}" if named else core), vendor or None, chosen_by
-        )
+        core = next((cores[key] for part in parts if (key := f"{maker} {part}") in cores), None)
+        told = f"{vendor} {core}" if core else f"{vendor} part {parts[0]}"
+        host_class = "-".join(["arm", *re.findall("[a-z0-9]+", (core or told).lower())])
+        return Cpu(host_class, fields.get("model name", told), vendor or None, chosen_by)
     vendor_id = fields.get("vendor_id")
     return Cpu(cpu_class(flags, vendor_id), fields.get("model name", platform.machine()), vendor_id, chosen_by)
 

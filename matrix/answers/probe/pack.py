@@ -119,6 +119,7 @@ def published(made: Sequence[Record]) -> Rows:
             model_rows.setdefault(asked.release, {})[asked.profile] = _letters(run, model_names)
     return {
         "cells": ["/".join(cell) for cell in names],
+        "arm_cores": host.arm()[1],
         "classes": [list(pair) for pair in host.CLASSES],
         "letters": WORDS,
         "model_cells": ["/".join(cell) for cell in model_names],

@@ -13,7 +13,7 @@ import pytest
 
 from matrix.answers.probe import pack
 from matrix.judge.verdicts import REPRESENTATIVE, core_case
-from matrix.record import records
+from matrix.record import host, records
 from matrix.suite import catalog as suite
 
 CASE = "g4-k3/bias_relu/f32/nhwc"
@@ -53,13 +53,34 @@ def row(**changed):
     return dict.fromkeys(("eager", "graph", "predict", "XLA", "gradient", "fit", "fused"), "yes") | changed
 
 
-def test_the_probe_ends_with_what_to_do(reports, monkeypatch):
-    made, _ = records.readable(reports)
-    published = json.loads(msgspec.json.encode(pack.published(made)))
+@pytest.fixture
+def program(monkeypatch):
     monkeypatch.syspath_prepend(pack.PROGRAM)
     spec = importlib.util.spec_from_file_location("probe_program", pack.PROGRAM / "__main__.py")
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
+    return program
+
+
+@pytest.mark.parametrize(
+    "cpuinfo",
+    [
+        "model name\t: AMD EPYC\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu avx avx2 fma\n",
+        "model name\t: Xeon\nvendor_id\t: GenuineIntel\nflags\t\t: fpu avx2 avx512bw avx512_vnni amx_int8\n",
+        "Features\t: fp asimd crc32 sve\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n",
+        "Features\t: asimd\nCPU implementer\t: 0x61\nCPU part\t: 0x023\n\nCPU implementer\t: 0x61\nCPU part\t: 0x022\n",
+    ],
+)
+def test_the_probe_and_the_records_name_a_processor_alike(program, cpuinfo):
+    published = pack.published([])
+    found = program._host(cpuinfo, published["classes"], published["arm_cores"])
+    cpu = host.read_cpuinfo(cpuinfo)
+    assert (found["class"].partition("-")[2], found["cpu_flags"]) == (cpu.host_class.partition("-")[2], cpu.flags)
+
+
+def test_the_probe_ends_with_what_to_do(reports, program):
+    made, _ = records.readable(reports)
+    published = json.loads(msgspec.json.encode(pack.published(made)))
     found = {"release": "2.8.4", "onednn": False, "table": {"nn-conv2d": row(graph="error"), "split-concat": row()}}
     assert program.what_to_do(found, published) == [
         "Write it as split-concat: it infers and trains here.",

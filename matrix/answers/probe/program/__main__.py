@@ -29,7 +29,7 @@ SETTINGS = (
     "TF_USE_LEGACY_KERAS", "KERAS_BACKEND", "NVIDIA_TF32_OVERRIDE", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA",
     "CUDA_VISIBLE_DEVICES",
 )  # fmt: skip
-FLAGS = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c)$")
+FLAGS = re.compile(r"(sse4_[12]|avx.*|amx.*|fma|f16c|asimd(dp|fhm|hp)?|bf16|i8mm|sve2?|sve(bf16|i8mm)|sme.*)$")
 # The columns of the table, and what they are called.
 NEEDS = [
     ("eager", "forward"), ("graph", "forward"), ("keras", "forward"), ("jit", "forward"),
@@ -81,7 +81,7 @@ def main():
     found = {
         "release": about["tensorflow"],
         "onednn": about.get("onednn"),
-        "host": _host(published["classes"]),
+        "host": _host(_cpuinfo(), published["classes"], published["arm_cores"]),
         "table": _table(published["cells"], observations),
         "against": _against(published, about, observations),
         "observed": len(observations),
@@ -217,19 +217,28 @@ def _cell(observation):
     return "/".join(observation[name] for name in CELL)
 
 
-def _host(classes):
-    """The processor; its class is the highest vector feature that it has, by the rule of the published records."""
+def _cpuinfo():
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
-            fields = dict(re.findall(r"^(model name|vendor_id|flags)\s*: (.*)$", stream.read(), re.MULTILINE))
+            return stream.read()
     except OSError:
-        fields = {}
-    flags = set(fields.get("flags", "").split())
+        return ""
+
+
+def _host(cpuinfo, classes, arm_cores):
+    """The processor; its class is the highest vector feature that it has, or its core, as in the published records."""
+    line = r"^(model name|vendor_id|flags|Features|CPU implementer|CPU part)[ \t]*: (.*)$"
+    found = re.findall(line, cpuinfo, re.MULTILINE)
+    fields = dict(found)
+    flags = set(fields.get("flags", fields.get("Features", "")).split())
     machine = {"x86_64": "x86", "AMD64": "x86", "aarch64": "arm", "arm64": "arm"}.get(platform.machine(), "other")
     highest = next((word for flag, word in classes if flag in flags), "base")
+    keys = ["{} {}".format(fields.get("CPU implementer"), part) for name, part in found if name == "CPU part"]
+    core = next((arm_cores[key] for key in keys if key in arm_cores), None)
+    amd = "-amd" if fields.get("vendor_id") == "AuthenticAMD" else ""
     return {
-        "class": "{}-{}{}".format(machine, highest, "-amd" if fields.get("vendor_id") == "AuthenticAMD" else ""),
-        "cpu": fields.get("model name") or platform.processor() or platform.machine(),
+        "class": "arm-" + core if core else "{}-{}{}".format(machine, highest, amd),
+        "cpu": fields.get("model name") or core or platform.processor() or platform.machine(),
         "vendor": fields.get("vendor_id"),
         "cpu_flags": sorted(flag for flag in flags if FLAGS.match(flag)),
         "cores": os.cpu_count() or 1,
