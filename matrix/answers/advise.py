@@ -345,7 +345,7 @@ def _rank(choice: Choice, timed: Nearest | None) -> tuple[object, ...]:
         FUSED[choice.fused],
         not choice.nothing_to_set,
         not choice.groups_seen,
-        list(APPROACHES).index(choice.approach),
+        [*INTERCHANGEABLE, *APPROACHES].index(choice.approach),
     )
 
 

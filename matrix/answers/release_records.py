@@ -113,7 +113,7 @@ def releases(reports: Path, backend: str) -> list[str]:
 
 
 def load(reports: Path, release: str, backend: str, processor: Processor | None = None) -> ReleaseRecords:
-    """Read the records that answer best for the processor, or else those of the host class that has most of them.
+    """Read the records that answer best for the processor, or else those of the host class that has most of all.
 
     What was executed counts before what was planned, wherever it was. Raise BadUsage where the backend has no record.
     """
@@ -123,7 +123,13 @@ def load(reports: Path, release: str, backend: str, processor: Processor | None 
     classes = [one.host.host_class for one in [one for one in headers if one.how != "planned"] or headers]
     if not classes:
         raise BadUsage("the records of that release cannot be read", "nox -s report names what is wrong with them")
-    most = max(sorted(set(classes)), key=lambda name: (not ids.is_emulated(name), classes.count(name)))
+
+    def weight(host_class: str) -> tuple[bool, int]:
+        """By all releases, so that a class that ran a few of them does not answer for these alone."""
+        ran = {file.name for file in (reports / "runs" / host_class).glob(f"*/tf*-{backend}+*{records.RUNS.ending}")}
+        return not ids.is_emulated(host_class), len(ran)
+
+    most = max(sorted(set(classes)), key=weight)
     wanted = processor.host_class if processor else most
     order = processors.nearest(wanted, set(classes))
     best: dict[tuple[str, str], JudgedRun] = {}

@@ -132,7 +132,8 @@ const runsOf = (release, backend) => MATRIX.runs.filter((run) => run.release ===
 function place({ release, backend }, machine) {
   const observed = runsOf(release, backend).filter((run) => run.answers);
   const hosts = [...new Set(observed.map((run) => run.host))].sort();
-  const most = (host) => observed.filter((run) => run.host === host).length;
+  const isOf = (host) => (run) => run.host === host && run.backend === backend;
+  const most = (host) => (host.endsWith("-emulated") ? 0 : 1e6) + MATRIX.runs.filter(isOf(host)).length;
   const main = hosts.sort((a, b) => most(b) - most(a))[0];
   const order = [...(MATRIX.nearest[machine?.host ?? main] ?? []), ...hosts];
   const best = (profile) => order.find((host) => observed.some((run) => run.host === host && run.profile === profile));
@@ -176,7 +177,8 @@ function choices(asked, runs, usual) {
     .flatMap((run) => MATRIX.approaches.filter(({ id, form }) => form === asked.form && id in run.words).map((approach, number) => ({
       run, approach, number, nothing: run.profile === usual, answer: answerOf(run, approach, asked.need, asked.dtype),
       reached: reached(run, approach, asked.need, asked.dtype),
-      fused: { y: 0, s: 1 }[answerOf(run, approach, "fused", asked.dtype)] ?? 2,
+      // the letter is of a graph
+      fused: ["infer-graph", "train"].includes(asked.need) ? { y: 0, s: 1 }[answerOf(run, approach, "fused", asked.dtype)] ?? 2 : 2,
     })));
   const keys = (one) => [order.indexOf(one.answer), -one.reached, one.approach.wasteful, one.fused, !one.nothing, one.number];
   return list.sort((a, b) => keys(a).map((key, at) => key - keys(b)[at]).find(Boolean) ?? 0);
