@@ -107,7 +107,7 @@ def _rung(record: Record, above: Record | None, uncapped: Iterable[Record]) -> R
     beside = [
         other
         for other in uncapped
-        if above and _place(other)[1:] == tuple(place) and _isa(other) == _isa(record)
+        if cap(record.header) and _place(other)[1:] == tuple(place) and _isa(other) == _isa(record)
         if not is_emulated(other.header.host.host_class)
         and other.header.host.host_class != record.header.host.host_class
     ]
