@@ -14,7 +14,7 @@ from matrix.base.errors import BadUsage
 from matrix.base.files import cannot_write
 from matrix.judge import statements
 from matrix.judge import support as support_json
-from matrix.site import compare_page, downloads, error_page, question_form, speed_pages
+from matrix.site import compare_page, downloads, error_page, parquet, question_form, speed_pages
 from matrix.site.content import Content, load
 from matrix.site.pages import compose
 
@@ -83,6 +83,7 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
         yield path, text.encode()
     yield from downloads.tables(content)
     yield from downloads.observations(content.records)
+    yield parquet.observations(content.records)
     yield from speed_pages.files(content)
     yield downloads.badge(content)
     yield "data/outcomes.js", compare_page.script(content)

@@ -16,9 +16,10 @@ from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import FAILED, Judgement, counts
+from matrix.record.letters import letter
 from matrix.record.records import CellId, Error, Fusion, Observation
 from matrix.site.content import Content
-from matrix.site.html import anchor, grid_cell
+from matrix.site.html import grid_cell
 from matrix.suite import catalog as suite
 
 NOTHING = Markup("<td></td>")
@@ -37,10 +38,12 @@ class Remark:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Cases down, (mode, check) across. `lines`: a case and its drawn cells; a cell without an observation is empty."""
+    """Cases down, (mode, check) across. `lines`: cases that came out alike and their drawn cells; a cell without an
+    observation is empty.
+    """
 
     columns: tuple[tuple[str, str], ...]
-    lines: tuple[tuple[str, Markup], ...]
+    lines: tuple[tuple[tuple[str, ...], Markup], ...]
     remarks: tuple[Remark, ...]
 
     @property
@@ -61,7 +64,8 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A run of the page's release and approach. Without a `grid` nothing was observed, or `run.same_as` has the cells.
+    """A run of the page's release and approach. Without a `grid` nothing was observed, or `run.same_as` has the cells,
+    or every cell came out as in the section `like`.
 
     `before` and `after`: the verdicts of the neighbouring releases.
     """
@@ -70,6 +74,7 @@ class Section:
     verdict: Verdict
     judgement: Judgement
     grid: Grid | None
+    like: Verdict | None
     spans: tuple[Span, ...]
     before: Verdict | None
     after: Verdict | None
@@ -103,6 +108,7 @@ def pages(content: Content) -> Iterator[Page]:
     for release in content.releases:
         for approach in APPROACHES:
             sections = []
+            drawn: dict[object, Verdict] = {}
             for verdict in by_page.get((release, approach), ()):
                 asked = question_of(verdict)
                 judgement, run = content.judged[asked, approach], content.runs[asked]
@@ -111,12 +117,17 @@ def pages(content: Content) -> Iterator[Page]:
                 observations = observed.get((header.host.host_class, header.engine, header.run), {}).get(approach, [])
                 alike = series[*asked[1:], approach]
                 place = [one.release for one in alike].index(release)
+                like = None
+                if observations and not run.same_as:
+                    came_out = (verdict.backend, *((one.cell, letter(one), one.error) for one in observations))
+                    like = drawn.setdefault(came_out, verdict)
                 sections.append(
                     Section(
                         run=run,
                         verdict=verdict,
                         judgement=judgement,
-                        grid=grid(content, observations, verdict) if observations and not run.same_as else None,
+                        grid=grid(content, observations, verdict) if like is verdict else None,
+                        like=like if like is not verdict else None,
                         spans=tuple(spans(alike, release)),
                         before=alike[place - 1] if place else None,
                         after=alike[place + 1] if place + 1 < len(alike) else None,
@@ -141,7 +152,6 @@ def grid(content: Content, observations: Sequence[Observation], verdict: Verdict
     """
     columns = sorted({(one.mode, one.check) for one in observations}, key=_column)
     deciding = {_cell_id(text) for text in verdict.deciding}
-    place = anchor(verdict.backend, verdict.profile, verdict.host_class)
     remarks: dict[object, Remark] = {}
     by_case: dict[str, dict[tuple[str, str], Markup]] = {}
     for one in sorted(observations, key=lambda one: not counts(one.case)):
@@ -152,16 +162,22 @@ def grid(content: Content, observations: Sequence[Observation], verdict: Verdict
         if any(key) and key not in remarks:
             known = content.error_ids.get((error.type, error.message)) if error else None
             remarks[key] = Remark(number=len(remarks) + 1, error=error, known=known, fusion=fusion, reason=reason)
-        classes = f"o o-{one.outcome}"
-        classes += f" e-{fusion.epilogue}" if fusion else ""
+        classes = f"o-{one.outcome}" if one.outcome != "pass" else ""
+        classes += " e-fused" if fusion and fusion.epilogue == "fused" else ""
         classes += " d" if one.cell in deciding else ""
         word = fusion.epilogue if fusion else one.outcome
-        remark = f"{place}-{remarks[key].number}" if key in remarks else None
-        by_case.setdefault(one.case, {})[one.mode, one.check] = grid_cell(classes, word, one.rel_err, remark)
-    lines = (
-        (case, Markup("").join(drawn.get(column, NOTHING) for column in columns)) for case, drawn in by_case.items()
-    )
+        remark = remarks[key].number if key in remarks else None
+        by_case.setdefault(one.case, {})[one.mode, one.check] = grid_cell(classes.strip(), word, one.rel_err, remark)
+    rows = {case: Markup("").join(drawn.get(column, NOTHING) for column in columns) for case, drawn in by_case.items()}
+    lines = ((tuple(_together(cases)), drawn) for drawn, cases in grouped(rows, rows.__getitem__).items())
     return Grid(columns=tuple(columns), lines=tuple(lines), remarks=tuple(remarks.values()))
+
+
+def _together(cases: Sequence[str]) -> Iterator[str]:
+    """Name geometries once that differ in nothing else: `{g4-k3, g4-k3-s2}/bias_relu/f32/nhwc`."""
+    for rest, alike in grouped(cases, lambda case: case.partition("/")[2]).items():
+        geometries = ", ".join(case.partition("/")[0] for case in alike)
+        yield f"{{{geometries}}}/{rest}" if len(alike) > 1 else alike[0]
 
 
 def reproduction(section: Section, catalog: Catalog) -> tuple[str, bool]:

@@ -11,6 +11,8 @@ import msgspec
 from matrix.answers.answer_data import Answers, ErrorAnswer, Place, Where
 from matrix.answers.instructions import for_workaround
 from matrix.answers.situation import DTYPE_NAMES, in_ranges
+from matrix.base.grouping import grouped
+from matrix.base.ids import is_emulated, minor
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
 from matrix.catalog.patterns import literal, word
 from matrix.catalog.releases import Catalog, Profile
@@ -40,14 +42,38 @@ class Raised:
     link: str
     workarounds: tuple[Workaround, ...]
 
+    @property
+    def whole(self) -> list[Workaround]:
+        return [one for one in self.workarounds if one.whole]
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        host_class, newest = self.where.host_class, self.where.releases[-1]
+        is_foreign = self.where.backend != "cpu" or not host_class.startswith("x86-")
+        return (is_emulated(host_class), is_foreign, newest not in self.where.default_in, [-n for n in minor(newest)])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
-    """A known error and where it is raised: by correct programs in `usual`, by faulty ones in `misuse`."""
+    """A known error and where it is raised: by correct programs in `usual`, by faulty ones in `misuse`. Real x86
+    processors come first, then what happens with nothing set, in the newest release.
+    """
 
     error: ErrorAnswer
     usual: tuple[Raised, ...]
     misuse: tuple[Raised, ...]
+
+    @property
+    def first(self) -> Raised | None:
+        """The place that most people have and that has a cure."""
+        cured = (one for one in self.usual if one.whole)
+        return next(cured, self.usual[0] if self.usual else None)
+
+    @property
+    def by_place(self) -> list[tuple[tuple[str, str], list[Raised]]]:
+        """By backend and host class."""
+        raised = (*self.usual, *self.misuse)
+        return list(grouped(raised, lambda one: (one.where.backend, one.where.host_class)).items())
 
 
 def script(answers: Answers) -> bytes:
@@ -97,6 +123,7 @@ def explained(answers: Answers, catalog: Catalog) -> list[Explained]:
             _raised(where, in_ranges(where.releases, recorded), places[where.runs[-1], where.host_class], profiles)
             for where in error.where
         ]
+        raised.sort(key=lambda one: one.order)
         usual = tuple(one for one in raised if not one.where.misuse)
         misuse = tuple(one for one in raised if one.where.misuse)
         found.append(Explained(error=error, usual=usual, misuse=misuse))

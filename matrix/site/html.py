@@ -45,17 +45,22 @@ def text(value: object) -> object:
 
 
 @lru_cache(maxsize=10_000)
-def grid_cell(classes: str, word: str, rel_err: float | None, remark: str | None) -> Markup:
-    """Draw a cell of a grid; `remark` is the id of its remark. The same few cells come a hundred thousand times."""
+def grid_cell(classes: str, word: str, rel_err: float | None, remark: int | None) -> Markup:
+    """Draw a cell of a grid; `remark` is the number of its remark. The same few cells come a hundred thousand times."""
     error = f' <small title="relative error">{rel_err:.1e}</small>' if rel_err is not None else ""
-    number = remark and remark.rpartition("-")[2]
-    link = Markup('<sup><a href="#{}">{}</a></sup>').format(remark, number) if remark else ""
-    return Markup('<td class="{}">{}{}{}</td>').format(classes, word, Markup(error), link)  # noqa: S704 - a number
+    number = f"<sup>{remark}</sup>" if remark else ""
+    start = Markup('<td class="{}">').format(classes) if classes else Markup("<td>")
+    return start + word + Markup(error + number + "</td>")  # noqa: S704 - numbers
 
 
 def code(value: str) -> Markup:
     """Keep the lines of a program of our own. What it quotes of a record is one line already."""
     return escape(value)
+
+
+def lines(value: str) -> Markup:
+    """Keep the lines of a text as lines of HTML."""
+    return Markup("<br>").join(value.splitlines())
 
 
 def anchor(backend: str, profile: str, host_class: str) -> str:
@@ -87,4 +92,4 @@ _environment.globals.update(
     letters=LETTERS,
     run_path=run_path,
 )
-_environment.filters.update(code=code, url=quote)
+_environment.filters.update(code=code, lines=lines, url=quote)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import gzip
 
 import msgspec
 import pytest
@@ -109,8 +110,10 @@ def test_data_as_scripts_hold_nothing_that_runs(watched, taken):
 
 
 def test_a_spreadsheet_gets_no_formula(taken):
-    for file in taken.rglob("*.csv"):
-        with file.open(encoding="utf-8", newline="") as lines:
+    files = [*taken.rglob("*.csv"), *taken.rglob("*.csv.gz")]
+    assert {file.suffix for file in files} == {".csv", ".gz"}
+    for file in files:
+        with (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8", newline="") as lines:
             assert not [cell for row in csv.reader(lines) for cell in row if cell.startswith(("=", "+", "-", "@"))], (
                 file
             )

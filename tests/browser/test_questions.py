@@ -197,10 +197,22 @@ def test_an_error_and_a_release_lead_to_a_measured_workaround(page, address, mad
     page.get_by_role("textbox", name="Paste an error").fill(error.examples[0])
     page.get_by_role("combobox", name="TensorFlow", exact=True).select_option(where.releases[0])
     section = page.locator(f"#{error.id}")
-    expect(section.locator("tbody tr:visible").first).to_be_visible()
-    section.locator("tbody tr:visible ol a").first.click()
+    section.get_by_role("link", name="Every place where it was seen").click()
+    assert page.url.endswith(f"/errors/{error.id}.html")
+    page.locator("details[open] ol a").first.click()
     expect(page.locator("h1")).to_be_visible()
     assert "/tf/" in page.url
+
+
+def test_an_error_tells_its_cure_before_its_places_and_real_processors_first(page, address):
+    page.goto(f"{address}/errors.html")
+    section = page.locator("#fused-conv-groups")
+    expect(section.locator("p", has_text="What to do").first).to_contain_text("with nothing set, x86-")
+    assert section.locator("ol li").count() and not section.locator("table").count()
+    section.get_by_role("link", name="Every place where it was seen").click()
+    places = page.locator("details summary").all_inner_texts()
+    emulated = ["-emulated" in place for place in places]
+    assert emulated == sorted(emulated)
 
 
 def test_two_profiles_compared_say_what_changed(page, address, made):
@@ -231,6 +243,13 @@ def test_two_profiles_compared_say_what_changed(page, address, made):
 
 def test_what_changed_is_narrowed_to_an_approach(page, address):
     page.goto(f"{address}/changes.html")
+    releases = page.locator("section.change:visible").count()
+    page.get_by_role("combobox", name="written as").select_option("nn-conv1d")
+    assert 0 < page.locator("section.change:visible").count() < releases
+    page.get_by_role("combobox", name="on", exact=True).select_option("rocm")
+    expect(page.locator("#nothing")).to_be_visible()
+    page.goto(f"{address}/changes.html#release=2.9.3")
+    page.locator("section.change:visible h2 a").click()
     every = page.locator("section.change tbody tr:visible").count()
     page.get_by_role("combobox", name="written as").select_option("nn-conv2d")
     shown = page.locator("section.change tbody tr:visible")
@@ -240,12 +259,28 @@ def test_what_changed_is_narrowed_to_an_approach(page, address):
 
 def test_cases_are_narrowed_to_a_dtype(page, address):
     page.goto(f"{address}/cases.html")
-    every = page.locator("tr[data-case]:visible").count()
-    page.get_by_role("textbox", name="cases that contain").fill("f16")
+    page.get_by_role("textbox", name="cases about").fill("f16")
+    page.get_by_role("link", name="nn-conv2d", exact=True).click()
+    assert page.url.endswith("/cases/nn-conv2d.html#case=f16")
     shown = page.locator("tr[data-case]:visible")
-    assert 0 < shown.count() < every
-    assert all("f16" in cases for cases in shown.evaluate_all("rows => rows.map((row) => row.dataset.case)"))
-    assert "case=f16" in page.url
+    assert 0 < shown.count() < page.locator("tr[data-case]").count()
+    assert all("/f16/" in cases for cases in shown.evaluate_all("rows => rows.map((row) => row.dataset.case)"))
+
+
+@pytest.mark.parametrize(
+    ("word", "approach"),
+    list({"dilation": "depthwise", "conv1d": "nn-conv1d", "transpose": "nn-transpose", "half": "nn-conv2d"}.items()),
+)
+def test_cases_are_found_by_what_people_call_them(page, address, word, approach):
+    page.goto(f"{address}/cases.html#case={word}")
+    expect(page.locator(f"li[data-words={approach}]")).to_be_visible()
+    expect(page.locator("#nothing")).to_be_hidden()
+
+
+def test_a_filter_that_finds_nothing_says_so(page, address):
+    page.goto(f"{address}/cases.html#case=nosuchcase")
+    expect(page.locator("#nothing")).to_be_visible()
+    assert page.locator(".entries li:visible").count() == 0
 
 
 def test_every_claim_is_told_with_its_cells(page, address, made):

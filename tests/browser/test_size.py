@@ -29,6 +29,14 @@ def test_the_first_page_with_all_that_it_loads_is_small(site):
     assert size < 300 * KIB, f"{size / KIB:.0f} KiB"
 
 
+def test_no_page_is_heavy(site):
+    """The first page is measured above, with all that it loads."""
+    for file in {*site.rglob("*.html")} - {site / "index.html"}:
+        text = file.read_bytes()
+        assert len(text) < 600 * KIB, f"{file}: {len(text) / KIB:.0f} KiB"
+        assert len(gzip.compress(text)) < 300 * KIB, file
+
+
 def test_100_000_observations_are_built_within_500_mb(tmp_path):
     """The build tells its memory itself: what the system counts for a child begins with what the parent had."""
     pages.repeat_published(tmp_path / "reports")

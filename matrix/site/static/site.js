@@ -55,17 +55,12 @@ const cellPage = (run, approach) => `tf/${run.release}/${approach}.html#${anchor
 /* ---- errors: the answer to a text, by static/explain.js, above the written answers of the errors that it names ---- */
 
 function errors() {
-  const sections = all("section.error");
   const text = chosen("text");
   const host = chosen("host");
   const asked = { release: chosen("release"), backend: chosen("backend"), host_class: host, switches_on: host ? EXPLAIN.on_in.includes(host) : null, profile: chosen("setting") };
   const answer = text.trim() ? explainText(text, asked) : null;
   const isShown = ({ id }) => !answer || answer.known.includes(id) || answer.near.some((near) => near.includes(`(${id}): `));
-  for (const section of sections) {
-    section.hidden = !isShown(section);
-    narrowRows(section);
-    if (answer) for (const details of all("details", section)) details.open = true;
-  }
+  for (const section of all("section.error")) section.hidden = !isShown(section);
   one("#found").replaceChildren(...(answer ? explanation(answer) : []));
 }
 
@@ -94,19 +89,6 @@ function settingCode(way) {
   if (!setting || !setting.setting) return "";
   if (setting.optimizer) return `import tensorflow as tf\n\n${setting.setting}`;
   return ["import os", "", ...Object.entries(setting.environment).map(([name, value]) => `os.environ["${name}"] = "${value}"`), "import tensorflow as tf"].join("\n");
-}
-
-function narrowRows(section) {
-  const [release, backend] = [chosen("release"), chosen("backend")];
-  const rows = all("tbody tr", section);
-  for (const row of rows) {
-    row.hidden = Boolean((release && !row.dataset.releases.split(" ").includes(release)) || (backend && row.dataset.backend !== backend));
-  }
-  const nowhere = one(".nowhere", section);
-  if (nowhere) {
-    nowhere.hidden = rows.some((row) => !row.hidden);
-    one("details", section).hidden = !nowhere.hidden;
-  }
 }
 
 /* ---- what about mine? ---- */
@@ -303,13 +285,31 @@ function narrowTable(asked) {
 
 /* ---- what changed, case by case ---- */
 
+/** What people call what a case's name abbreviates. */
+const SYNONYMS = [
+  [/^dilat/, /-d\d/], [/^strid/, /-s\d/], [/^(conv)?1-?d$|^conv1d|^sequence/, /1d/], [/^(conv)?3-?d$|^conv3d|^volume/, /3d/],
+  [/^transpos|^deconv/, /transpose/], [/^(half|float16|fp16)$/, /\/f16\//], [/^(float32|fp32|single)$/, /\/f32\//],
+  [/^(float64|fp64|double)$/, /\/f64\//], [/^bfloat16$/, /\/bf16\//], [/^padding/, /-(pad|valid|explicit)/],
+  [/^channels_first$/, /nchw/], [/^channels_last$/, /nhwc/], [/^batch-?norm/, /\/bn/], [/^residual|^add$/, /add|plus/], [/^empty/, /-n0/],
+];
+
+/** Whether a word is in a text: as people call it, as the beginning of one of the parts of a name, or with its marks. */
+function means(word, text) {
+  const known = SYNONYMS.find(([said]) => said.test(word));
+  if (known && known[1].test(text)) return true;
+  return /[-/]/.test(word) ? text.includes(word) : text.split(/[^a-z0-9_]+/).some((part) => part.startsWith(word));
+}
+
 function changes() {
-  const fits = (part) => ["release", "backend", "profile", "approach"].every((name) => !chosen(name) || (part.dataset[name] ?? chosen(name)) === chosen(name));
-  for (const section of all("section.change")) {
-    const rows = all("tbody tr", section);
-    for (const row of rows) row.hidden = !fits(row) || !(row.dataset.case ?? "").includes(chosen("case").trim().toLowerCase());
-    section.hidden = !fits(section) || rows.every((row) => row.hidden);
-  }
+  const has = (part, name) => !chosen(name) || !(name in part.dataset) || part.dataset[name].split(" ").includes(chosen(name));
+  const words = chosen("case").toLowerCase().split(/\s+/).filter(Boolean);
+  const about = ({ dataset }) => !("case" in dataset) || `${dataset.words} ${dataset.case}`.split(" ").some((name) => words.every((word) => means(word, `${dataset.words} ${name}`)));
+  const fits = (part) => ["release", "backend", "profile", "approach"].every((name) => has(part, name)) && about(part);
+  const parts = all("section.change");
+  for (const row of all(".change tbody tr, .entries li")) row.hidden = !fits(row);
+  for (const section of parts) section.hidden = !fits(section) || all("tbody tr, li[data-backend]", section).every((row) => row.hidden);
+  for (const link of all(".entries li[data-to] a")) link.href = link.parentElement.dataset.to + location.hash;
+  one("#nothing").hidden = all(".change, .entries > li").some((part) => !part.hidden);
 }
 
 /* ---- compare ---- */
