@@ -19,9 +19,12 @@ WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimRow:
-    """A claim and what the records say. `by_place` splits the counts; the deciding `cells` for the claim come first."""
+    """A claim and what the records say: `truth` in a sentence. `by_place` splits the counts; the deciding `cells` for
+    the claim come first.
+    """
 
     says: str
+    truth: str
     word: str
     counts: str
     by_place: str
@@ -36,6 +39,7 @@ def rows(claims: Iterable[Decided]) -> list[ClaimRow]:
         found.append(
             ClaimRow(
                 says=claim.says,
+                truth=_truth(claim),
                 word=WORDS[claim.word],
                 counts=counts if places else claim.why or "nothing seen",
                 by_place="; ".join(places),
@@ -43,3 +47,20 @@ def rows(claims: Iterable[Decided]) -> list[ClaimRow]:
             )
         )
     return found
+
+
+def _truth(claim: Decided) -> str:
+    """Say where it is so, where it is not, and where it is so in part."""
+    if not claim.pro_count and not claim.contra_count:
+        return "No record can tell."
+    groups: dict[str, list[str]] = {"always": [], "in part": [], "never": []}
+    for place, (pro, contra) in claim.by_place.items():
+        backend, _, rest = place.partition(", ")
+        named = f"{backend} under {rest.replace(', planned', ' (planned)')}"
+        groups["always" if not contra else "in part" if pro else "never"].append(named)
+    if not claim.contra_count:
+        return "It is so in every case that was looked at."
+    if not claim.pro_count:
+        return "It is so in no case that was looked at."
+    told = [f"{how} on {', '.join(places)}" for how, places in groups.items() if places]
+    return f"It is so {'; '.join(told)}."

@@ -6,6 +6,7 @@ import msgspec
 from packaging.version import Version
 
 from matrix.base.ids import BACKENDS
+from matrix.judge.support import question_of
 from matrix.judge.verdicts import question
 from matrix.record.letters import UNOBSERVED, WORDS, letter
 from matrix.record.records import Record
@@ -22,7 +23,7 @@ def script(content: Content) -> bytes:
     made = sorted((record for record in content.records if record.observations), key=place)
     cells = list(dict.fromkeys(one.cell for record in made for one in record.observations))
     numbers = {cell: number for number, cell in enumerate(cells)}
-    runs = []
+    runs: list[dict[str, object]] = []
     for record in made:
         header = record.header
         letters = [UNOBSERVED] * len(cells)
@@ -40,5 +41,13 @@ def script(content: Content) -> bytes:
             "ways": list(content.verdicts_of(question(header))),
             "outcomes": "".join(letters),
         })  # fmt: skip
-    outcomes = {"words": WORDS, "cells": ["/".join(cell) for cell in cells], "runs": runs}
+    # A run that is the same as another has that one's outcomes: the number of that run stands for them.
+    places = {(run["run"], run["host"]): number for number, run in enumerate(runs)}
+    for entry in content.support.runs:
+        number = places.get((entry.same_as or "", entry.host_class))
+        if number is not None and entry.engine:
+            names = {"run": entry.run, "profile": entry.profile, "ways": list(content.verdicts_of(question_of(entry)))}
+            runs.append(runs[number] | names | {"outcomes": number})
+    settings = {profile.name: profile.setting or "nothing set" for profile in content.catalog.profiles}
+    outcomes = {"settings": settings, "words": WORDS, "cells": ["/".join(cell) for cell in cells], "runs": runs}
     return b"const OUTCOMES = " + msgspec.json.encode(outcomes) + b";\n"

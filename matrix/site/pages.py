@@ -9,7 +9,7 @@ from typing import Any
 
 from matrix.answers import findings
 from matrix.base.grouping import grouped
-from matrix.base.ids import is_emulated
+from matrix.base.ids import BACKENDS, is_emulated
 from matrix.catalog import findings as findings_catalog
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.findings import Harm
@@ -94,6 +94,10 @@ def _contexts(content: Content) -> dict[str, dict[str, object]]:
         return is_emulated(table.place.host_class)
 
     made, never = run_pages.made_and_never(content)
+    by_place = grouped(
+        sorted(made, key=lambda one: (is_emulated(one.run.host_class), BACKENDS.index(one.run.backend))),
+        lambda one: (one.run.backend, one.run.host_class),
+    )
     found, unnamed = findings.find(content, findings_catalog.load())
     cases = sorted(statement_tables.cases(statements.cases), key=on_emulated)
     tables = grouped(cases, lambda one: one.approach)
@@ -139,6 +143,6 @@ def _contexts(content: Content) -> dict[str, dict[str, object]]:
             "settings": settings,
         },
         "claims.html": {"claims": claim_table.rows(content.index.claims), "page_of": content.page_of},
-        "runs.html": {"made": made, "never": never, "query": QUERY},
+        "runs.html": {"made": by_place, "never": never, "query": QUERY},
         "method.html": {"parts": prose.method()},
     }

@@ -241,6 +241,18 @@ def test_two_profiles_compared_say_what_changed(page, address, made):
     expect(again.locator("#compared")).to_contain_text(f"{changed:,} changed")
 
 
+def test_what_happens_with_nothing_set_can_be_compared(page, address, support):
+    """Also where it is the same as another profile, and was not run a second time."""
+    default = next(run for run in support.runs if run.same_as and run.profile == "default" and run.engine)
+    page.goto(f"{address}/compare.html")
+    for name in ("from", "to"):
+        box = page.get_by_role("combobox", name=name, exact=True)
+        place = box.locator(f"optgroup[label='CPU, {default.host_class}']")
+        value = place.locator("option", has_text=f"{default.release}, nothing set").first.get_attribute("value")
+        box.select_option(value)
+    expect(page.locator("#compared .answer")).to_contain_text("0 changed")
+
+
 def test_what_changed_is_narrowed_to_an_approach(page, address):
     page.goto(f"{address}/changes.html")
     releases = page.locator("section.change:visible").count()

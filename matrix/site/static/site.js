@@ -317,9 +317,23 @@ function changes() {
 const LONGEST = 400;
 const nameOf = (run) => `${run.run}, ${run.host}, ${run.engine}`;
 
+const outcomesOf = (run) => typeof run.outcomes === "number" ? OUTCOMES.runs[run.outcomes].outcomes : run.outcomes;
+
+/** Offer every run as "2.8.4, nothing set", the newest release first; real processors come before emulated ones. */
 function fillRuns() {
+  const places = new Map();
+  for (const run of [...OUTCOMES.runs].reverse()) {
+    const place = `${run.backend.toUpperCase()}, ${run.host}${run.planned ? ", planned" : ""}`;
+    places.set(place, [...(places.get(place) ?? []), run]);
+  }
+  const order = [...places].sort(([a], [b]) => a.includes("-emulated") - b.includes("-emulated"));
+  const at = (run) => run.release.split(".").map((part) => part.padStart(9, "0")).join(".");
   for (const select of all("#compare select[name=a], #compare select[name=b]")) {
-    for (const run of OUTCOMES.runs) select.append(make("option", { value: nameOf(run) }, nameOf(run)));
+    for (const [place, runs] of order) {
+      runs.sort((a, b) => at(b).localeCompare(at(a)));
+      select.append(make("optgroup", { label: place }, ...runs.map((run) => make("option", { value: nameOf(run) },
+        `${run.release}, ${OUTCOMES.settings[run.profile] ?? run.profile}${run.engine === "docker" ? ", in Docker" : ""}`))));
+    }
   }
 }
 
@@ -331,7 +345,7 @@ function compare() {
   const differing = [];
   const counts = { appeared: 0, disappeared: 0, changed: 0, unchanged: 0 };
   OUTCOMES.cells.forEach((cell, number) => {
-    const [was, now] = [a.outcomes[number], b.outcomes[number]];
+    const [was, now] = [outcomesOf(a)[number], outcomesOf(b)[number]];
     if ((was === "-" && now === "-") || (chosen("approach") && !cell.startsWith(`${chosen("approach")}/`))) return;
     const what = was === now ? "unchanged" : was === "-" ? "appeared" : now === "-" ? "disappeared" : "changed";
     counts[what] += 1;
