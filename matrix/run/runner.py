@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import re
 import signal
 import threading
 import time
@@ -36,6 +37,7 @@ from matrix.run.stream import Stream
 ON_GPU = Limits(memory=12 * 2**30)
 SECONDS_A_CELL_ON_GPU = 240
 LOG_KEPT = 512 * 1024
+MISSING = re.compile(r"ImportError: [A-Za-z0-9_.+-]{1,80}: cannot open shared object file", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,7 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
     if status != "complete":
         # A target that has sent its closing line has ended as it should: only its lies are to blame then.
         faults = (stream.lies_in_words(), "" if stream.lies and stream.closing else end.reason)
-        reason = stream.not_imported or "; ".join(filter(None, faults))
+        reason = _why_not_imported(planned.run, stream.not_imported) or "; ".join(filter(None, faults))
         fields |= {"reason": reason[:300], "machine": end.machine}
     ordered = tuple(found[cell] for cell in dict.fromkeys((*planned.cells, *wanted)) if cell in found)
     header = _header(planned, job, status=status, observations=len(ordered), **when, **fields)
@@ -114,6 +116,17 @@ def observe(job: Job, wanted: Sequence[CellId], observed: Callable[[Observation]
     except BadRecord as fault:
         reason = f"what it said makes no record: {fault}"[:300]
         return Record(header=_header(planned, job, status="partial", reason=reason, observations=0, **when))
+
+
+def _why_not_imported(run: Run, said: str | None) -> str | None:
+    """Name the library that is missing. Old releases hide it behind tracebacks, of which the target says the beginning
+    alone; its log has all.
+    """
+    with contextlib.suppress(OSError):
+        log = (paths.LOGS / f"{run.id}.log").read_text(encoding="utf-8", errors="replace")
+        if said and (missing := MISSING.findall(log)):
+            return str(missing[-1])
+    return said
 
 
 def _options(planned: PlannedRun) -> tuple[str, ...]:
