@@ -34,8 +34,9 @@ GPU_BY_DEFAULT = Version("2.1")
 CUDA_AS_EXTRA = Version("2.15")
 # From here on a backend's targets are locked: GPU builds before 1.15 can fuse nothing.
 LOCKED: Mapping[Backend, Version] = {"cpu": OLDEST, "cuda": Version("1.15"), "rocm": Version("1.15")}
-# Wheels of tensorflow-rocm that hold another TensorFlow than their number says, by the version that it gives itself.
-ROCM_HOLDS = {"2.7.4": "2.7.0", "2.8.4": "2.8.3"}
+# Wheels of tensorflow-rocm that hold another TensorFlow than the newest of their minor, by the version that it gives
+# itself.
+ROCM_HOLDS = {"2.6.4": "2.6.0", "2.7.4": "2.7.0", "2.8.4": "2.8.3", "2.14.0.600": "2.14.0"}
 # The newest CPython that the stable distributions have: Debian 13 and Fedora have it, Ubuntu 24.04 has 3.12.
 COMMON = (3, 13)
 # From here on `tensorflow` for Arm is a build of its own, and not another name of tensorflow-cpu-aws; its extra with
