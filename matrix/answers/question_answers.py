@@ -58,7 +58,7 @@ def answer(question: Question, answers: Answers, asked: Asked, facts: Facts) -> 
     shown: list[str] = []
     if question.shows == "speed":
         notes = [note for note in notes if note.startswith("For your case")]
-        told, shown = _speed(answers, asked, here, facts, depthwise="mobilenet" in " ".join(question.words))
+        told, shown = _speed(answers, asked, here, facts)
         notes, place = [*notes, *told], ""
     elif question.shows == "fusion":
         told, shown, release, before = _fusion(answers, backend, release)
@@ -71,9 +71,7 @@ def answer(question: Question, answers: Answers, asked: Asked, facts: Facts) -> 
     return Found(question=question, notes=notes, place=place, shown=shown, command=command)
 
 
-def _speed(
-    answers: Answers, asked: Asked, here: Situation, facts: Facts, *, depthwise: bool
-) -> tuple[list[str], list[str]]:
+def _speed(answers: Answers, asked: Asked, here: Situation, facts: Facts) -> tuple[list[str], list[str]]:
     backend, release = here.backend, here.release
     timed = [one for one in answers.timings if one.backend == backend]
     if not timed:
@@ -89,7 +87,7 @@ def _speed(
     groups = int(facts.get("groups") or 0)
     layers = {one.layer: one.groups for one in there}
     chosen = min(layers, key=lambda one: (abs(layers[one] - groups), one)) if groups > 1 else "resnext50-56"
-    if depthwise and groups < 2:
+    if "depthwise" in facts and groups < 2:
         chosen = "mobilenet-14"
     notes = (
         [f"No times were taken of {near.asked}; these are of {name}."]

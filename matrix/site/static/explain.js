@@ -296,7 +296,7 @@ function answerQuestion(question, asked, facts) {
   const here = situation(asked, facts, null);
   let [notes, place, shown, release, before] = [here.notes, here.words, [], here.release, ""];
   if (question.shows === "speed") {
-    const [told, rows] = speedRows(asked, here, facts, question.words.join(" ").includes("mobilenet"));
+    const [told, rows] = speedRows(asked, here, facts);
     [notes, place, shown] = [[...notes.filter((note) => note.startsWith("For your case")), ...told], "", rows];
   } else if (question.shows === "fusion") {
     [notes, shown, release, before] = fusionRows(here.backend, release);
@@ -309,7 +309,7 @@ function answerQuestion(question, asked, facts) {
     why: question.why, shown, otherwise: [], where: [], evidence: question.links, near: [], more: `tf-groupconv ${command}`, facts };
 }
 
-function speedRows(asked, here, facts, depthwise) {
+function speedRows(asked, here, facts) {
   const timed = EXPLAIN.timings.filter((one) => one.backend === here.backend);
   if (!timed.length) return [[`No times were taken on ${BACKENDS[here.backend]}: no record of ours says what is faster there.`], []];
   const wanted = here.release || NEWEST;
@@ -324,7 +324,7 @@ function speedRows(asked, here, facts, depthwise) {
   const far = (layer) => Math.abs(layers[layer] - groups);
   let layer = "resnext50-56";
   if (groups > 1) [layer] = Object.keys(layers).sort((a, b) => far(a) - far(b) || (a < b ? -1 : 1));
-  else if (depthwise) layer = "mobilenet-14";
+  else if ("depthwise" in facts) layer = "mobilenet-14";
   const other = name.slice(0, name.lastIndexOf(".")) !== wanted.split(".").slice(0, 2).join(".");
   const rows = [`Milliseconds a call at ${layer} (${layers[layer] ?? 0} groups, 1 image), ${name} on ${host}:`];
   for (const profile of profiles) {
