@@ -35,8 +35,11 @@ def main(arguments, published, probe):
     from suite import catalog
 
     kinds = _kinds(reading.layers, catalog)
+    cells = [cell for kind in kinds for cell in kind["cells"]]
+    if not cells:
+        return _tell_nothing(reading, kinds, options)
     os.environ["PROBE_LAYERS"] = json.dumps({kind["id"]: kind["fields"] for kind in kinds if kind["fields"]})
-    about, observations = probe.observe([cell for kind in kinds for cell in kind["cells"]], options.seconds)
+    about, observations = probe.observe(cells, options.seconds)
     if "tensorflow" not in about:
         print(about.get("not_imported", "TensorFlow was not imported: python -c 'import tensorflow'"), file=sys.stderr)
         return 1
@@ -61,6 +64,27 @@ def main(arguments, published, probe):
         print(json.dumps(found, indent=2, sort_keys=True))
     else:
         _tell(found)
+    return 0
+
+
+def _tell_nothing(reading, kinds, options):
+    """A model of which no layer can be executed alone: TensorFlow is not even imported."""
+    names = [name for kind in kinds for name in kind["names"]]
+    found = {
+        "model": layers.clean(options.model),
+        "layers": names,
+        "ordinary": reading.others,
+        "not_read": reading.unread,
+    }
+    if options.json:
+        print(json.dumps(found, indent=2, sort_keys=True))
+        return 0
+    text = "No grouped, depthwise, separable or transposed convolution that could be executed alone; {} ordinary ones."
+    print(text.format(reading.others))
+    for kind in kinds:
+        print("{} was not executed: {}".format(kind["names"][0], kind["why"]))
+    for what in reading.unread:
+        print("Not read: {}".format(what))
     return 0
 
 
@@ -97,7 +121,8 @@ def _fields(layer, catalog):
         return None, "it has no groups"
     if layer.dtype not in catalog.DTYPES:
         return None, "the suite computes in {}, not in {}".format(", ".join(catalog.DTYPES), layer.dtype)
-    if layer.padding not in {"same", "valid"} or len(set(layer.dilation)) > 1 or layer.cout % layer.groups:
+    uneven = layer.cout % layer.groups and layer.operation != "separable"
+    if layer.padding not in {"same", "valid"} or len(set(layer.dilation)) > 1 or uneven:
         return None, "the suite has no such padding, dilation or number of outputs"
     two = {name: (values * 2)[:2] for name, values in (("kernel", layer.kernel), ("strides", layer.strides))}
     fields = {"groups": layer.groups, "cin": layer.cin, "cout": layer.cout, "n": 1, "kernel": two["kernel"]}
