@@ -82,7 +82,7 @@ def observations(made: Iterable[Record]) -> Iterator[tuple[str, bytes]]:
             ("jsonl.gz", records.encode(record)),
             ("csv.gz", as_csv(OBSERVED, map(_observation, record.observations))),
         ):
-            yield run_path(*place, ending), gzip.compress(data, compresslevel=9, mtime=0)
+            yield run_path(*place, ending), gzip.compress(data, compresslevel=6, mtime=0)
 
 
 def _observation(one: Observation) -> tuple[Value, ...]:
