@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
@@ -22,9 +23,10 @@ from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
 from matrix.catalog.releases import Profiles
 from matrix.judge.notes import Cause
 from matrix.judge.settings import differences, setting
-from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, JudgedRun, counts
-from matrix.record.records import Check, Mode, Observation
-from matrix.record.speed_records import Direction
+from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, JudgedRun
+from matrix.record.host import parse_class
+from matrix.record.records import Check, Mode, Observation, Outcome
+from matrix.record.speed_records import Direction, Interval, PointKey, SpeedRun
 from matrix.speed import nearest_layers
 from matrix.speed.nearest_layers import Nearest
 from matrix.suite import catalog as suite
@@ -52,14 +54,18 @@ LINES, ROWS, FEW, WIDTH = 25, 5, 2, 80
 
 
 USUAL = timed_layers.NAMED["resnext50-28"]
+GROUPED = APPROACHES[SPLIT].computes
 
 
 class Asked(Strict, frozen=True, kw_only=True):
-    """What a person wants to do, in which modes, with which layer; `told`: the person told the layer. `profile`: what
-    they have set, if they said so.
+    """What a person wants to do, in which modes, with which layer. `computes`: what it is, as approaches name it.
+    `moves`: `d2` with a dilation of 2, `s2` with strides of 2. `told`: the person told the layer. `profile`: what they
+    have set, if they said so.
     """
 
     wish: Wish
+    computes: str = GROUPED
+    moves: str = ""
     modes: list[Mode]
     groups: int = USUAL.groups
     cin: int = USUAL.cin
@@ -71,6 +77,15 @@ class Asked(Strict, frozen=True, kw_only=True):
     layout: str = "nhwc"
     told: bool = False
     profile: str = ""
+
+    @property
+    def is_usual(self) -> bool:
+        """It is the convolution that is timed, and that programs of a layer of one's own are written for."""
+        return self.computes == GROUPED and not self.moves
+
+    def geometry(self, approach: str) -> str:
+        """Return the geometry on which an approach is judged for it."""
+        return "-".join(filter(None, (APPROACHES[approach].base, self.moves)))
 
     @property
     def layer(self) -> Case:
@@ -117,7 +132,8 @@ class Choice(Strict, frozen=True, kw_only=True):
 class Timed(Strict, frozen=True, kw_only=True):
     """The nearest layer that was timed, and how far it is from the one that was asked about: 0 is the very layer.
 
-    `split`: how many times as long split-concat takes as the first choice, under the same profile.
+    `split`: how many times as long split-concat takes as the first choice, under the same profile; `interval`: between
+    which numbers that surely is.
     """
 
     layer: str
@@ -126,6 +142,7 @@ class Timed(Strict, frozen=True, kw_only=True):
     host_class: str
     distance: float
     split: float | None = None
+    interval: Interval | None = None
 
 
 class Advice(Strict, frozen=True, kw_only=True):
@@ -160,17 +177,16 @@ def advise(
     default = recorded.default_profile_on(processor, newest, profiles)
     if asked.profile:
         default = recorded.under(newest, asked.profile).header.profile
-    offered = candidates(layer)
+    offered = candidates(asked)
     by_approach: dict[tuple[str, str], list[Choice]] = defaultdict(list)
     for release in recorded.nearest.releases:
-        usual = next((run for run in recorded.runs(release) if run.header.profile == default), None)
-        for run in recorded.runs(release):
-            # What passes with two settings changed says nothing of either.
-            alone = {what for what, _ in setting(run.judged_by)} == {"oneDNN", "TF32"}
-            if len(differences(run.judged_by, usual.judged_by)) > 1 if usual else not alone:
-                continue
+        for run in considered(recorded, release, default):
+            doubt = unsafe(recorded, run, processor)
             for approach in offered:
                 choice = _choice(run, approach, asked, profiles, cause)
+                if doubt and choice.answer == "yes":
+                    why = f"doubtful: under {run.header.profile} a convolution without groups ends in {doubt}"
+                    choice = msgspec.structs.replace(choice, answer="unknown", why=why)
                 as_it_is = choice.profile == default
                 by_approach[approach, choice.profile].append(msgspec.structs.replace(choice, nothing_to_set=as_it_is))
 
@@ -184,7 +200,7 @@ def advise(
     found = {
         wish: nearest_layers.nearest(runs, layer, DIRECTIONS[wish], _timed_modes(asked), names)
         for wish in WISHES
-        if layer.dtype == nearest_layers.DTYPE
+        if layer.dtype == nearest_layers.DTYPE and asked.is_usual
     }
     timed = found.get(asked.wish)
     best: list[Choice] = []
@@ -196,6 +212,7 @@ def advise(
             best.append(choice)
     first = (best[0].profile, best[0].approach) if best else ("", "")
     there = next(iter(runs), None)
+    beside = _beside_split(runs, timed.point, first) if timed else None
     headers = [one.header for release in recorded.nearest.releases for one in recorded.runs(release)]
     return Advice(
         asked=asked,
@@ -216,7 +233,8 @@ def advise(
             mode=timed.point.mode,
             host_class=there.host.host_class,
             distance=timed.distance,
-            split=timed.times((first[0], SPLIT), first) if first[1] != SPLIT else None,
+            split=beside[0] if beside else timed.times((first[0], SPLIT), first) if first[1] != SPLIT else None,
+            interval=beside[1] if beside else None,
         )
         if timed and there and first in timed.timings
         else None,
@@ -224,18 +242,48 @@ def advise(
     )
 
 
-def candidates(layer: Case) -> list[str]:
-    """The approaches that compute the layer; the depthwise ones where it has one channel a group."""
-    depthwise = [name for name, about in APPROACHES.items() if about.computes == "depthwise-2d" and about.program]
-    return [*INTERCHANGEABLE, *(depthwise if layer.groups == layer.cin else ())]
+def considered(recorded: ReleaseRecords, release: str, default: str | None) -> list[JudgedRun]:
+    """The runs that may answer: what passes with two settings changed says nothing of either."""
+    runs = recorded.runs(release)
+    usual = next((run for run in runs if run.header.profile == default), None)
+    if usual:
+        return [run for run in runs if len(differences(run.judged_by, usual.judged_by)) < 2]
+    return [run for run in runs if {what for what, _ in setting(run.judged_by)} == {"oneDNN", "TF32"}]
+
+
+def unsafe(recorded: ReleaseRecords, run: JudgedRun, processor: Processor | None) -> Outcome | None:
+    """Tell how the convolution without groups ends where it fails badly: in the run, or in the same on a processor of
+    the person's vendor. Old releases fail on AMD's processors where they work on Intel's.
+    """
+    here = run.header.host.host_class
+    vendor = parse_class(processor.host_class if processor else here).vendor
+    like = [one for one in recorded.alike(run) if vendor and parse_class(one.header.host.host_class).vendor == vendor]
+    return next((one.unsafe for one in (run, *like) if one.unsafe), None)
+
+
+def candidates(asked: Asked) -> list[str]:
+    """The approaches that compute the layer; the depthwise ones too where it has one channel a group."""
+    if asked.computes == GROUPED:
+        depthwise = asked.groups == asked.cin
+        return [*INTERCHANGEABLE, *(_programs("depthwise-2d") if depthwise else ())]
+    return _programs(asked.computes)
+
+
+def _programs(computes: str) -> list[str]:
+    return [name for name, about in APPROACHES.items() if about.computes == computes and about.program]
 
 
 def program(choice: Choice, asked: Asked, profiles: Profiles, *, as_layer: bool = False) -> str:
-    """Return the choice as a program for the person's layer; "" where there is none."""
+    """Return the choice as a program for the person's layer; "" where there is none. What is not the usual convolution
+    is written for the geometry on which the approach is judged.
+    """
     profile = None if choice.nothing_to_set and not asked.profile else profiles[choice.profile]
     mode: Mode = "keras" if as_layer else "jit" if asked.modes == ["jit"] else "eager"
+    case = asked.layer
+    if not asked.is_usual:
+        case = suite.parse_case(f"{asked.geometry(choice.approach)}/none/{asked.dtype}/{asked.layout}")
     try:
-        return snippets.program(choice.approach, asked.layer, choice.release, profile, mode)
+        return snippets.program(choice.approach, case, choice.release, profile, mode)
     except BadUsage:
         return ""
 
@@ -244,6 +292,20 @@ def _timed_modes(asked: Asked) -> list[Mode]:
     """Keras runs a graph: where only it is asked for, and was not timed, a graph stands for it."""
     graph: list[Mode] = ["graph"] if "keras" in asked.modes and "graph" not in asked.modes else []
     return [*asked.modes, *graph]
+
+
+def _beside_split(runs: Sequence[SpeedRun], key: PointKey, first: tuple[str, str]) -> tuple[float, Interval] | None:
+    """Return how many times as long split-concat takes as the first choice, timed side by side, and between which
+    numbers that surely lies.
+    """
+    profile, approach = first
+    for point in (point for run in runs if run.profile == profile for point in run.points if point.key == key):
+        if found := point.ratio(SPLIT, approach):
+            return found.ratio, found.interval
+        if found := point.ratio(approach, SPLIT):
+            low, high = found.interval
+            return 1 / found.ratio, (1 / high, 1 / low)
+    return None
 
 
 def _with_speed(choice: Choice, first: tuple[str, str], timed: Nearest | None, trained: Nearest | None) -> Choice:
@@ -262,21 +324,18 @@ def _with_speed(choice: Choice, first: tuple[str, str], timed: Nearest | None, t
 
 
 def _choice(run: JudgedRun, approach: str, asked: Asked, profiles: Profiles, cause: Cause) -> Choice:
-    layer, base = asked.layer, APPROACHES[approach].base
-    observed = run.cells.get(approach, {})
+    layer, base = asked.layer, asked.geometry(approach)
     cells = []
-    for one in observed.values():
-        geometry, _, dtype, layout = one.case.split("/")
-        wanted = one.mode in asked.modes and one.check in CHECKS[asked.wish] and counts(one.case)
-        fits = wanted and (geometry == base or (asked.told and _groups(one) == layer.groups))
-        if fits and (dtype, layout) == (layer.dtype, layer.layout):
+    for one in run.counted.get((approach, layer.dtype, layer.layout), ()):
+        meant = one.case.startswith(f"{base}/") or (asked.told and _groups(one.case) == layer.groups)
+        if meant and one.mode in asked.modes and one.check in CHECKS[asked.wish]:
             cells.append(one)
     passed = [one for one in cells if one.outcome == "pass"]
     failed = [one for one in cells if one.outcome in FAILED]
 
     case = f"{base}/{REPRESENTATIVE}/{layer.dtype}/{layer.layout}"
     compiled = next((mode for mode in asked.modes if mode != "eager"), "eager")  # what is eager is never fused
-    fusion = observed.get((approach, compiled, "fusion", case))
+    fusion = run.cells.get(approach, {}).get((approach, compiled, "fusion", case))
     fused: Answer = IS_FUSED[fusion.fusion.epilogue] if fusion and fusion.fusion else "unknown"
     if run.header.planned_for:
         plan = {"yes": "inside of the kernel", "some": "in part inside of the kernel", "no": "apart"}.get(fused)
@@ -292,15 +351,16 @@ def _choice(run: JudgedRun, approach: str, asked: Asked, profiles: Profiles, cau
         passed=len(passed),
         of=len(passed) + len(failed),
         fused=fused,
-        groups_seen=not asked.told or any(_groups(one) == layer.groups for one in passed + failed),
+        groups_seen=not asked.told or any(_groups(one.case) == layer.groups for one in passed + failed),
         setting=profile.setting if profile else "",
         cells=["/".join((run.judged_by.run, *one.cell)) for one in failed[:3] or passed[:1]],
         why=why,
     )
 
 
-def _groups(observation: Observation) -> int:
-    return int(suite.parse_case(observation.case).groups)
+@cache
+def _groups(case: str) -> int:
+    return int(suite.parse_case(case).groups)
 
 
 def answer(cells: Sequence[Observation]) -> Answer:

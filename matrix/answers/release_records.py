@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,21 +119,39 @@ def load(reports: Path, release: str, backend: str, processor: Processor | None 
     """
     chosen = nearest(release, releases(reports, backend))
     made = list(_read(reports, (f"*/*/tf{name}-py*-{backend}+*.jsonl" for name in chosen.releases)))
-    headers = [record.header for record in made if record.header.observations]
+
+    def timed(wanted: str, name: str) -> list[SpeedRun]:
+        return _timed(reports, wanted, name, backend)
+
+    def ran(host_class: str) -> int:
+        files = (reports / "runs" / host_class).glob(f"*/tf*-{backend}+*{records.RUNS.ending}")
+        return len({file.name for file in files})
+
+    found = answering(chosen, judged_runs(made), timed, ran, processor)
+    borrowed = _borrowed(reports, found.judged_runs, processor) if processor and backend == "cpu" else ()
+    return replace(found, borrowed=tuple(borrowed))
+
+
+def answering(
+    chosen: Nearest,
+    judged: Sequence[JudgedRun],
+    timed: Callable[[str, str], list[SpeedRun]],
+    ran: Callable[[str], int],
+    processor: Processor | None,
+) -> ReleaseRecords:
+    """Choose among the runs of the chosen releases. `timed` gives a release's speed runs for a host class; `ran`: how
+    many runs a class has in all releases, so that one that ran a few does not answer for these alone. What is borrowed
+    is not looked up.
+    """
+    headers = [run.header for run in judged if run.header.observations]
     classes = [one.host.host_class for one in [one for one in headers if one.how != "planned"] or headers]
     if not classes:
         raise BadUsage("the records of that release cannot be read", "nox -s report names what is wrong with them")
-
-    def weight(host_class: str) -> tuple[bool, int]:
-        """By all releases, so that a class that ran a few of them does not answer for these alone."""
-        ran = {file.name for file in (reports / "runs" / host_class).glob(f"*/tf*-{backend}+*{records.RUNS.ending}")}
-        return not ids.is_emulated(host_class), len(ran)
-
-    most = max(sorted(set(classes)), key=weight)
+    most = max(sorted(set(classes)), key=lambda name: (not ids.is_emulated(name), ran(name)))
     wanted = processor.host_class if processor else most
     order = processors.nearest(wanted, set(classes))
     best: dict[tuple[str, str], JudgedRun] = {}
-    runs = [one for one in judged_runs(made) if one.header.host.host_class in order]
+    runs = [one for one in judged if one.header.host.host_class in order]
     for one in sorted(runs, key=lambda one: (not one.judged_by.observations, order.index(one.header.host.host_class))):
         best.setdefault((one.header.release, one.header.profile), one)
     ours = [one for one in runs if best[one.header.release, one.header.profile] is one]
@@ -142,8 +160,7 @@ def load(reports: Path, release: str, backend: str, processor: Processor | None 
         host_class=order[0],
         judged_runs=tuple(ours),
         elsewhere=tuple(one for one in runs if one not in ours),
-        timed={name: _timed(reports, wanted, name, backend) for name in chosen.releases},
-        borrowed=tuple(_borrowed(reports, ours, processor)) if processor and backend == "cpu" else (),
+        timed={name: timed(wanted, name) for name in chosen.releases},
     )
 
 

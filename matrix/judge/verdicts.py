@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, get_args
 
 import msgspec
@@ -72,6 +72,26 @@ class JudgedRun:
     def place(self) -> tuple[str, str, str]:
         """Release, backend and host class, which a workaround must share."""
         return (self.header.release, self.header.backend, self.header.host.host_class)
+
+    @cached_property
+    def unsafe(self) -> Outcome | None:
+        """How the convolution without groups ends in the core, where that is wrong numbers or a lost process: whatever
+        passes in such a run is not to be relied on.
+        """
+        cells = (one for by_cell in self.cells.values() for one in by_cell.values())
+        core = (one for one in cells if one.case.endswith("/f32/nhwc") and is_control(one.case))
+        return next((one.outcome for one in core if one.outcome in WORST), None)
+
+    @cached_property
+    def counted(self) -> Mapping[tuple[str, str, str], Sequence[Observation]]:
+        """The observations that count in verdicts, by approach, dtype and layout."""
+        found: dict[tuple[str, str, str], list[Observation]] = defaultdict(list)
+        for approach, cells in self.cells.items():
+            for observed in cells.values():
+                if counts(observed.case):
+                    _, _, dtype, layout = observed.case.split("/")
+                    found[approach, dtype, layout].append(observed)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,16 @@ from matrix.base.errors import BadUsage
 from matrix.base.files import cannot_write
 from matrix.judge import statements
 from matrix.judge import support as support_json
-from matrix.site import compare_page, downloads, error_page, parquet, question_form, speed_pages
+from matrix.site import (
+    advice_data,
+    compare_page,
+    downloads,
+    error_page,
+    front_page,
+    parquet,
+    question_form,
+    speed_pages,
+)
 from matrix.site.content import Content, load
 from matrix.site.pages import compose
 
@@ -87,7 +96,9 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
     yield from speed_pages.files(content)
     yield downloads.badge(content)
     yield "data/outcomes.js", compare_page.script(content)
-    yield "data/mine.js", question_form.script(content)
+    yield "data/front.js", question_form.script(content)
+    yield "data/table.js", front_page.script(content)
+    yield from advice_data.files(content)
     yield "data/explain.js", error_page.script(content.index)
     yield "statements.json", statements.encode(content.statements)
     yield "answers.json", published_answers.encode(content.index)

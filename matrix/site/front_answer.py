@@ -12,6 +12,7 @@ from matrix.judge.support import Verdict, question_of
 from matrix.judge.verdicts import Need
 from matrix.report.statement_tables import began
 from matrix.site.content import Content
+from matrix.site.question_form import in_words
 
 # What the plainest approach can be asked for without naming a mode.
 DOES: dict[Need, str] = {
@@ -41,7 +42,7 @@ def answer(content: Content, statements: Iterable[Statement]) -> list[str]:
     by_profile = grouped(plainest, lambda one: one.profile)
     sentences = []
     if told := _in_words(by_profile.get("default", ())):
-        sentences.append(f"With nothing set on {host_class}, a grouped filter in tf.nn.conv2d {told}.")
+        sentences.append(f"With nothing set on {in_words(host_class)}, a grouped filter in tf.nn.conv2d {told}.")
     off = next((profile.name for profile in content.catalog.profiles if profile.onednn is False), "")
     if told := _in_words(by_profile.get(off, ())):
         sentences.append(f"With oneDNN off, which other processors may have by default, it {told}.")

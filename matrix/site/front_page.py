@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import msgspec
+
+from matrix.answers.advise import MODES
 from matrix.base.grouping import grouped
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Profile
+from matrix.judge.processors import nearest
 from matrix.judge.support import HostEntry, RunEntry, Verdict, question_of
 from matrix.judge.verdicts import NEEDS
+from matrix.record import speed_records
+from matrix.record.host import parse_class
+from matrix.record.speed_records import Point, SpeedRun
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
+from matrix.site.html import LETTERS, anchor
+from matrix.speed import comparisons
 
+# The approaches that people choose among; the page's script adds the columns of the others when they are asked for.
+FIRST = tuple(name for name, about in APPROACHES.items() if about.common or (about.place and not about.wasteful))
+REST = tuple(name for name in APPROACHES if name not in FIRST)
 NEED_LETTERS = {"yes": "y", "no": "n", "some": "s", "unknown": "u"}
 
 
@@ -99,7 +111,7 @@ def _ranges(content: Content, runs: Sequence[RunEntry]) -> tuple[tuple[Row, ...]
     for run in reversed(runs):
         verdicts = content.verdicts_of(question_of(run))
         if run.engine and any(one.verdict != "unknown" for one in verdicts.values()):
-            rows.append(Row(run=run, entries=tuple(verdicts.get(approach) for approach in APPROACHES)))
+            rows.append(Row(run=run, entries=tuple(verdicts.get(approach) for approach in FIRST)))
         else:
             rows.append(Row(run=run, why=why_unknown(run)))
     return tuple(tuple(alike) for _, alike in groupby(rows, key=lambda row: row.says))
@@ -108,3 +120,54 @@ def _ranges(content: Content, runs: Sequence[RunEntry]) -> tuple[tuple[Row, ...]
 def needs_of(verdict: Verdict) -> str:
     """The answers of the needs, a letter each, for the script."""
     return "".join(NEED_LETTERS[verdict.needs[need]] for need in NEEDS)
+
+
+def slower(content: Content) -> Callable[[Sequence[Row], str], str]:
+    """Return what marks an approach in neighbouring releases where it trains many times as slowly as split-concat: as
+    timed on the release, on the nearest processor of the same architecture.
+    """
+    timed = [run for run in speed_records.preferred(content.timed).values() if run.peer is None]
+    hosts = grouped(timed, lambda run: (run.release, run.backend, run.profile))
+    found = {
+        (run.release, run.backend, run.profile, run.host.host_class, trap.approach): trap.most
+        for run in timed
+        for trap in comparisons.traps(msgspec.structs.replace(run, points=_trained(run)))
+    }
+
+    def times(run: RunEntry, profile: str, approach: str) -> float:
+        there = [one.host.host_class for one in hosts.get((run.release, run.backend, profile), ())]
+        like = [host for host in there if parse_class(host).architecture == parse_class(run.host_class).architecture]
+        return max(
+            (
+                found.get((run.release, run.backend, profile, host, approach), 0)
+                for host in nearest(run.host_class, like)[:1]
+            ),
+            default=0,
+        )
+
+    def mark(rows: Sequence[Row], approach: str) -> str:
+        seen = {row.run.release: times(row.run, row.same_as or row.run.profile, approach) for row in rows}
+        slow = {release: ratio for release, ratio in seen.items() if ratio}
+        where = "" if len(slow) == len(seen) else f" in {', '.join(slow)}"
+        return f"trains up to {max(slow.values()):.0f}x slower{where}" if slow else ""
+
+    return mark
+
+
+def _trained(run: SpeedRun) -> list[Point]:
+    """The points of the modes that people train in; XLA's gradients stand on the page of speed."""
+    return [point for point in run.points if point.direction == "train" and point.mode in MODES["train"]]
+
+
+def script(content: Content) -> bytes:
+    """`data/table.js`: sets TABLE, the words of the columns that are not on the page: by place and release a letter for
+    each approach; a space where the profile does not run it.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for question, run in content.runs.items():
+        verdicts = content.verdicts_of(question)
+        if run.engine and any(one.verdict != "unknown" for one in verdicts.values()):
+            words = "".join(LETTERS[verdicts[name].verdict] if name in verdicts else " " for name in REST)
+            rows.setdefault(anchor(run.backend, run.profile, run.host_class), {})[run.release] = words
+    data = {"approaches": REST, "words": {letter: word for word, letter in LETTERS.items()}, "rows": rows}
+    return b"const TABLE = " + msgspec.json.encode(data) + b";\n"

@@ -1,100 +1,88 @@
-"""The form "What about mine?", and the data with which the page's script answers it: every need in every dtype."""
+"""The form on the front page, and `data/front.js`: the words with which the page's script draws an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable
+from functools import cache
 
 import msgspec
 from packaging.version import Version
 
-from matrix.answers import snippets
-from matrix.answers.advise import CHECKS, DIRECTIONS, MODES, Asked, Wish, answer
+from matrix.answers import processor
+from matrix.answers.processor import Processor
 from matrix.base.grouping import grouped
-from matrix.base.ids import SWITCHES_ITSELF, is_emulated
-from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, Approach
+from matrix.catalog.approaches import APPROACHES
 from matrix.judge.processors import agreement_in_words, nearest
-from matrix.judge.support import RunEntry, question_of
-from matrix.judge.verdicts import IS_FUSED, NEEDS, REPRESENTATIVE, Judgement, Need
-from matrix.record import speed_records
-from matrix.record.host import CLASSES, ISAS, SWITCH_ONEDNN_ON, VENDORS, switches_onednn_on
-from matrix.record.records import Mode
-from matrix.report.support_table import why_unknown
+from matrix.judge.verdicts import Need
+from matrix.record import host
+from matrix.record.records import Record
+from matrix.site import advice_data
 from matrix.site.content import Content
-from matrix.site.front_page import NEED_LETTERS
 from matrix.site.html import BACKEND_NAMES, LETTERS
-from matrix.speed import nearest_layers
 from matrix.suite import catalog as suite
+from matrix.suite.speed import layers
 
-# What can be wished for, as `advise` is asked for it.
-ASKED: Mapping[Need, tuple[Wish, Sequence[Mode]]] = {
-    "infer-graph": ("infer", MODES["infer"]),
-    "train": ("train", MODES["train"]),
-    "infer-eager": ("infer", ("eager",)),
-    "infer-jit": ("infer", ("jit",)),
+WISHES: dict[Need, str] = {
+    "infer-graph": "infer, in predict or a tf.function",
+    "train": "train",
+    "infer-eager": "infer, run eagerly",
+    "infer-jit": "infer, compiled by XLA",
+    "fused": "have bias and ReLU inside the kernel",
 }
-WISHES: Mapping[Need, str] = {
-    "infer-graph": "infers in a graph",
+# What an answer says of an approach that does it.
+DOES: dict[Need, str] = {
+    "infer-graph": "infers in predict and in a tf.function",
     "train": "trains",
     "infer-eager": "infers eagerly",
     "infer-jit": "infers under XLA",
     "fused": "has bias and ReLU inside its kernel",
 }
-FORMS = {
-    ("grouped", 2): "a grouped convolution",
-    ("grouped", 1): "a grouped convolution of sequences (1D)",
-    ("grouped", 3): "a grouped convolution of volumes (3D)",
-    ("transpose", 2): "a grouped transposed convolution",
-    ("depthwise", 2): "a depthwise convolution",
-    ("separable", 2): "a depthwise-separable convolution",
+ISA_NAMES = {
+    "amx": "AMX",
+    "avx512fp16": "AVX-512 FP16",
+    "avx512bf16": "AVX-512 BF16",
+    "avx512vnni": "AVX-512 VNNI",
+    "avx512": "AVX-512",
+    "avxvnni": "AVX-VNNI",
+    "avx2": "AVX2",
+    "avx": "AVX",
+    "base": "no AVX",
 }
-# The share of the least possible time that each approach reaches on the usual layer, by wish; keys: release, backend,
-# host class, profile, approach.
-Reached = dict[tuple[str, ...], dict[Need, float]]
 
 
 def choices(content: Content) -> dict[str, object]:
-    """The options that the form offers. Processors that were run stand before the other classes that there are."""
+    """The options that the form offers."""
     return {
         "all_releases": _releases(content),
-        "hosts": _hosts(content),
-        "settings": _settings(content),
-        "forms": {one.computes: FORMS.get((one.form, one.rank), one.computes) for one in _offered().values()},
+        "newest": _newest(content)["cpu"],
+        "processor_names": sorted(_processors()),
+        "forms": advice_data.FORMS,
+        "like": _like(),
         "wishes": WISHES,
         "dtypes": suite.DTYPES,
+        "layouts": suite.LAYOUTS,
     }
 
 
-def _made(content: Content) -> list[str]:
-    """The host classes on which processors were run, real ones before emulated ones."""
-    made = dict.fromkeys(run.host_class for run in content.support.runs if run.engine and run.backend == "cpu")
-    return sorted(made, key=is_emulated)
-
-
-def _hosts(content: Content) -> list[str]:
-    """Those that were run stand before the other classes that there are."""
-    others = (f"x86-{isa}{vendor}" for isa in ISAS for vendor in ("", *(f"-{name}" for name in VENDORS.values())))
-    return list(dict.fromkeys((*_made(content), *others)))
-
-
 def script(content: Content) -> bytes:
-    """`data/mine.js`: sets MATRIX."""
-    reached: Reached = {}
-    layer = Asked(wish="infer", modes=[]).layer
-    timed = [run for run in speed_records.preferred(content.timed).values() if run.peer is None]
-    for place, runs in grouped(timed, lambda run: (run.release, run.backend, run.host.host_class)).items():
-        for need, (wish, modes) in ASKED.items():
-            found = nearest_layers.nearest(runs, layer, DIRECTIONS[wish], modes, INTERCHANGEABLE)
-            for key, timing in found.timings.items() if found else ():
-                reached.setdefault((*place, *key), {})[need] = 1 / timing.effort
+    """`data/front.js`: sets MATRIX, and ADVICE, which the scripts of each release fill."""
+    made = {run.host_class for run in content.support.runs if run.engine}
+    names = [*made, *advice_data.processors()]
     data = {
         "letters": LETTERS,
         "backends": BACKEND_NAMES,
-        "needs": NEEDS,
-        "wishes": WISHES,
-        "dtypes": suite.DTYPES,
-        "classes": CLASSES,
-        "vendors": VENDORS,
-        "nearest": {name: nearest(name, _made(content)) for name in _hosts(content)},
+        "wishes": DOES,
+        "forms": list(advice_data.FORMS),
+        "newest": _newest(content),
+        "recorded": _recorded(content.records),
+        "executed": _recorded(one for one in content.records if not one.header.planned_for),
+        "releases": _releases(content),
+        "processors": _processors(),
+        "classes": host.CLASSES,
+        "vendors": host.VENDORS,
+        "words": {name: in_words(name) for name in names if name},
+        "nearest": {name: nearest(name, sorted(made)) for name in advice_data.processors() if name},
         "agreements": [
             {
                 "pair": (one.host_class, one.other),
@@ -105,88 +93,61 @@ def script(content: Content) -> bytes:
             for statement in content.statements.processors
             for one in statement.agreements
         ],
-        "switch_on": sorted(SWITCH_ONEDNN_ON),
-        "on_in": [name for name in _hosts(content) if switches_onednn_on(name)],
-        "switches_from": SWITCHES_ITSELF,
-        "onednn": {str(profile.onednn).lower(): profile.name for profile in content.catalog.profiles},
-        "options": {profile.name: sorted(profile.options) for profile in content.catalog.profiles},
-        "profiles": _settings(content),
-        "releases": _releases(content),
-        "code": {name: _program(name, content) for name, about in APPROACHES.items() if about.function or about.layers},
-        "approaches": [
-            {"id": name, "summary": about.summary, "form": about.computes, "wasteful": about.wasteful}
-            for name, about in _offered().items()
-        ],
-        "timed": dict.fromkeys(ASKED, nearest_layers.DTYPE),
-        "runs": [_run(content, run, reached) for run in content.support.runs],
+        "switches": {name: one.switches_onednn_on for name, one in advice_data.processors().items() if one},
+        "onednn": {profile.name: profile.onednn for profile in content.catalog.profiles},
+        "like": _like(),
+        "settings": {profile.name: profile.setting for profile in content.catalog.profiles},
+        "approaches": {
+            name: {"summary": about.summary, "computes": about.computes, "common": about.common}
+            for name, about in APPROACHES.items()
+        },
     }
-    return b"const MATRIX = " + msgspec.json.encode(data) + b";\n"
+    return b"const ADVICE = {};\nconst MATRIX = " + msgspec.json.encode(data) + b";\n"
 
 
-def _program(name: str, content: Content) -> str:
-    """Return an approach's program for the core's layer, in the newest release."""
-    case = suite.parse_case(f"{APPROACHES[name].base}/none/f32/nhwc")
-    return snippets.program(name, case, content.catalog.releases[-1].version)
+def in_words(host_class: str) -> str:
+    """Say what a host class is to a person who does not know the names of classes."""
+    parts = host.parse_class(host_class)
+    emulated = ", emulated" if parts.emulated else ""
+    if parts.architecture == "x86":
+        return f"{'AMD' if parts.vendor else 'Intel'} with {ISA_NAMES.get(parts.isa, parts.isa)}{emulated}"
+    if parts.architecture == "cuda":
+        return f"NVIDIA GPU, {parts.isa}"
+    return f"{ {'arm': 'Arm', 'rocm': 'AMD GPU,'}.get(parts.architecture, parts.architecture) } {parts.isa}{emulated}"
 
 
-def _offered() -> dict[str, Approach]:
-    """The approaches that a program can be written with, in the order of `advise`, then in that of the suite."""
-    replaced = APPROACHES[INTERCHANGEABLE[0]].computes
-    names = [name for name, about in APPROACHES.items() if name in INTERCHANGEABLE or about.computes != replaced]
-    return {name: APPROACHES[name] for name in sorted(names, key=[*INTERCHANGEABLE, *APPROACHES].index)}
+def _like() -> dict[str, str]:
+    """The layers that are timed, in words."""
+    return {
+        name: f"{one.groups} groups, {one.cin} channels, {one.kernel}x{one.kernel}, {one.size}x{one.size}"
+        for name, one in layers.NAMED.items()
+    }
+
+
+@cache
+def _processors() -> dict[str, str]:
+    """The host class of every processor that has a name."""
+    names = dict.fromkeys([*processor.names(), *(re.sub(r"[^a-z0-9.]+", "_", name) for name in processor.known())])
+    return {name: Processor.named(name).host_class for name in names}
+
+
+def _recorded(records: Iterable[Record]) -> dict[str, list[str]]:
+    """The releases with observations, by backend, the oldest first."""
+    observed = grouped((one.header for one in records if one.observations), lambda header: header.backend)
+    return {
+        backend: sorted({header.release for header in headers}, key=Version) for backend, headers in observed.items()
+    }
+
+
+def _newest(content: Content) -> dict[str, str]:
+    """By backend the newest release that is no preview, what was executed before what was planned; "" for none."""
+    executed = _recorded(one for one in content.records if not one.header.planned_for)
+    found: dict[str, str] = dict.fromkeys(BACKEND_NAMES, "")
+    for backend, releases in (_recorded(content.records) | executed).items():
+        found[backend] = max(releases, key=lambda release: (not Version(release).is_prerelease, Version(release)))
+    return found
 
 
 def _releases(content: Content) -> list[str]:
     """The catalog's releases and those that only records have, oldest first."""
     return sorted({*content.releases, *(release.version for release in content.catalog.releases)}, key=Version)
-
-
-def _settings(content: Content) -> dict[str, str]:
-    """What a person sets for each profile."""
-    return {profile.name: profile.setting or "nothing set" for profile in content.catalog.profiles}
-
-
-def _run(content: Content, run: RunEntry, reached: Reached) -> dict[str, object]:
-    """By approach the verdict's word and its answers; neither where nothing was observed. Times are of the host class
-    that is nearest among those that were timed, as `advise` takes them.
-    """
-    timed = {host_class for release, backend, host_class, *_ in reached if (release, backend) == question_of(run)[:2]}
-    place = (run.release, run.backend, *nearest(run.host_class, timed)[:1], run.profile)
-    about: dict[str, object] = {
-        "release": run.release,
-        "backend": run.backend,
-        "profile": run.profile,
-        "host": run.host_class,
-    }
-    question = question_of(run)
-    verdicts = content.verdicts_of(question)
-    if not any(one.evidence for one in verdicts.values()):
-        return about | {"why": why_unknown(run)}
-    observed = {
-        "words": {name: one.verdict for name, one in verdicts.items()},
-        "answers": {name: _answers(content.judged[question, name]) for name in verdicts},
-        "same": run.same_as and run.same_as.partition("+")[2],
-        "onednn": run.onednn,
-        "reached": {name: reached[*place, name] for name in verdicts if (*place, name) in reached},
-        "planned": all(one.evidence != "executed" for one in verdicts.values()),
-        "doubtful": bool(run.doubtful),
-    }
-    return about | {key: value for key, value in observed.items() if value}
-
-
-def _answers(judgement: Judgement) -> str:
-    """A letter for each dtype and wish, over the base geometry as `advise` takes it."""
-    base = APPROACHES[judgement.approach].base
-    cells = [one for one in judgement.cells.values() if one.case.startswith(f"{base}/") and one.case.endswith("/nhwc")]
-    letters = []
-    for dtype in suite.DTYPES:
-        seen = [one for one in cells if one.case.split("/")[2] == dtype]
-        for wish in WISHES:
-            if wish == "fused":
-                usual = [one for one in seen if one.mode == "graph" and one.case.split("/")[1] == REPRESENTATIVE]
-                found = next((IS_FUSED[one.fusion.epilogue] for one in usual if one.fusion), "unknown")
-            else:
-                about, modes = ASKED[wish]
-                found = answer([one for one in seen if one.mode in modes and one.check in CHECKS[about]])
-            letters.append(NEED_LETTERS[found])
-    return "".join(letters)

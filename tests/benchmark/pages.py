@@ -84,7 +84,7 @@ def _ticks(browser: Browser, address: str) -> dict[str, float]:
         asked = context.new_cdp_session(opened)
         asked.send("Performance.enable", {"timeDomain": "threadTicks"})
         opened.goto(address)
-        if not opened.locator("#mine-answer").inner_text():
+        if not opened.locator("#mine-answer .answer").first.inner_text():
             raise SystemExit("the first page answered nothing")
         return {one["name"]: one["value"] for one in asked.send("Performance.getMetrics")["metrics"]}
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import tomllib
-from itertools import product
+from random import Random
 
 import pytest
+from browser.test_every_page import AXE
 from msgspec import to_builtins
 from playwright.sync_api import expect
 
 from matrix.answers import claim_decisions, published_answers, release_records
-from matrix.answers.advise import Asked as Wanted
-from matrix.answers.advise import advise
+from matrix.answers.advise import advise, program
 from matrix.answers.error_answers import error_answers
 from matrix.answers.explain import explain
+from matrix.answers.processor import Processor
 from matrix.answers.situation import Asked
 from matrix.base import paths
 from matrix.catalog import claims, known_errors
@@ -23,15 +24,16 @@ from matrix.catalog.known_errors import failure_text
 from matrix.judge.support import decode
 from matrix.record import records
 from matrix.report.claim_table import WORDS as CLAIMS
-from matrix.site.question_form import ASKED
-from matrix.suite import catalog as suite
+from matrix.site.advice_data import processors, questions
 
+REFUSED = "Fused conv implementation does not support grouped convolutions for now."
 RELEASES = "rows => rows.map((row) => row.dataset.release)"
-# The ranking of the page's script, before it is drawn.
-BEST = """({ release, need, dtype }) => {
-    const asked = { release, need, dtype, backend: "cpu", setting: "", form: MATRIX.approaches[0].form };
-    const runs = place(asked, null);
-    return worthIt(choices(asked, runs, byDefault(runs, null))).map((one) => [one.approach.id, one.run.profile]);
+# What the page looks up, before it is drawn.
+BEST = """async asked => {
+    await load(adviceOf(asked));
+    const found = advised(asked);
+    return [found.best.map((one) => [one.approach, one.profile]), found.best.length ? codeOf(found.best[0], found) : "",
+        found.group.default, found.group.hosts];
 }"""
 # An entry in a range of releases is shown when the range is opened.
 OPEN_RANGE = """cell => {
@@ -59,9 +61,11 @@ def first(support, **asked):
 
 
 def test_a_cell_of_the_table_leads_to_its_evidence(page, address, support):
-    partial = first(support, verdict="partial", evidence="executed")
+    partial = first(support, verdict="partial", evidence="executed", approach="nn-conv2d", host_class="x86-avx512vnni")
     page.goto(f"{address}/index.html")
-    link = page.locator(f'a[href^="tf/{partial.release}/{partial.approach}.html#"]').first
+    place = page.locator(f'.place[data-backend="cpu"][data-host="{partial.host_class}"]')
+    place.evaluate("place => { place.open = true; }")
+    link = place.locator(f'a[href^="tf/{partial.release}/{partial.approach}.html#"]').first
     link.evaluate(OPEN_RANGE)
     link.click()
     expect(page.locator("h1")).to_contain_text(partial.approach)
@@ -75,46 +79,92 @@ def test_what_about_mine(page, address, support):
     """Where nn-conv2d does not train, the page names an approach that trains there by its record."""
     refusing = next(one for one in support.verdicts if one.approach == "nn-conv2d" and one.profile == "default"
                     and one.evidence == "executed" and one.needs["train"] == "no")  # fmt: skip
-    page.goto(f"{address}/index.html")
+    page.goto(f"{address}/index.html#cpu={refusing.host_class}")
     page.get_by_role("combobox", name="TensorFlow", exact=True).select_option(refusing.release)
-    page.get_by_role("combobox", name="that", exact=True).select_option("train")
+    page.get_by_role("combobox", name="I want to", exact=True).select_option("train")
+    page.locator("[data-more] summary").click()
     page.get_by_role("combobox", name="with", exact=True).select_option("default")
     advised = page.locator("#mine-answer .answer a").inner_text()
     best = first(support, approach=advised, release=refusing.release, profile="default", host_class=refusing.host_class)
     assert best.needs["train"] == "yes"
-    page.locator("#mine-answer summary").click()
-    fallen = page.locator("#mine-answer details tr", has=page.get_by_role("link", name="nn-conv2d"))
-    expect(fallen).to_contain_text("no")
+    fails = page.locator("#mine-answer details").filter(has_text="What fails")
+    fails.locator("summary").first.click()
+    expect(fails.locator("tr", has=page.get_by_role("link", name="nn-conv2d", exact=True)).first).to_contain_text("no")
     assert set(page.locator("tr[data-release]:visible").evaluate_all(RELEASES)) == {refusing.release}
 
 
-def test_the_page_and_advise_agree_on_every_recorded_release(page, address):
-    """Both name the same approaches under the same profiles in the same order, for each wish and dtype."""
-    profiles = catalog.load_profiles()
+def test_the_page_and_advise_give_one_answer_to_200_questions(page, address):
+    """On all backends, releases and processors; to all needs, dtypes, layouts, forms and layers."""
+    random = Random(26)
+    profiles, asked = catalog.load_profiles(), questions()
     page.goto(f"{address}/index.html")
-    releases = release_records.releases(paths.REPORTS, "cpu")
-    assert releases
-    for release in releases:
-        here = release_records.load(paths.REPORTS, release, "cpu")
-        for (need, (wish, modes)), dtype in product(ASKED.items(), suite.DTYPES):
-            asked = Wanted(wish=wish, modes=list(modes), dtype=dtype)
-            advice = advise(here, asked, profiles, failure_text, None)
-            shown = page.evaluate(BEST, {"release": release, "need": need, "dtype": dtype})
-            assert shown == [[one.approach, one.profile] for one in advice.best], (release, need, dtype)
+    for _ in range(25):
+        backend = random.choice(["cpu", "cpu", "cpu", "cuda", "rocm"])
+        release = random.choice(release_records.releases(paths.REPORTS, backend))
+        host, processor = random.choice([*processors().items()]) if backend == "cpu" else ("", None)
+        here = release_records.load(paths.REPORTS, release, backend, processor)
+        for name in random.sample([*asked], 8):
+            need, form, dtype, layout = (*name.split("/"), "f32", "nhwc")[:4]
+            nothing = random.random() < 0.3
+            wanted = {"release": release, "backend": backend, "host": host, "need": need, "form": form, "dtype": dtype,
+                      "layout": layout, "nothing": nothing}  # fmt: skip
+            shown, code, default, hosts = page.evaluate(BEST, wanted)
+            if asked[name].told and not any(here.timed.values()):
+                continue  # where nothing was timed, a named layer has no answer of its own
+            advice = advise(here, asked[name], profiles, failure_text, processor)
+            best = [one for one in advice.best if one.nothing_to_set or not nothing]
+            assert shown == [[one.approach, one.profile] for one in best], wanted
+            assert (code, default) == (program(best[0], asked[name], profiles).rstrip() if best else "", advice.default)
+            assert (host != "" and host not in hosts.values()) <= advice.inferred, wanted
 
 
-def test_pasted_flags_of_a_processor_that_nobody_has_run_are_called_an_inference(page, address, support):
-    on = next(run for run in support.runs if run.profile == "default" and run.onednn and run.backend == "cpu")
-    page.goto(f"{address}/index.html#release={on.release}")
-    page.get_by_role("textbox", name="or its flags").fill("fpu sse4_2 avx fma")
-    answer = page.locator("#mine-answer")
-    expect(answer).to_contain_text("Nobody has run this on x86-avx.")
-    expect(answer).to_contain_text("an inference, not a measurement")
-    expect(answer).to_contain_text("oneDNN does not switch itself on there")
+def test_a_processor_is_known_by_its_name_and_by_its_flags_and_a_foreign_one_is_called_an_inference(page, address):
+    page.goto(f"{address}/index.html")
+    named = "text => { one('[name=cpu]').value = text; return processor('cpu').host; }"
+    for text in ("zen3", "x86-avx512bf16-amd", "Icelake", "graviton3"):
+        expected = text if text.startswith("x86-") else Processor.named(text).host_class
+        assert page.evaluate(named, text) == expected
+    flags = "vendor_id : AuthenticAMD flags : fpu sse4_2 avx avx2 fma"
+    assert page.evaluate(named, flags) == "x86-avx2-amd"
+    page.get_by_role("combobox", name="processor").fill("fpu sse4_2 avx fma")
+    expect(page.locator("#mine-answer")).to_contain_text("this is inferred, not measured")
+    page.get_by_role("combobox", name="processor").fill("abacus")
+    expect(page.locator("#mine-answer")).to_contain_text("That processor is not known here")
 
 
-def test_a_release_that_nobody_has_run_is_unknown_and_borrows_nothing(page, address, support):
-    tried = {run.release for run in support.runs if run.backend == "cpu" and run.observations}
+@pytest.mark.parametrize("size", [(1280, 800), (360, 740)])
+@pytest.mark.parametrize(
+    "asked", ["", f"release=2.8.4&text={REFUSED}", "release=2.21.0&need=train&cpu=zen3", "backend=rocm"]
+)
+def test_form_and_first_answer_are_seen_without_scrolling_and_axe_finds_nothing(watched, address, size, asked):
+    page = watched(viewport={"width": size[0], "height": size[1]}, bypass_csp=True).new_page()
+    page.goto(f"{address}/index.html#{asked}")
+    page.wait_for_function("loaded.size && [...loaded.values()].every((one) => one === true)")
+    answer = page.locator("#mine-answer > .answer").first
+    assert answer.bounding_box()["y"] + answer.bounding_box()["height"] < size[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+
+
+def test_what_trains_many_times_as_slowly_is_marked(page, address):
+    page.goto(f"{address}/index.html#release=2.15.1&need=train")
+    expect(page.locator("#mine-answer > .caution")).to_contain_text("Trap: keras-groups works too, but it trains")
+    marked = page.locator('td[data-a="keras-groups"]:visible .trap').first
+    expect(marked).to_contain_text("x slower")
+
+
+def test_what_is_asked_for_decides_the_colour(page, address, support):
+    """A dtype that fails is not painted as what f32 does."""
+    page.goto(f"{address}/index.html#release=2.15.1&dtype=bf16&cpu=x86-avx512vnni&need=train")
+    expect(page.locator("#mine-answer .answer")).to_be_visible()
+    shown = page.locator('[data-profile="onednn-off"] td[data-a]:visible a')
+    assert set(shown.all_inner_texts()) <= {"yes", "no", "in part", "unknown"}
+
+
+def test_a_release_that_nobody_has_run_is_unknown_and_borrows_nothing(page, address, made):
+    tried = {record.header.release for record in made if record.header.backend == "cpu" and record.observations}
     untried = [
         entry.version for entry in catalog.load().releases if "cpu" in entry.wheels and entry.version not in tried
     ]
@@ -129,13 +179,15 @@ def test_a_release_that_nobody_has_run_is_unknown_and_borrows_nothing(page, addr
 def test_the_state_of_the_front_page_is_a_link(page, address, watched):
     page.goto(f"{address}/index.html")
     page.get_by_role("combobox", name="TensorFlow", exact=True).select_option(index=4)
-    page.get_by_role("combobox", name="that", exact=True).select_option("fused")
+    page.get_by_role("combobox", name="I want to", exact=True).select_option("fused")
+    expect(page.locator("#mine-answer .others")).to_be_visible()
     page.locator(".range input").first.dispatch_event("click")
     shown = page.locator("#mine-answer").inner_text()
     again = watched().new_page()
     again.goto(page.url)
+    expect(again.locator("#mine-answer .others")).to_be_visible()
     assert again.locator("#mine-answer").inner_text() == shown
-    assert again.get_by_role("combobox", name="that", exact=True).input_value() == "fused"
+    assert again.get_by_role("combobox", name="I want to", exact=True).input_value() == "fused"
     assert again.locator(".range input").first.is_checked()
 
 
@@ -179,9 +231,7 @@ def test_the_page_and_explain_give_one_answer(page, address, made):
 
 def test_the_answer_to_a_text_is_drawn(page, address):
     page.goto(f"{address}/errors.html")
-    page.get_by_role("textbox", name="Paste an error").fill(
-        "Fused conv implementation does not support grouped convolutions for now."
-    )
+    page.get_by_role("textbox", name="Paste an error").fill(REFUSED)
     page.get_by_role("combobox", name="TensorFlow", exact=True).select_option("2.8.4")
     expect(page.locator("#found .answer")).to_contain_text("fused kernel refuses groups")
     expect(page.locator("#found ol li").first).to_contain_text("TF_ENABLE_ONEDNN_OPTS=1 before Python starts")

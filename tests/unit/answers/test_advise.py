@@ -42,6 +42,28 @@ def test_what_was_not_observed_is_not_advised(reports):
     assert not any(one.approach == "slice-loop" for one in advice.best)
 
 
+@pytest.mark.parametrize(("crashing", "processor"), [("x86-avx2-amd", None), ("x86-avx512bf16-amd", "zen3")])
+def test_nothing_is_advised_of_a_run_in_which_the_convolution_without_groups_crashes(tmp_path, crashing, processor):
+    """Nor where it crashes in the same on another processor of the same vendor."""
+    crash = where("gradient", control=True, outcome="crash", error=records.Error(type="SIGFPE", message="killed"))
+    for host_class in ("x86-avx2-amd", crashing):
+        host = msgspec.structs.replace(record().header.host, host_class=host_class)
+        for profile in ("onednn-on", "onednn-off"):
+            change = crash if (host_class, profile) == (crashing, "onednn-on") else lambda cell: {}
+            records.write(tmp_path, record(change, **vars_of(profile), host=host))
+    person = Processor.named(processor) if processor else None
+    asked = Asked(wish="infer", modes=list(MODES["infer"]))
+    advice = advise(load(tmp_path, "2.8", "cpu", person), asked, PROFILES, CAUSE, person)
+    assert {one.profile for one in advice.best} == {"onednn-off"}
+    assert {one.why for one in advice.open if one.profile == "onednn-on"} == {
+        "doubtful: under onednn-on a convolution without groups ends in crash"
+    }
+
+
+def vars_of(profile):
+    return {"run": f"tf2.8.4-py310-cpu+{profile}", "profile": profile, "onednn": profile == "onednn-on"}
+
+
 def test_neighbours_that_differ_leave_it_open(tmp_path):
     refused = where("forward", "graph", of="bias_relu", **error())
     for release, change in (("2.6.5", refused), ("2.9.3", lambda cell: {})):
