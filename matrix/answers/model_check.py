@@ -318,7 +318,7 @@ def _timed(reports: Path, host_class: str, run: JudgedRun) -> SpeedRun | None:
     pattern = f"*/*/tf{header.release}-py*-{header.backend}+{header.profile}{speed_records.ENDING}"
     timed, _ = speed_records.SPEED.read_valid(sorted((reports / "runs").glob(pattern)))
     by_class = {one.host.host_class: one for one in timed.values()}
-    return next((by_class[name] for name in processors.nearest(host_class, by_class)), None)
+    return next((by_class[name] for name in processors.nearest_timed(host_class, by_class)), None)
 
 
 def _slower(layer: Layer, found: Prediction, wish: Wish, timed: SpeedRun) -> Slower | None:

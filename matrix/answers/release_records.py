@@ -219,6 +219,6 @@ def _read(reports: Path, patterns: Iterable[str]) -> Iterator[Record]:
 def _timed(reports: Path, wanted: str, release: str, backend: str) -> list[SpeedRun]:
     """Return the release's speed runs on the host class nearest to the one that is wanted."""
     files = (reports / "runs").glob(f"*/*/tf{release}-py*-{backend}+*{speed_records.ENDING}")
-    order = processors.nearest(wanted, {file.parent.parent.name for file in files})
+    order = processors.nearest_timed(wanted, {file.parent.parent.name for file in files})
     found = (speed_records.of_release(reports, name, release, backend) for name in order)
     return next(filter(None, found), [])

@@ -129,6 +129,12 @@ def nearest(host_class: str, recorded: Collection[str]) -> list[str]:
     return sorted(recorded, key=distance)
 
 
+def nearest_timed(host_class: str, timed: Collection[str]) -> list[str]:
+    """Order the host classes whose times may stand for this one's: those of the same architecture."""
+    architecture = host.parse_class(host_class).architecture
+    return nearest(host_class, [name for name in timed if host.parse_class(name).architecture == architecture])
+
+
 def _alike(made: Iterable[Record]) -> list[Mapping[str, Record]]:
     """Return the records of host classes between which everything else is equal, by host class. What runs with oneDNN
     kept to less than the processor has is of no class: matrix/judge/ladder.py compares it.

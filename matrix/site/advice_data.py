@@ -19,7 +19,7 @@ from matrix.answers.processor import Processor, known
 from matrix.answers.release_records import answering
 from matrix.base.grouping import grouped
 from matrix.judge.notes import causes
-from matrix.judge.processors import nearest
+from matrix.judge.processors import nearest_timed
 from matrix.judge.verdicts import JudgedRun, Need
 from matrix.record import speed_records
 from matrix.record.host import ISAS, VENDORS, parse_class, switches_onednn_on
@@ -117,8 +117,8 @@ def _told(
     choices, answers, lines = _Numbered(), _Numbered(), _Numbered()
     programs: dict[tuple[object, ...], list[int]] = {}
 
-    def nearest_timed(wanted: str, _: str) -> list[SpeedRun]:
-        return next((by_host[host] for host in nearest(wanted, by_host)), [])
+    def times_for(wanted: str, _: str) -> list[SpeedRun]:
+        return next((by_host[host] for host in nearest_timed(wanted, by_host)), [])
 
     def code(choice: Choice, one: Asked) -> list[int]:
         key = (
@@ -156,7 +156,7 @@ def _told(
     backend = judged[0].header.backend
     there = processors() if backend == "cpu" else {"": None}
     for host, processor in there.items():
-        recorded = answering(chosen, judged, nearest_timed, lambda host: ran[backend, host], processor)
+        recorded = answering(chosen, judged, times_for, lambda host: ran[backend, host], processor)
         default = recorded.default_profile_on(processor, release, profiles)
         vendor = parse_class(host).vendor if host and any(run.unsafe for run in judged) else ""
         key = (default, vendor, *map(id, recorded.judged_runs), *map(id, recorded.timed[release]))

@@ -13,11 +13,10 @@ from matrix.base.grouping import grouped
 from matrix.base.ids import BACKENDS, Backend
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.releases import Profile
-from matrix.judge.processors import nearest
+from matrix.judge.processors import nearest_timed
 from matrix.judge.support import HostEntry, RunEntry, Verdict, question_of
 from matrix.judge.verdicts import NEEDS
 from matrix.record import speed_records
-from matrix.record.host import parse_class
 from matrix.record.speed_records import Point, SpeedRun
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
@@ -136,11 +135,10 @@ def slower(content: Content) -> Callable[[Sequence[Row], str], str]:
 
     def times(run: RunEntry, profile: str, approach: str) -> float:
         there = [one.host.host_class for one in hosts.get((run.release, run.backend, profile), ())]
-        like = [host for host in there if parse_class(host).architecture == parse_class(run.host_class).architecture]
         return max(
             (
                 found.get((run.release, run.backend, profile, host, approach), 0)
-                for host in nearest(run.host_class, like)[:1]
+                for host in nearest_timed(run.host_class, there)[:1]
             ),
             default=0,
         )

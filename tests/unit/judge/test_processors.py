@@ -89,3 +89,9 @@ def test_emulated_processors_are_compared_but_not_counted():
 )
 def test_the_nearest_is_of_the_same_isa_then_lower_then_higher_and_emulated_ones_come_last(asked, order):
     assert processors.nearest(asked, sorted(order)) == order
+
+
+def test_a_time_is_borrowed_from_the_same_architecture_alone():
+    timed = ["x86-amx", "x86-avx2-amd", "cuda-sm90"]
+    assert processors.nearest_timed("x86-avx2", timed) == ["x86-avx2-amd", "x86-amx"]
+    assert processors.nearest_timed("arm-neoverse-v1", timed) == []
