@@ -334,7 +334,7 @@ def test_what_a_killed_process_left_unjudged_is_judged(whole, project, told):
 def test_the_suites_process_is_killed(whole, project, told):
     """As the kernel does for want of memory: it says nothing of TensorFlow, and is tried again."""
     with tiny.held(project):
-        process = after_some(project, "+onednn-on: 40 cells")
+        process = after_some(project, "+onednn-on: 30 cells")
         tiny.until(lambda: _suites(project))
         for suite in _suites(project):
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -161,7 +161,7 @@ def cells_of(made: Record) -> list[str]:
 
 
 def test_changes_name_word_errors_and_what_lies_beyond_the_needs():
-    before = at("2.8.4", where("gradient", "graph", "bn_relu", **error("old words")))
+    before = at("2.8.4", where("gradient", "graph", "bias_relu", **error("old words")))
     after = at("2.9.3", where("gradient", "jit", **error()), suite_sha256="a" * 64)
     later = at("2.10.1", where("gradient", "jit", **error("new words")), suite_sha256="a" * 64)
     found = built(before, after, later)

@@ -132,9 +132,7 @@ def test_a_host_class_that_was_never_seen_stands_in_every_table(tmp_path, capsys
     made = [record(fewer({})), record(fewer({}), **newer)]
     theirs = [record(fewer(own)), record(fewer({**own, "forward": "error"}), **newer)]
     readme = publish(tmp_path, *made, *(elsewhere(one, name) for one in theirs))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(terminal.console, "file", None)
-        terminal.tell_summary(report(tmp_path, readme), tmp_path)
+    terminal.tell_summary(report(tmp_path, readme), tmp_path)
     told = {file: (tmp_path / file).read_text() for file in ("README.md", "SUPPORT.md", "CASES.md", "CHANGES.md")}
     assert f"fails on {name}" in told["README.md"]
     for file, title in (
