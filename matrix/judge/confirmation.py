@@ -13,7 +13,8 @@ from matrix.record.records import Record
 def marked(record: Record, before: Record | None) -> Record:
     """Return the record with `seen_once`: each approach whose verdict is another than by `before`, the record that it
     replaces, with the verdict that was last confirmed. A run that says the same again confirms it, and what the record
-    itself says of `seen_once` does not count. Records are compared where nothing but the run differs.
+    itself says of `seen_once` does not count. Records are compared where nothing but the run differs. What was unknown,
+    as after a run that the machine ended, is no verdict to differ from.
     """
     once = {}
     if before and _inputs(before) == _inputs(record) and before.header.started != record.header.started:
@@ -22,7 +23,7 @@ def marked(record: Record, before: Record | None) -> Record:
         for judgement in judge([record]):
             word, last = judgement.word, said.get(judgement.approach)
             confirmed = open_.get(judgement.approach, last)
-            if last is not None and word not in {last, confirmed}:
+            if confirmed not in {None, "unknown"} and word not in {last, confirmed}:
                 once[judgement.approach] = str(confirmed)
     elif before and before.header.started == record.header.started:
         once = before.header.seen_once or {}

@@ -47,3 +47,8 @@ def test_the_table_tells_it(tmp_path):
     assert entries["nn-conv2d"].seen_once and not entries["split-concat"].seen_once
     assert any(note.startswith("Seen once: before the run of 2026-01-02 it was") for note in entries["nn-conv2d"].notes)
     assert "Seen once: before the run of" in (tmp_path / "SUPPORT.md").read_text()
+
+
+def test_what_was_unknown_before_is_no_verdict_to_differ_from():
+    ended = run(1, lambda cell: None, status="partial", reason="it died with SIGKILL", machine=True)
+    assert marked(run(2), ended).header.seen_once is None
