@@ -126,4 +126,4 @@ def test_a_record_that_cannot_be_read_is_left_out_and_said(tmp_path, page):
     built = build.build(tmp_path / "reports", tmp_path / "site")
     assert len(built.left_out) == 1
     page.goto((tmp_path / "site" / "index.html").as_uri())
-    assert "left out, since it could not be read" in page.locator(".headline").inner_text()
+    assert "left out, since it could not be read" in page.locator(".headline").text_content()
