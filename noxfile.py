@@ -131,7 +131,7 @@ def clean(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the project's own tests, on real TensorFlow environments; say loudly what cannot be tested here."""
     _install(session, "tests")
-    workers = ("-n", "logical", "--maxprocesses=4", "--dist=loadgroup", "--no-loadscope-reorder")
+    workers = ("-n", "logical", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
     session.run("python", "-m", "pytest", *workers, *session.posargs)
 
 
