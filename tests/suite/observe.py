@@ -108,12 +108,12 @@ def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
 def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     """What the optimizers made of a program is evidence even where it then fails; `forward` says that it did."""
     _, failure, evidence = _execute(approach, mode, case)
-    if mode == "jit" and len(evidence.hlo) == 1:
-        return {"outcome": "pass", "fusion": rules.from_hlo(hlo.parse(evidence.hlo[0]), asked(problem))}
-    if evidence.compile_hlo:
+    text = evidence.hlo[0] if mode == "jit" and len(evidence.hlo) == 1 else None
+    if text is None and evidence.compile_hlo:
         text, refused = attempt(evidence.compile_hlo)
         if refused:
             return dict(refused, outcome="skipped") if refused["outcome"] == "absent" else refused
+    if text is not None:
         return {"outcome": "pass", "fusion": rules.from_hlo(hlo.parse(text), asked(problem))}
     if evidence.graphs:
         return {
