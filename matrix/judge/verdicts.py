@@ -217,9 +217,11 @@ def weigh(run: JudgedRun, approach: str) -> Judgement:
 
 def twin_fails(run: JudgedRun, failed: Observation) -> bool:
     """Say whether a cell failed, and the same cell without groups failed too."""
+    if failed.outcome not in FAILED:
+        return False
     approach, mode, check, case = suite.twin(suite.Cell(*failed.cell))
     seen = run.cells.get(approach, {}).get((approach, mode, check, case))
-    return failed.outcome in FAILED and seen is not None and seen.outcome in FAILED
+    return seen is not None and seen.outcome in FAILED
 
 
 def _answer(observations: Sequence[Observation | None]) -> Answer:

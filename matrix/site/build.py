@@ -29,7 +29,7 @@ from matrix.site.pages import compose
 
 STATIC = Path(__file__).parent / "static"
 # A folder that holds this file is taken for an older site, which may be replaced.
-MARK = "support.json"
+MARK = "data/badge.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +100,8 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
     yield "data/table.js", front_page.script(content)
     yield from advice_data.files(content)
     yield "data/explain.js", error_page.script(content.index)
-    yield "statements.json", statements.encode(content.statements)
-    yield "answers.json", published_answers.encode(content.index)
-    yield "support.json", support_json.encode(content.support)
+    yield downloads.compressed("statements.json", statements.encode(content.statements))
+    yield downloads.compressed("answers.json", published_answers.encode(content.index))
+    yield downloads.compressed("support.json", support_json.encode(content.support))
     for schema in sorted(paths.SCHEMAS.glob("*.json")):
         yield f"schema/{schema.name}", schema.read_bytes()

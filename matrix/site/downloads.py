@@ -36,7 +36,7 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def tables(content: Content) -> Iterator[tuple[str, bytes]]:
-    """`data/NAME.json` and `data/NAME.csv`: the support table, the runs, the errors."""
+    """`data/NAME.json.gz` and `data/NAME.csv`: the support table, the runs, the errors."""
     verdicts: list[tuple[Value, ...]] = [
         (one.release, one.backend, one.profile, one.host_class, one.approach, one.verdict, one.evidence,
          *(one.needs[need] for need in NEEDS), one.engine, " ".join(one.notes))
@@ -54,7 +54,8 @@ def tables(content: Content) -> Iterator[tuple[str, bytes]]:
         (one.known, one.type, one.message, one.count, " ".join(one.runs)) for one in content.support.errors
     ]
     for name, heads, rows in (("table", VERDICT, verdicts), ("runs", RUN, runs), ("errors", ERROR, errors)):
-        yield f"data/{name}.json", msgspec.json.encode([dict(zip(heads, row, strict=True)) for row in rows])
+        data = msgspec.json.encode([dict(zip(heads, row, strict=True)) for row in rows])
+        yield compressed(f"data/{name}.json", data)
         yield f"data/{name}.csv", as_csv(heads, rows)
 
 
@@ -74,15 +75,20 @@ def badge(content: Content) -> tuple[str, bytes]:
 
 
 def observations(made: Iterable[Record]) -> Iterator[tuple[str, bytes]]:
-    """Each record as it was published, and its observations as CSV: both compressed, to a twentieth."""
+    """Each record as it was published, and its observations as CSV."""
     for record in made:
         header = record.header
         place = (header.host.host_class, header.engine, header.run)
         for ending, data in (
-            ("jsonl.gz", records.encode(record)),
-            ("csv.gz", as_csv(OBSERVED, map(_observation, record.observations))),
+            ("jsonl", records.encode(record)),
+            ("csv", as_csv(OBSERVED, map(_observation, record.observations))),
         ):
-            yield run_path(*place, ending), gzip.compress(data, compresslevel=6, mtime=0)
+            yield compressed(run_path(*place, ending), data)
+
+
+def compressed(path: str, data: bytes) -> tuple[str, bytes]:
+    """`PATH.gz`: a tenth to a twentieth. Without a date, so that the same data is the same file."""
+    return f"{path}.gz", gzip.compress(data, compresslevel=6, mtime=0)
 
 
 def _observation(one: Observation) -> tuple[Value, ...]:

@@ -146,7 +146,7 @@ def slower(content: Content) -> Callable[[Sequence[Row], str], str]:
     def mark(rows: Sequence[Row], approach: str) -> str:
         seen = {row.run.release: times(row.run, row.same_as or row.run.profile, approach) for row in rows}
         slow = {release: ratio for release, ratio in seen.items() if ratio}
-        where = "" if len(slow) == len(seen) else f" in {', '.join(slow)}"
+        where = "" if len(slow) == len(seen) else f" (seen in {len(slow)} of {len(seen)} releases)"
         return f"trains up to {max(slow.values()):.0f}x slower{where}" if slow else ""
 
     return mark

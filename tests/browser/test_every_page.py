@@ -141,3 +141,4 @@ def test_print_shows_the_table_and_no_form(page, address):
     assert page.locator("table.support").first.is_visible()
     assert not page.locator(".top nav").is_visible()
     assert not page.locator("form.ask").first.is_visible()
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tomllib
 from random import Random
@@ -368,8 +369,8 @@ def test_every_run_says_its_status_and_what_is_unknown(page, address, support):
 
 
 def test_the_same_table_is_there_for_programs(site):
-    verdicts = decode((site / "support.json").read_bytes()).verdicts
-    rows = json.loads((site / "data" / "table.json").read_bytes())
+    verdicts = decode(gzip.decompress((site / "support.json.gz").read_bytes())).verdicts
+    rows = json.loads(gzip.decompress((site / "data" / "table.json.gz").read_bytes()))
     lines = (site / "data" / "table.csv").read_text(encoding="utf-8").splitlines()
     assert [row["verdict"] for row in rows] == [one.verdict for one in verdicts]
     assert len(lines) == 1 + len(verdicts)
