@@ -243,7 +243,7 @@ def advise(
 
 
 def considered(recorded: ReleaseRecords, release: str, default: str | None) -> list[JudgedRun]:
-    """The runs that may answer: what passes with two settings changed says nothing of either."""
+    """Return the runs that may answer: what passes with two settings changed says nothing of either."""
     runs = recorded.runs(release)
     usual = next((run for run in runs if run.header.profile == default), None)
     if usual:
@@ -262,7 +262,7 @@ def unsafe(recorded: ReleaseRecords, run: JudgedRun, processor: Processor | None
 
 
 def candidates(asked: Asked) -> list[str]:
-    """The approaches that compute the layer; the depthwise ones too where it has one channel a group."""
+    """Return the approaches that compute the layer; the depthwise ones too where it has one channel a group."""
     if asked.computes == GROUPED:
         depthwise = asked.groups == asked.cin
         return [*INTERCHANGEABLE, *(_programs("depthwise-2d") if depthwise else ())]
@@ -410,7 +410,7 @@ def _rank(choice: Choice, timed: Nearest | None) -> tuple[object, ...]:
 
 
 def lines(advice: Advice, profiles: Profiles, *, everything: bool = False) -> Iterator[str]:
-    """The answer for a terminal: in LINES lines, or with everything."""
+    """Yield the answer for a terminal: in LINES lines, or with everything."""
     head = [part for text in _head(advice, profiles) for part in textwrap.wrap(text, WIDTH, break_on_hyphens=False)]
     yield from head
     tail, code = [] if everything else _tail(advice), ["", *advice.code.splitlines()] if advice.code else []

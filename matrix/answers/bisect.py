@@ -184,7 +184,7 @@ def _install(release: Release, say: Say) -> Environment:
 
 
 def lines(question: Question, found: Found) -> Iterator[str]:
-    """The answer for a terminal."""
+    """Yield the answer for a terminal."""
     yield f"{'/'.join(question.cell)} under {question.profile.name}"
     for name, one in (("still", found.good), ("first", found.bad)):
         yield f"  {name:5} {one.release}: {one.outcome} ({one.source})"

@@ -213,7 +213,7 @@ def reach(claim: Decided) -> list[str]:
 
 
 def lines(claims: Sequence[Decided]) -> Iterator[str]:
-    """The answer for a terminal."""
+    """Yield the answer for a terminal."""
     for claim in claims:
         yield f"{claim.word:10} {claim.says}"
         yield f"           {claim.why or f'{claim.pro_count} for, {claim.contra_count} against'}"

@@ -56,7 +56,7 @@ def compare(contribution: Contribution, judged_runs: Sequence[JudgedRun]) -> Com
 
 
 def lines(comparison: Comparison) -> Iterator[str]:
-    """The answer for a terminal."""
+    """Yield the answer for a terminal."""
     header = comparison.header
     onednn = {True: "on", False: "off", None: "unknown"}[header.onednn]
     yield f"contributed: TensorFlow {header.release}, {header.host.host_class} ({header.host.cpu}), oneDNN {onednn}"

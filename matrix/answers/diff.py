@@ -204,7 +204,7 @@ def _what(before: Observation | None, after: Observation | None) -> What | None:
 
 
 def lines(answer: Diff) -> Iterator[str]:
-    """The answer for a terminal: cells that change alike are one line, with the first of them."""
+    """Yield the answer for a terminal: cells that change alike are one line, with the first of them."""
     yield from answer.notes
     if answer.pairs:
         differing = sum(len(pair.differences) for pair in answer.pairs)
@@ -229,7 +229,7 @@ def lines(answer: Diff) -> Iterator[str]:
 
 
 def markdown(answer: Diff) -> Iterator[str]:
-    """The differences alone, each an item of a list; nothing where there is none."""
+    """Yield the differences alone, each an item of a list; nothing where there is none."""
     for pair in answer.pairs:
         yield from (f"- {escape(f'{pair.before} -> {pair.after}: {line}')}" for line in _changes(pair))
     for change in answer.changes:

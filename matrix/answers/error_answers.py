@@ -268,12 +268,12 @@ def _joined_releases(wheres: Iterable[Where]) -> Iterator[Where]:
 
 
 def _remedies(where: Where) -> tuple[object, ...]:
-    """The workarounds as far as they matter to a person: two places where these are equal are told as one."""
+    """Return the workarounds as far as they matter to a person: two places where these are equal are told as one."""
     return tuple((way.kind, way.name, way.whole, way.unseen > 0, way.trains) for way in where.ways)
 
 
 def _order(where: Where) -> tuple[object, ...]:
-    """The core that needs are judged on comes first, then the order of the suite."""
+    """Sort the core that needs are judged on first, then by the order of the suite."""
     core = without_epilogue(core_case(where.approach)) in where.variants and where.modes[0] not in EXPORTS
     return (not core, list(APPROACHES).index(where.approach), list(suite.CHECKS).index(where.check))
 

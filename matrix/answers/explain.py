@@ -282,7 +282,7 @@ def _switch_cures(where: Where, place: Place, names: Mapping[str, Settings]) -> 
 
 
 def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mapping[str, Settings]) -> list[Step]:
-    """The workarounds of these cells that hold in the person's mode, those that train first."""
+    """Return the workarounds of these cells that hold in the person's mode, those that train first."""
     mode = facts.get("mode", "")
     ways = [way for way in where.ways if _fits(way, mode, told)]
     approaches = [way for way in ways if way.kind == "approach"]
@@ -373,8 +373,8 @@ def _depthwise(here: Situation, answers: Answers) -> list[Step]:
 
 
 def _in_most(error: ErrorAnswer, facts: Facts, told: Told, answers: Answers, basis: Basis) -> list[Step]:
-    """The workarounds, each with the releases in which it was measured, those of most first: where there is no release,
-    or no record of it that shows any.
+    """Return the workarounds, each with the releases in which it was measured, those of most first. They are the answer
+    where there is no release, or no record of it that shows any.
     """
     backend = error.backends[0] if error.backends else "cpu"
     names = {one.name: one for one in answers.settings}
@@ -427,7 +427,7 @@ LABELS: dict[Basis, str] = {
 
 
 def lines(explanation: Explanation, *, everything: bool = False) -> Iterator[str]:
-    """The answer for a terminal: 25 lines of 80 columns, unless `everything` is wanted."""
+    """Yield the answer for a terminal: 25 lines of 80 columns, unless `everything` is wanted."""
     head = [*_wrapped(explanation.what), *(line for note in explanation.notes for line in _wrapped(note))]
     steps = explanation.do if everything else explanation.do[:FEW]
     do = [f"What to do on {explanation.place}:" if explanation.place else "What to do:"] if steps else []

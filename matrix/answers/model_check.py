@@ -377,7 +377,7 @@ def _shape(layer: Layer) -> str:
 
 
 def lines(answer: ModelAnswer, *, everything: bool = False) -> Iterator[str]:
-    """The answer for a terminal: at most MOST_LINES lines of WIDTH, unless all layers are asked for."""
+    """Yield the answer for a terminal: at most MOST_LINES lines of WIDTH, unless all layers are asked for."""
     head = _wrapped(_verdict_line(answer))
     reasons = Counter(one.why for one in answer.layers if one.answer == "no" and one.why)
     if reasons:

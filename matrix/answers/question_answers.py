@@ -104,7 +104,7 @@ def _speed(answers: Answers, asked: Asked, here: Situation, facts: Facts) -> tup
 
 
 def _fusion(answers: Answers, backend: str, release: str) -> tuple[list[str], list[str], str, str]:
-    """The plans or the executed fusion of the release and of the one before it, side by side."""
+    """Return the plans or the executed fusion of the release and of the one before it, side by side."""
     places = [
         one for one in answers.places if one.backend == backend and one.fusion and not is_emulated(one.host_class)
     ]

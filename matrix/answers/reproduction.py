@@ -110,7 +110,7 @@ def script(wanted: Reproduction) -> str:
 
 
 def _shapes(case: Any, approach: Approach) -> dict[str, object]:
-    """The shapes of the script's tensors; `signature` is the input's, with None for what is not known beforehand."""
+    """Return the shapes of the script's tensors; `signature` is the input's, with None for what is not yet known."""
     spatial = extents(approach.rank, case.h, case.w)
     known = [None] * len(spatial) if case.dynamic_hw else spatial
     return {

@@ -143,7 +143,7 @@ def _summary(showing: Showing) -> Iterator[str]:
 
 
 def lines(showing: Showing, limit: int = 12) -> Iterator[str]:
-    """The answer for a terminal, with at most `limit` failing cells for each profile."""
+    """Yield the answer for a terminal, with at most `limit` failing cells for each profile."""
     if showing.note:
         yield f"{showing.note}\n"
     yield from _summary(showing)

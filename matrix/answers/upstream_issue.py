@@ -114,7 +114,7 @@ def _compared(case: Case, approach: Approach, wrong: str) -> list[str]:
 
 
 def lines(wanted: Reproduction, made: Iterable[Record], backend: str) -> Iterator[str]:
-    """The report in Markdown, as TensorFlow's issue form asks for it."""
+    """Yield the report in Markdown, as TensorFlow's issue form asks for it."""
     seen = observed(wanted.cell, made, backend)
     here = seen.get((wanted.release, wanted.profile.name if wanted.profile else "default"), "")
     yield from report(wanted, script(wanted, here if here.startswith("wrong") else ""), seen, backend)

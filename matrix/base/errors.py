@@ -79,7 +79,7 @@ class Prevented(MatrixError):
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> BadUsage:
-    """The error for a name that is not known, with the nearest names that are."""
+    """Return the error for a name that is not known, with the nearest names that are."""
     near = difflib.get_close_matches(name, known, n=4, cutoff=0.4)
     shown = f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(known[:MOST_NAMES])}"
     return BadUsage(f"no {what} is named {name!r}", shown + (", ..." if not near and len(known) > MOST_NAMES else ""))

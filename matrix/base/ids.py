@@ -48,12 +48,12 @@ def minor(release: str) -> tuple[int, int]:
 
 
 def exactly(pattern: str) -> str:
-    """The pattern of a schema that must match a whole text: Python's `$` alone would allow a line break at the end."""
+    """Return a schema's pattern for a whole text: Python's `$` alone would allow a line break at the end."""
     return rf"^(?:{pattern})$(?!\n)"
 
 
 def without_names(pattern: str) -> str:
-    """The same pattern without names for its groups, which other dialects do not know."""
+    """Return the same pattern without names for its groups, which other dialects do not know."""
     return re.sub(r"[?]P<[a-z]+>", "?:", pattern)
 
 

@@ -58,7 +58,7 @@ class Backend(Strict, frozen=True, kw_only=True):
         return self.image.format(python=python)
 
     def toolkit(self, release: str) -> str | None:
-        """The toolkit's image; None where the wheels of the release bring all libraries that they need."""
+        """Return the toolkit's image; None where the wheels of the release bring all libraries that they need."""
         for toolkit in self.toolkits:
             if SpecifierSet(toolkit.releases, prereleases=True).contains(release):
                 return toolkit.image

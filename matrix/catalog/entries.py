@@ -22,7 +22,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 def load_entries(file: Path, table: str, kind: type[Entry], *, key: str) -> tuple[Entry, ...]:
-    """The `[[table]]` entries of a TOML file, each a `kind`, no two with the same `key`. Raise BadData."""
+    """Return the `[[table]]` entries of a TOML file, each a `kind`, no two with the same `key`. Raise BadData."""
     text, entries = _read(file, table)
     faults: list[str] = []
     seen: set[str] = set()
@@ -40,7 +40,7 @@ def load_entries(file: Path, table: str, kind: type[Entry], *, key: str) -> tupl
 
 
 def _read(file: Path, table: str) -> tuple[str, list[Mapping[str, Any]]]:
-    """The text of the file, and its entries as they stand there. Raise BadData for any other content."""
+    """Return the text of the file, and its entries as they stand there. Raise BadData for any other content."""
     try:
         if file.stat().st_size > MAX_FILE:
             raise BadData(f"{file}: is larger than {MAX_FILE // 1024} KiB")
@@ -78,7 +78,7 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, FieldInfo]:
 
 
 def _line(text: str, table: str, number: int, key: str) -> int:
-    """The line number of `key` in the entry with this number, or of the entry's head where the key has no line."""
+    """Return the line of `key` in the entry with this number, or of the entry's head where the key has no line."""
     lines = text.splitlines()
     heads = [index for index, line in enumerate(lines) if line.strip() == f"[[{table}]]"]
     if number >= len(heads):

@@ -92,13 +92,13 @@ def load(data: Path = paths.DATA) -> tuple[KnownError, ...]:
 
 
 def recognise(known: Sequence[KnownError], text: str) -> KnownError | None:
-    """The first known error that is found in `text`."""
+    """Return the first known error that is found in `text`."""
     where = Searched(text)
     return next((error for error in known if where.first(error.patterns)), None)
 
 
 def failure_text(observation: Observation) -> str:
-    """A failed observation as one text: the error, or how the program ended."""
+    """Return a failed observation as one text: the error, or how the program ended."""
     if observation.error:
         return observation.error.text
     reasons = filter(None, (observation.signal, observation.reason))

@@ -32,13 +32,13 @@ def path(target: Target, folder: Path | None = None) -> Path:
 
 
 def build_tools(target: Target) -> Path | None:
-    """The lock of the tools that build the target's sources; None where the target takes wheels only."""
+    """Return the lock of the tools that build the target's sources; None where the target takes wheels only."""
     has_sources = b"--no-binary" in _read(target)
     return paths.LOCKS / "build" / f"py{target.python.replace('.', '')}.txt" if has_sources else None
 
 
 def left_out(target: Target) -> Path | None:
-    """The names of the packages that are locked but not installed here; None where all of the lock is installed.
+    """Return the names of the packages that are locked but not installed here; None where all of the lock is installed.
 
     These are CUDA's libraries, on a machine without a GPU: they take gigabytes and do nothing there. What TensorFlow
     plans and registers is the same without them.
@@ -48,12 +48,12 @@ def left_out(target: Target) -> Path | None:
 
 
 def files(target: Target) -> list[Path]:
-    """All files that decide what is installed, the lock first. Raise NotBuilt where the target has no lock."""
+    """Return all files that decide what is installed, the lock first. Raise NotBuilt where the target has no lock."""
     return [path(target), *filter(None, (build_tools(target), left_out(target)))]
 
 
 def sha256(target: Target) -> str:
-    """The hash of all files that decide what is installed. Raise NotBuilt where the target has no lock."""
+    """Return the hash of all files that decide what is installed. Raise NotBuilt where the target has no lock."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files(target))).hexdigest()
 
 

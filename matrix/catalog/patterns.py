@@ -34,7 +34,7 @@ def searched(text: str) -> str:
 
 @cache
 def literal(pattern: str) -> str:
-    """The longest text that every match of `pattern` holds, in small letters; "" where there is none."""
+    """Return the longest text that every match of `pattern` holds, in small letters; "" where there is none."""
     flat, before = pattern, ""
     while flat != before:
         flat, before = _GROUP.sub("\0", flat), flat
@@ -45,7 +45,7 @@ def literal(pattern: str) -> str:
 
 @cache
 def word(pattern: str) -> str:
-    """The longest whole word of the literal: where a text has no such word, it need not be searched; "" for none."""
+    """Return the longest whole word of the literal, or "": a text without that word need not be searched."""
     return max(_WHOLE_WORD.findall(literal(pattern)), key=len, default="")
 
 

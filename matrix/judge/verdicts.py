@@ -355,7 +355,7 @@ def counts(case: str) -> bool:
 
 @cache
 def is_control(case: str) -> bool:
-    """The same code with one group must pass, or a failure is not the groups'."""
+    """Say whether the case is a twin's: where the same code with one group fails, a failure is not the groups'."""
     return _is_known(case) and case.startswith("g1-") and not suite.is_misuse(case)
 
 

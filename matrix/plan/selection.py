@@ -53,7 +53,7 @@ class Selection:
         )
 
     def patterns(self, planned: PlannedRun) -> tuple[str, ...]:
-        """The same cells as shell patterns, for `python -m suite`; no pattern means all cells."""
+        """Return the same cells as shell patterns, for `python -m suite`; no pattern means all cells."""
         if planned.kept:
             return tuple("/".join(cell) for cell in self.cells(planned)) or ("--describe",)
         of_profile = tuple(planned.profile.approaches)
@@ -65,7 +65,7 @@ class Selection:
 
 
 def select_releases(catalog: Catalog, selectors: Iterable[str]) -> list[Release]:
-    """The selectors: `2.15.1`, `2.15`, `2.5..2.9` (both minor releases included), or a name in SETS.
+    """Return the releases that the selectors name: `2.15.1`, `2.15`, `2.5..2.9` (with both ends), or a name in SETS.
 
     Raise BadUsage for a selector that names nothing.
     """
@@ -86,7 +86,7 @@ def select_releases(catalog: Catalog, selectors: Iterable[str]) -> list[Release]
 
 
 def select_profiles(catalog: Catalog, names: Collection[str]) -> list[Profile]:
-    """The named profiles; without names, all that need not be named. Raise BadUsage for an unknown name."""
+    """Return the named profiles; without names, all that need not be named. Raise BadUsage for an unknown name."""
     known = [profile.name for profile in catalog.profiles]
     for name in names:
         if name not in known:

@@ -68,7 +68,7 @@ class Plan(Strict, frozen=True, kw_only=True, tag_field="format", tag="plan/1"):
         return [shard for shards in self.shards.values() for shard in shards]
 
     def too_long(self) -> list[Shard]:
-        """The shards that GitHub would stop on a runner of its own, if one run went after the other."""
+        """Return the shards that GitHub would stop on a runner of its own, if one run went after the other."""
         return [shard for shard in self.every() if shard.seconds > MOST_SECONDS]
 
 
@@ -166,7 +166,7 @@ def read(file: Path) -> Plan:
 
 
 def _jobs(planned: Sequence[PlannedRun], shards: int, seconds: Seconds) -> list[_Job]:
-    """The jobs of each kind, balanced, their runs in the order of `planned`."""
+    """Return the jobs of each kind, balanced, their runs in the order of `planned`."""
     _check_number(shards, planned, seconds)
     jobs = [_job(runs, seconds) for runs in grouped(planned, lambda entry: entry.run.target).values()]
     targets = grouped(jobs, lambda job: job.kind)

@@ -18,7 +18,7 @@ from matrix.base.files import cannot_write, remove_parts
 
 
 def behind(reports: Path) -> Path:
-    """The file that says that the report is behind the records.
+    """Return the file that says that the report is behind the records.
 
     It is there from before a record is written until the record is judged; a process that was killed leaves it.
     """
@@ -26,7 +26,7 @@ def behind(reports: Path) -> Path:
 
 
 def readme(reports: Path) -> Path | None:
-    """The README that shows these reports: only the published reports have one."""
+    """Return the README that shows these reports: only the published reports have one."""
     return paths.README if reports.resolve() == paths.REPORTS else None
 
 

@@ -206,7 +206,7 @@ def keeps_to(cap: str, onednn_isa: str | None) -> bool:
 
 
 def _nvidia() -> Gpu | None:
-    """The first NVIDIA GPU; its architecture is its compute capability."""
+    """Return the first NVIDIA GPU; its architecture is its compute capability."""
     if (answer := _nvidia_smi("name", "driver_version", "compute_cap")) is None:
         return None
     name, driver, capability = answer
@@ -214,7 +214,7 @@ def _nvidia() -> Gpu | None:
 
 
 def _amd(topology: Path = Path("/sys/class/kfd/kfd/topology/nodes")) -> Gpu | None:
-    """The first AMD GPU that ROCm's driver shows; nodes without a gfx version are processors.
+    """Return the first AMD GPU that ROCm's driver shows; nodes without a gfx version are processors.
 
     The driver is the kernel's own and has no version, except where AMD's package has replaced it.
     """
@@ -230,7 +230,7 @@ def _amd(topology: Path = Path("/sys/class/kfd/kfd/topology/nodes")) -> Gpu | No
 
 @cache
 def gpu_uuid() -> str | None:
-    """The UUID of the first NVIDIA GPU, by which a container is given it."""
+    """Return the UUID of the first NVIDIA GPU, by which a container is given it."""
     answer = _nvidia_smi("uuid")
     return answer[0] if answer else None
 

@@ -195,7 +195,7 @@ class Record:
 
 
 def read_all(reports: Path) -> Iterator[Record]:
-    """Every record under `reports`, in the order of their paths."""
+    """Yield every record under `reports`, in the order of their paths."""
     for file in files(reports):
         yield read(file)
 

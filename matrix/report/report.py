@@ -97,7 +97,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
 
 
 def _with_block(readme: Path, block: str) -> bytes:
-    """The README with the block between its markers replaced."""
+    """Return the README with the block between its markers replaced."""
     text = readme.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

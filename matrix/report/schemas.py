@@ -26,7 +26,7 @@ FORMATS: dict[str, tuple[type[msgspec.Struct], ...]] = {
 
 
 def schemas() -> dict[str, bytes]:
-    """The files of matrix/data/schema/, by name."""
+    """Return the files of matrix/data/schema/, by name."""
     encoded = {}
     for name, kinds in FORMATS.items():
         alternatives, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")

@@ -25,7 +25,7 @@ DOUBTS: dict[DoubtKind, tuple[str, str]] = {
 
 
 def link(run: SpeedRun) -> str:
-    """The run's file, below reports/."""
+    """Return the run's file, below reports/."""
     return speed_records.path(Path(), *speed_records.place(run)).as_posix()
 
 
@@ -114,7 +114,7 @@ def point_in_words(point: PointKey) -> str:
 
 
 def summary(run: SpeedRun) -> Iterator[str]:
-    """The lines for the terminal, once a run is made."""
+    """Yield the lines for the terminal, once a run is made."""
     yield f"{run.run}: {len(run.points)} points in {run.processes} processes, {run.seconds:g} s"
     for point in run.points:
         fastest = "nothing works"

@@ -150,14 +150,14 @@ def in_words(statement: Stated, untried: Sequence[str] = ()) -> str:
 
 
 def began(statement: Stated, span: Span) -> str:
-    """The release in which a span began; an interval where releases between were not run; "" for the oldest span."""
+    """Return the release in which a span began, or an interval where some were not run; "" for the oldest span."""
     if not span.after:
         return ""
     return f"({span.after}, {span.first}]" if statement.between(span.after, span.first) else span.first
 
 
 def changed(changes: Iterable[Change]) -> list[Release]:
-    """The newest release first; then in the order of the changes."""
+    """Sort by release, the newest first; then by the order of the changes."""
     by_release = grouped(changes, lambda one: (one.release, one.backend, one.host_class, one.evidence))
     found = []
     for key in sorted(by_release, key=lambda key: Version(key[0]), reverse=True):

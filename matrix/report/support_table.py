@@ -362,7 +362,7 @@ class Meaning:
 
 
 def meanings(support: Support, known: Sequence[KnownError]) -> list[Meaning]:
-    """The most frequent first. Texts of the same known error are merged; the most frequent of them is shown."""
+    """Return the errors, the most frequent first. Texts of one known error are merged: the most frequent is shown."""
     named = {error.id: error for error in known}
     found = []
     for key, group in grouped(support.errors, lambda one: one.known or f"{one.type}: {one.message}").items():

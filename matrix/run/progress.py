@@ -40,7 +40,7 @@ class _UnderWay:
         return f"{self.what},{counted} since {now - self.since:.0f} s"
 
     def left(self, now: float) -> float | None:
-        """The seconds that it will still take if it goes on as it did."""
+        """Return the seconds that it will still take if it goes on as it did."""
         return (now - self.since) * (self.cells - self.done) / self.done if self.done else None
 
 

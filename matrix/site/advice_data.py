@@ -54,7 +54,7 @@ FORMS = {
 
 @cache
 def questions() -> dict[str, Asked]:
-    """Every question that the page can ask, by its name there."""
+    """Return every question that the page can ask, by its name there."""
     found = {}
     for need, (wish, modes) in ASKED.items():
         for form, dtype, layout in product(FORMS, suite.DTYPES, suite.LAYOUTS):
@@ -73,7 +73,7 @@ def questions() -> dict[str, Asked]:
 
 @cache
 def processors() -> dict[str, Processor | None]:
-    """The processors that there are, by host class; "" is that of a person who said nothing."""
+    """Return the processors that there are, by host class; "" is that of a person who said nothing."""
     x86 = [f"x86-{isa}{vendor}" for isa in ISAS for vendor in ("", *(f"-{name}" for name in VENDORS.values()))]
     found = {name: Processor(host_class=name, switches_onednn_on=switches_onednn_on(name)) for name in x86}
     arm = {one.host_class: one for one in map(Processor.named, known()) if one.host_class.startswith("arm-")}
@@ -81,7 +81,7 @@ def processors() -> dict[str, Processor | None]:
 
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:
-    """A script for each release and backend with observations: its path, and its content."""
+    """Yield a script for each release and backend with observations: its path, and its content."""
     runs = {id(one.run): one.run for one in content.judgements}.values()
     tried = grouped(runs, lambda run: (run.header.release, run.header.backend))
     timed = grouped(
@@ -105,7 +105,7 @@ def _told(
     timed: Sequence[SpeedRun],
     ran: Mapping[tuple[str, str], int],
 ) -> dict[str, object]:
-    """All answers for a release and backend. `ran`: how many runs a backend has on a host class.
+    """Return all answers for a release and backend. `ran`: how many runs a backend has on a host class.
 
     `machines`: the group of each host class. `hosts` of a group: by profile whose records answer; `answers`: by
     question the choices that work, that fail, that are open, and what was timed.

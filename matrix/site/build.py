@@ -87,7 +87,7 @@ def _replace(content: Content, new: Path, folder: Path) -> int:
 
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:
-    """Every file but the static ones: its path below the site's root, and its content."""
+    """Yield every file but the static ones: its path below the site's root, and its content."""
     for path, text in compose(content):
         yield path, text.encode()
     yield from downloads.tables(content)

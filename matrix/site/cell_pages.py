@@ -197,7 +197,7 @@ def reproduction(section: Section, catalog: Catalog) -> tuple[str, bool]:
 
 
 def _cell_id(deciding: str) -> CellId:
-    """The cell in `run/approach/mode/check/case`."""
+    """Return the cell in `run/approach/mode/check/case`."""
     _, approach, mode, check, case = deciding.split("/", 4)
     return (approach, mode, check, case)
 

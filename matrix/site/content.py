@@ -52,7 +52,7 @@ class Content(Judged):
         return {(entry.type, entry.message): entry.known for entry in self.support.errors if entry.known}
 
     def page_of(self, deciding: str) -> str | None:
-        """The page of a cell named `run/approach/mode/check/case`; None where no table has the run."""
+        """Return the page of a cell named `run/approach/mode/check/case`; None where no table has the run."""
         run_id, approach, *_ = deciding.split("/")
         run = next((run for run in self.support.runs if run.run == run_id and run.engine), None)
         if run is None or approach not in self.verdicts_of(question_of(run)):

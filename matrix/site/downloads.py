@@ -75,7 +75,7 @@ def badge(content: Content) -> tuple[str, bytes]:
 
 
 def observations(made: Iterable[Record]) -> Iterator[tuple[str, bytes]]:
-    """Each record as it was published, and its observations as CSV."""
+    """Yield each record as it was published, and its observations as CSV."""
     for record in made:
         header = record.header
         place = (header.host.host_class, header.engine, header.run)

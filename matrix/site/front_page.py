@@ -117,7 +117,7 @@ def _ranges(content: Content, runs: Sequence[RunEntry]) -> tuple[tuple[Row, ...]
 
 
 def needs_of(verdict: Verdict) -> str:
-    """The answers of the needs, a letter each, for the script."""
+    """Return the answers of the needs, a letter each, for the script."""
     return "".join(NEED_LETTERS[verdict.needs[need]] for need in NEEDS)
 
 
@@ -153,7 +153,7 @@ def slower(content: Content) -> Callable[[Sequence[Row], str], str]:
 
 
 def _trained(run: SpeedRun) -> list[Point]:
-    """The points of the modes that people train in; XLA's gradients stand on the page of speed."""
+    """Return the points of the modes that people train in; XLA's gradients stand on the page of speed."""
     return [point for point in run.points if point.direction == "train" and point.mode in MODES["train"]]
 
 

@@ -33,7 +33,7 @@ BACKEND_NAMES: dict[Backend, str] = {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm
 
 
 def render(template: str, path: str, **context: object) -> str:
-    """The page at `path` below the site's root; its links are relative, so that it can be opened from disk."""
+    """Return the page at `path` below the site's root; its links are relative, so that it can be opened from disk."""
     return _environment.get_template(template).render(path=path, root="../" * path.count("/"), **context)
 
 
@@ -64,7 +64,7 @@ def lines(value: str) -> Markup:
 
 
 def anchor(backend: str, profile: str, host_class: str) -> str:
-    """The id of a run's section on the page of a release and approach."""
+    """Return the id of a run's section on the page of a release and approach."""
     return f"{backend}-{profile}-on-{host_class}"
 
 

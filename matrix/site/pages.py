@@ -41,7 +41,7 @@ print(seen[seen.outcome == "wrong"].groupby(["release", "approach"], observed=Tr
 
 
 def compose(content: Content) -> Iterator[tuple[str, str]]:
-    """The path of each page below the site's root, and its HTML."""
+    """Yield the path of each page below the site's root, and its HTML."""
     contexts = _contexts(content)
     for path in MAIN:
         yield path, _render(path, path, contexts.get(path, {}))

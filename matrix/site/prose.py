@@ -15,7 +15,7 @@ LINK = re.compile(r"\[([^\]]*)\]\((?!https?://|#)[^)]*\)")
 
 
 def method() -> dict[str, Markup]:
-    """Each part by the id that links to it use."""
+    """Return the parts, each by the id that links to it use."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     texts = {name: (paths.DOCS / f"{name}.md").read_text(encoding="utf-8") for name in DOCS}
     return {name: Markup(markdown.render(LINK.sub(r"\1", text))) for name, text in texts.items()}  # noqa: S704 - no HTML

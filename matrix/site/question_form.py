@@ -52,7 +52,7 @@ ISA_NAMES = {
 
 
 def choices(content: Content) -> dict[str, object]:
-    """The options that the form offers."""
+    """Return the options that the form offers."""
     return {
         "all_releases": _releases(content),
         "newest": _newest(content)["cpu"],
@@ -117,7 +117,7 @@ def in_words(host_class: str) -> str:
 
 
 def _like() -> dict[str, str]:
-    """The layers that are timed, in words."""
+    """Return the layers that are timed, in words."""
     return {
         name: f"{one.groups} groups, {one.cin} channels, {one.kernel}x{one.kernel}, {one.size}x{one.size}"
         for name, one in layers.NAMED.items()
@@ -126,13 +126,13 @@ def _like() -> dict[str, str]:
 
 @cache
 def _processors() -> dict[str, str]:
-    """The host class of every processor that has a name."""
+    """Return the host class of every processor that has a name."""
     names = dict.fromkeys([*processor.names(), *(re.sub(r"[^a-z0-9.]+", "_", name) for name in processor.known())])
     return {name: Processor.named(name).host_class for name in names}
 
 
 def _recorded(records: Iterable[Record]) -> dict[str, list[str]]:
-    """The releases with observations, by backend, the oldest first."""
+    """Return the releases with observations, by backend, the oldest first."""
     observed = grouped((one.header for one in records if one.observations), lambda header: header.backend)
     return {
         backend: sorted({header.release for header in headers}, key=Version) for backend, headers in observed.items()
@@ -149,5 +149,5 @@ def _newest(content: Content) -> dict[str, str]:
 
 
 def _releases(content: Content) -> list[str]:
-    """The catalog's releases and those that only records have, oldest first."""
+    """Return the catalog's releases and those that only records have, oldest first."""
     return sorted({*content.releases, *(release.version for release in content.catalog.releases)}, key=Version)

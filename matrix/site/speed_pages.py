@@ -13,7 +13,7 @@ from matrix.speed import comparisons
 
 
 def context(content: Content) -> dict[str, object]:
-    """The context of speed.html."""
+    """Return the context of speed.html."""
     places = comparisons.places(content.timed, content.catalog)
     return FOR_TEMPLATES | {
         "directions": DIRECTIONS, "places": places, "point_anchor": point_anchor, "timed_path": timed_path,
@@ -21,14 +21,14 @@ def context(content: Content) -> dict[str, object]:
 
 
 def pages(content: Content) -> Iterator[tuple[str, dict[str, object]]]:
-    """The path of each speed run's page, and its context."""
+    """Yield the path of each speed run's page, and its context."""
     names = FOR_TEMPLATES | {"by_time": by_time, "directions": DIRECTIONS, "point_anchor": point_anchor}
     for run in content.timed:
         yield timed_path(run), names | {"run": run}
 
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:
-    """Each speed file as it was published."""
+    """Yield each speed file as it was published."""
     for run in content.timed:
         yield run_path(*speed_records.place(run), "speed.json"), speed_records.encode(run)
 
@@ -38,7 +38,7 @@ def timed_path(run: SpeedRun) -> str:
 
 
 def by_time(point: Point) -> list[Variant]:
-    """The fastest first; variants without a time come last."""
+    """Sort the fastest first; variants without a time come last."""
     return sorted(point.variants, key=lambda one: (one.median is None, one.median or 0.0))
 
 

@@ -55,7 +55,7 @@ def settings() -> dict[str, str]:
 
 
 def address() -> str:
-    """The index that uv resolves from. uv says which when it is asked to lock no packages."""
+    """Return the index that uv resolves from. uv says which when it is asked to lock no packages."""
     nothing = ("pip", "compile", "--quiet", "--no-header", "--emit-index-url", os.devnull)
     answer = interpreters.uv(*nothing, variables=settings())
     if match := re.search(r"^--index-url (\S+)$", answer.stdout, re.MULTILINE):
@@ -79,7 +79,7 @@ def ask(project: str, index: str) -> list[Offer]:
 
 
 def offers(page: Page) -> Iterator[Offer]:
-    """The offers of an index's answer, without yanked wheels, and without wheels for another platform or Python."""
+    """Yield the offers of an index's answer, without yanked wheels and those for another platform or Python."""
     for file in page.files:
         try:
             _, version, _, tags = parse_wheel_filename(file.filename)

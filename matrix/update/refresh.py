@@ -102,7 +102,7 @@ def update(only: Collection[str] = (), *, say: Say, data: Path = paths.DATA, dry
 
 
 def targets(release: Release) -> list[Target]:
-    """The targets of a release that are locked."""
+    """Return the targets of a release that are locked."""
     version = Version(release.version)
     backends = [backend for backend in release.wheels if LOCKED[backend] <= version]
     own = [target for backend in backends for target in release.targets(backend)]
@@ -110,7 +110,7 @@ def targets(release: Release) -> list[Target]:
 
 
 def from_index(offers: Offers) -> list[Release]:
-    """The releases that the catalog should hold, oldest first."""
+    """Return the releases that the catalog should hold, oldest first."""
     stable = sorted({offer.version for offer in offers["tensorflow"] if offer.version >= OLDEST})
     latest_patches = {version.release[:2]: version for version in stable if not version.is_prerelease}
     versions = list(latest_patches.values())
@@ -131,7 +131,7 @@ def rocm_apart(release: Release) -> Iterator[Release]:
 
 
 def with_landmarks(releases: Iterable[Release], known: Iterable[Release]) -> list[Release]:
-    """A landmark stays with its minor release, with the pre-release or with the nightly build, whatever the version.
+    """Keep a landmark with its minor release, with the pre-release or with the nightly build, whatever the version.
     What only ROCm has is none.
     """
     reasons = {_line_of(release): release.landmark for release in known if "cpu" in release.wheels}
@@ -142,7 +142,7 @@ def with_landmarks(releases: Iterable[Release], known: Iterable[Release]) -> lis
 
 
 def _line_of(release: Release) -> str:
-    """The minor release that it belongs to, `2.15`, or `pre-release` or `nightly`."""
+    """Return the minor release that it belongs to, `2.15`, or `pre-release` or `nightly`."""
     version = Version(release.version)
     if version.is_prerelease:
         return "nightly" if version.is_devrelease else "pre-release"
@@ -150,7 +150,7 @@ def _line_of(release: Release) -> str:
 
 
 def release_of(version: Version, offers: Offers) -> Release:
-    """A version as an entry of the catalog. Raise KeyError where the index has no wheel of it for CPUs."""
+    """Return a version as an entry of the catalog. Raise KeyError where the index has no wheel of it for CPUs."""
     family = "tf-nightly" if version.is_devrelease else "tensorflow"
     has_cpu_build = any(offer.version == version for offer in offers[f"{family}-cpu"])
     for_arm = [
@@ -191,7 +191,7 @@ def release_of(version: Version, offers: Offers) -> Release:
 
 
 def dump(releases: Iterable[Release]) -> str:
-    """The text of releases.toml."""
+    """Return the text of releases.toml."""
     entries = []
     for release in releases:
         lines = ["[[release]]", f"version = {_quote(release.version)}", f"date = {release.date}"]
@@ -212,5 +212,5 @@ def _dotted(python: tuple[int, int]) -> str:
 
 
 def _quote(text: str) -> str:
-    """A basic string of TOML, which has the escapes of JSON."""
+    """Return a basic string of TOML, which has the escapes of JSON."""
     return json.dumps(text, ensure_ascii=False)

@@ -61,7 +61,7 @@ def load_sdists(data: Path = paths.DATA) -> tuple[Sdist, ...]:
 
 
 def lock(release: catalog.Release, target: Target, sdists: Iterable[Sdist]) -> str:
-    """The text of a requirements file: each line has a pin and the hash of one file, which is a wheel if there is one.
+    """Return the text of a requirements file: each line has a pin and the hash of one file, a wheel if there is one.
 
     Raise BadData where the release cannot be resolved, or where `sdists` names too few or too many packages for it.
     """
@@ -73,7 +73,7 @@ def lock(release: catalog.Release, target: Target, sdists: Iterable[Sdist]) -> s
 
 
 def lock_of_another(release: catalog.Release, backend: Backend, sdists: Iterable[Sdist]) -> str:
-    """The lock of a build that is not in the catalog, to which the ranges of `sdists` do not apply.
+    """Return the lock of a build that is not in the catalog, to which the ranges of `sdists` do not apply.
 
     A package in `sdists` is built from source if it has no wheel. Raise BadData where another package has none.
     """
@@ -115,7 +115,7 @@ def _locked(release: catalog.Release, named: Collection[str], files: Collection[
 
 
 def build_tools(python: str) -> str:
-    """The newest tools for this CPython that build sources, in the form of a lock."""
+    """Return the newest tools for this CPython that build sources, in the form of a lock."""
     return _text(_compile(BUILD_TOOLS, python))
 
 
@@ -166,7 +166,7 @@ def _compile(
 
 
 def _tags(minor: int, architecture: Architecture = USUAL) -> list[Tag]:
-    """The tags of the wheels that CPython 3.`minor` can install, the most specific first."""
+    """Return the tags of the wheels that CPython 3.`minor` can install, the most specific first."""
     glibcs = range(locks.GLIBC_MINOR, 4, -1)
     names = [name for glibc in glibcs for name in (f"manylinux_2_{glibc}", LEGACY_PLATFORMS.get(glibc)) if name]
     platforms = [f"{name}_{architecture}" for name in (*names, "linux")]
