@@ -117,7 +117,8 @@ def _of_question(found: question_answers.Found, facts: Facts) -> Explanation:
         what=asked.says or "",
         notes=found.notes,
         place=found.place,
-        do=[Step(words=words, basis="program") for words in asked.do]
+        do=[Step(words=words, basis="measured") for words in found.do]
+        + [Step(words=words, basis="program") for words in asked.do]
         + [Step(words=words, basis="reported") for words in asked.reported],
         shown=found.shown,
         why=asked.why,

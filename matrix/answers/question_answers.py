@@ -5,9 +5,10 @@ matrix/site/static/explain.js has the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
 from packaging.version import Version
 
 from matrix.answers.answer_data import Answers, Place
@@ -28,11 +29,12 @@ FUSED = {"fused": "fused", "partly": "partly fused", "separate": "apart", "none"
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A question and the `shown` rows that answer it."""
+    """A question, the `shown` rows that answer it, and what to `do` by them."""
 
     question: Question
     notes: list[str]
     place: str
+    do: list[str]
     shown: list[str]
     command: str
 
@@ -55,27 +57,36 @@ def answer(question: Question, answers: Answers, asked: Asked, facts: Facts) -> 
     here = situation(answers, asked, facts, None)
     backend, release = here.backend, here.release
     notes, place, before = list(here.notes), here.words, ""
+    do: list[str] = []
     shown: list[str] = []
     if question.shows == "speed":
         notes = [note for note in notes if note.startswith("For your case")]
-        told, shown = _speed(answers, asked, here, facts)
+        told, shown, do = _speed(answers, asked, here, facts)
         notes, place = [*notes, *told], ""
     elif question.shows == "fusion":
         told, shown, release, before = _fusion(answers, backend, release)
         notes, place = told, ""
-    elif question.shows == "needs" and here.place:
-        shown = list(_needs(here.place, facts))
+    elif question.shows == "needs":
+        if not release:
+            here = situation(answers, msgspec.structs.replace(asked, release=NEWEST), facts, None)
+            place = here.words
+        shown = list(_needs(here.place, facts)) if here.place else []
     layer = "".join(f" --{name} {facts[name]}" for name in ("groups", "dtype", "layout") if facts.get(name, "1") != "1")
     known = {"release": release or NEWEST, "backend": backend, "before": before, "layer": layer}
     command = filled(question.command, {"need": "infer", **facts, **known})
-    return Found(question=question, notes=notes, place=place, shown=shown, command=command)
+    return Found(question=question, notes=notes, place=place, do=do, shown=shown, command=command)
 
 
-def _speed(answers: Answers, asked: Asked, here: Situation, facts: Facts) -> tuple[list[str], list[str]]:
+def _speed(answers: Answers, asked: Asked, here: Situation, facts: Facts) -> tuple[list[str], list[str], list[str]]:
+    """Return notes, the times of the layer nearest to the person's, and which approach is the fastest there."""
     backend, release = here.backend, here.release
     timed = [one for one in answers.timings if one.backend == backend]
     if not timed:
-        return [f"No times were taken on {BACKEND_NAMES[backend]}: no record of ours says what is faster there."], []
+        return (
+            [f"No times were taken on {BACKEND_NAMES[backend]}: no record of ours says what is faster there."],
+            [],
+            [],
+        )
     near = nearest(release or NEWEST, {one.release for one in timed})
     name = near.releases[-1]
     hosts = sorted({one.host_class for one in timed if one.release == name})
@@ -94,13 +105,24 @@ def _speed(answers: Answers, asked: Asked, here: Situation, facts: Facts) -> tup
         if name.rsplit(".", 1)[0] != ".".join(near.asked.split(".")[:2])
         else []
     )
+    do: list[str] = []
     rows = [f"Milliseconds a call at {chosen} ({layers.get(chosen, 0)} groups, 1 image), {name} on {host}:"]
     for profile in profiles:
         for one in there:
             if one.profile == profile and one.layer == chosen:
                 times = [f"{variant} {one.milliseconds[variant]:g}" for variant in TIMED if variant in one.milliseconds]
                 rows.append(f"  {profile}, {one.direction}: {', '.join(times)}")
-    return notes, [line for row in rows for line in _folded(row)]
+                if one.direction == ("train" if facts.get("need") == "train" else "forward"):
+                    do += _fastest(one.milliseconds, f"{profile}, {one.direction}")
+    return notes, [line for row in rows for line in _folded(row)], do
+
+
+def _fastest(milliseconds: Mapping[str, float], where: str) -> Iterator[str]:
+    """Yield what to write, where the times of two approaches differ."""
+    times = [(milliseconds[one], one) for one in TIMED if one in milliseconds and one != "dense"]
+    if times and (least := min(times)[0]) < (most := max(times)[0]):
+        best, worst = (next(one for time, one in times if time == wanted) for wanted in (least, most))
+        yield f"Write it as {best} ({where}): {least:g} ms a call where {worst} takes {most:g}."
 
 
 def _fusion(answers: Answers, backend: str, release: str) -> tuple[list[str], list[str], str, str]:

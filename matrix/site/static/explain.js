@@ -294,24 +294,27 @@ function findQuestion(text, asked, facts) {
 
 function answerQuestion(question, asked, facts) {
   const here = situation(asked, facts, null);
-  let [notes, place, shown, release, before] = [here.notes, here.words, [], here.release, ""];
+  let [notes, place, fastest, shown, release, before] = [here.notes, here.words, [], [], here.release, ""];
   if (question.shows === "speed") {
-    const [told, rows] = speedRows(asked, here, facts);
-    [notes, place, shown] = [[...notes.filter((note) => note.startsWith("For your case")), ...told], "", rows];
+    const [told, rows, steps] = speedRows(asked, here, facts);
+    [notes, place, shown, fastest] = [[...notes.filter((note) => note.startsWith("For your case")), ...told], "", rows, steps];
   } else if (question.shows === "fusion") {
     [notes, shown, release, before] = fusionRows(here.backend, release);
     place = "";
-  } else if (question.shows === "needs" && here.place) shown = needRows(here.place, facts);
+  } else if (question.shows === "needs") {
+    const there = release ? here : situation({ ...asked, release: NEWEST }, facts, null);
+    [place, shown] = [there.words, there.place ? needRows(there.place, facts) : []];
+  }
   const layer = ["groups", "dtype", "layout"].filter((name) => (facts[name] ?? "1") !== "1").map((name) => ` --${name} ${facts[name]}`).join("");
   const command = filled(question.command, { need: "infer", ...facts, release: release || NEWEST, backend: here.backend, before, layer });
   return { known: [], question: question.id, what: question.says ?? "", notes, place, run: "", host_class: "",
-    do: [...question.do.map((words) => ({ words, basis: "program" })), ...question.reported.map((words) => ({ words, basis: "reported" }))],
+    do: [...fastest.map((words) => ({ words, basis: "measured" })), ...question.do.map((words) => ({ words, basis: "program" })), ...question.reported.map((words) => ({ words, basis: "reported" }))],
     why: question.why, shown, otherwise: [], where: [], evidence: question.links, near: [], more: `tf-groupconv ${command}`, facts };
 }
 
 function speedRows(asked, here, facts) {
   const timed = EXPLAIN.timings.filter((one) => one.backend === here.backend);
-  if (!timed.length) return [[`No times were taken on ${BACKENDS[here.backend]}: no record of ours says what is faster there.`], []];
+  if (!timed.length) return [[`No times were taken on ${BACKENDS[here.backend]}: no record of ours says what is faster there.`], [], []];
   const wanted = here.release || NEWEST;
   const name = nearest(wanted, timed.map((one) => one.release)).releases.at(-1);
   const hosts = [...new Set(timed.filter((one) => one.release === name).map((one) => one.host_class))].sort();
@@ -326,14 +329,23 @@ function speedRows(asked, here, facts) {
   if (groups > 1) [layer] = Object.keys(layers).sort((a, b) => far(a) - far(b) || (a < b ? -1 : 1));
   else if ("depthwise" in facts) layer = "mobilenet-14";
   const other = name.slice(0, name.lastIndexOf(".")) !== wanted.split(".").slice(0, 2).join(".");
+  const steps = [];
   const rows = [`Milliseconds a call at ${layer} (${layers[layer] ?? 0} groups, 1 image), ${name} on ${host}:`];
   for (const profile of profiles) {
     for (const one of there.filter((each) => each.profile === profile && each.layer === layer)) {
       const times = TIMED.filter((variant) => variant in one.milliseconds).map((variant) => `${variant} ${one.milliseconds[variant]}`);
       rows.push(`  ${profile}, ${one.direction}: ${times.join(", ")}`);
+      if (one.direction === (facts.need === "train" ? "train" : "forward")) steps.push(...fastestOf(one.milliseconds, `${profile}, ${one.direction}`));
     }
   }
-  return [other ? [`No times were taken of ${wanted}; these are of ${name}.`] : [], rows.flatMap((row) => folded(row))];
+  return [other ? [`No times were taken of ${wanted}; these are of ${name}.`] : [], rows.flatMap((row) => folded(row)), steps];
+}
+
+function fastestOf(milliseconds, where) {
+  const times = TIMED.filter((one) => one in milliseconds && one !== "dense").map((one) => [milliseconds[one], one]);
+  const [least, most] = [Math.min(...times.map(([time]) => time)), Math.max(...times.map(([time]) => time))];
+  const nameOf = (wanted) => times.find(([time]) => time === wanted)[1];
+  return least < most ? [`Write it as ${nameOf(least)} (${where}): ${least} ms a call where ${nameOf(most)} takes ${most}.`] : [];
 }
 
 function fusionRows(backend, release) {
