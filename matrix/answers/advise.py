@@ -22,7 +22,7 @@ from matrix.base.structs import Strict
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
 from matrix.catalog.releases import Profiles
 from matrix.judge.notes import Cause
-from matrix.judge.settings import differences, setting
+from matrix.judge.settings import cap, differences, setting
 from matrix.judge.verdicts import FAILED, IS_FUSED, JUDGED, REPRESENTATIVE, Answer, JudgedRun
 from matrix.record.host import parse_class
 from matrix.record.records import Check, Mode, Observation, Outcome
@@ -243,11 +243,14 @@ def advise(
 
 
 def considered(recorded: ReleaseRecords, release: str, default: str | None) -> list[JudgedRun]:
-    """Return the runs that may answer: what passes with two settings changed says nothing of either."""
+    """Return the runs that may answer: what passes with two settings changed says nothing of either. Who keeps oneDNN
+    to an ISA wants to know what holds there, and who does not is not sent to a lesser one.
+    """
     runs = recorded.runs(release)
     usual = next((run for run in runs if run.header.profile == default), None)
     if usual:
-        return [run for run in runs if len(differences(run.judged_by, usual.judged_by)) < 2]
+        alike = [run for run in runs if cap(run.judged_by) == cap(usual.judged_by)]
+        return [run for run in alike if len(differences(run.judged_by, usual.judged_by)) < 2]
     return [run for run in runs if {what for what, _ in setting(run.judged_by)} == {"oneDNN", "TF32"}]
 
 

@@ -151,6 +151,18 @@ def test_a_setting_is_answered_for_as_it_is_set(reports):
     assert code.startswith('import os\nos.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"')
 
 
+def test_who_keeps_onednn_to_an_isa_is_answered_under_that_cap_alone(tmp_path):
+    capped = "onednn-on+isa-avx2"
+    for profile in ("onednn-on", "onednn-off", capped):
+        fails = where("gradient", **error()) if profile == capped else lambda cell: {}
+        records.write(tmp_path, record(fails, **{**vars_of(profile), "onednn": profile != "onednn-off"}))
+    recorded = load(tmp_path, "2.8", "cpu")
+    for profile, trains, seen in ((capped, False, {capped}), ("onednn-on", True, {"onednn-on"})):
+        advice = advise(recorded, Asked(wish="train", modes=["graph"], profile=profile), PROFILES, CAUSE, None)
+        assert {one.profile for one in (*advice.best, *advice.out, *advice.open)} == seen
+        assert ("nn-conv2d" in {one.approach for one in advice.best}) == trains
+
+
 def asked_for(folder, *more):
     arguments = ["advise", "--release=2.8.4", f"--reports={folder}", "--processor=haswell", *more]
     return CliRunner().invoke(cli, arguments).stdout
