@@ -124,7 +124,7 @@ def carry_out(sweep: Sweep, reports: Path, console: Console) -> Done:
                 records.write(folder, record)
 
         # Provision and run: targets are built while the runs of earlier targets go on.
-        with closing(execute(sweep.due, sweep.selection, sweep.catalog, progress)) as made:
+        with closing(execute(sweep.due, sweep.selection, sweep.catalog, progress, reports)) as made:
             for record in made:
                 # Record: a failure that says nothing of TensorFlow takes no record's place.
                 header, told = record.header, record

@@ -15,6 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -22,6 +23,7 @@ import psutil
 from matrix.base.errors import MachineError, NotBuilt
 from matrix.base.ids import Run, Target
 from matrix.catalog.releases import Catalog
+from matrix.plan.due import current
 from matrix.plan.planned_run import PlannedRun
 from matrix.plan.selection import Selection
 from matrix.provision import interpreters
@@ -44,15 +46,16 @@ USUAL_MEMORY = 2 * 2**30
 
 
 def execute(
-    due: Sequence[PlannedRun], selection: Selection, catalog: Catalog, progress: Plain
+    due: Sequence[PlannedRun], selection: Selection, catalog: Catalog, progress: Plain, reports: Path
 ) -> Generator[Record, None, None]:
-    """Make the due runs over the selected cells, and yield each record as soon as its run has ended.
+    """Make the due runs over the selected cells, and yield each record as soon as its run has ended. What is current
+    under `reports` is not made.
 
     After a first interrupt the runs that are under way end and are yielded, then KeyboardInterrupt is raised. A second
     interrupt, SIGTERM, and closing this generator (after a full disk, say) stop the runs at once. Where they do not
     stop (an image build cannot be stopped), the second interrupt ends this process all the same.
     """
-    crew = _Crew(catalog, frozenset(planned.run for planned in due), selection, progress)
+    crew = _Crew(catalog, frozenset(planned.run for planned in due), selection, progress, reports)
     builders, runners = ThreadPoolExecutor(1), ThreadPoolExecutor(slots())
     with _first_interrupt(progress) as interrupted, builders, runners:
         work, is_told = _Work(crew, builders, runners, due), False
@@ -116,11 +119,13 @@ class _NotBegun(Exception):
 class _Crew:
     """Builds targets and makes their runs; its methods are called in the threads of the executors."""
 
-    def __init__(self, catalog: Catalog, due: frozenset[Run], selection: Selection, progress: Plain) -> None:
+    def __init__(
+        self, catalog: Catalog, due: frozenset[Run], selection: Selection, progress: Plain, reports: Path
+    ) -> None:
         # `closed`: nothing more is to begin; `stop`: what has begun is to end.
         self.closed, self.stop = threading.Event(), threading.Event()
         self._catalog, self._due, self._progress = catalog, due, progress
-        self._selection = selection
+        self._selection, self._reports = selection, reports
         self._under_way = 0
         self._runs_left = Counter(run.target for run in due)
         self._tried: set[Target] = set()
@@ -166,7 +171,7 @@ class _Crew:
 
     def _make(self, planned: PlannedRun, environment: Environment) -> list[Record]:
         """Return the record of the run. Where `default` is another profile under another name on this host class, also
-        return that profile's record, unless its run is due anyway.
+        return that profile's record, unless its run is due anyway or current.
         """
         arguments = self._selection.patterns(planned)
         job = Job(planned=planned, environment=environment, arguments=arguments, stop=self.stop)
@@ -177,11 +182,14 @@ class _Crew:
             if other:
                 made.append(runner.same_as(job, other.run.id))
                 job = dataclasses.replace(job, planned=other)
-            if other is None or other.run not in self._due:
+            if other is None or not (other.run in self._due or self._is_current(other)):
                 run, wanted = job.planned.run.id, self._selection.cells(job.planned)
                 self._progress.started(run, len(wanted))
                 made.append(runner.observe(job, wanted, lambda _: self._progress.observed(run)))
         return made
+
+    def _is_current(self, planned: PlannedRun) -> bool:
+        return self._selection.is_whole and current(planned, self._reports) is not None
 
     @contextlib.contextmanager
     def _memory(self, run: str) -> Iterator[None]:

@@ -10,7 +10,8 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -80,7 +81,7 @@ def sweep(disk: Disk, monkeypatch, instead=None) -> list[Record]:
         for release in RELEASES
         for name in ("onednn-off", "onednn-on")
     ]
-    made = list(scheduler.execute(due, Selection(), DATA, Silent()))
+    made = list(scheduler.execute(due, Selection(), DATA, Silent(), Path("/nonexistent")))
     assert sorted(record.header.run for record in made) == sorted(planned.run.id for planned in due)
     return made
 
@@ -192,7 +193,7 @@ def test_every_signal_has_a_name(number, name):
 def test_a_run_that_waits_for_memory_says_so_and_does_not_begin_once_all_is_to_end(monkeypatch):
     told = []
     progress = SimpleNamespace(waiting=lambda run, why: told.append((run, why)), waited=told.append)
-    crew = scheduler._Crew(DATA, frozenset(), Selection(), progress)
+    crew = scheduler._Crew(DATA, frozenset(), Selection(), progress, Path("/nonexistent"))
     free = iter([3, 1, 1, 4])
     memory = lambda: SimpleNamespace(available=next(free) * 2**30)  # noqa: E731
     monkeypatch.setattr(scheduler.psutil, "virtual_memory", memory)
@@ -205,8 +206,24 @@ def test_a_run_that_waits_for_memory_says_so_and_does_not_begin_once_all_is_to_e
         pass
 
 
+@pytest.mark.parametrize(("is_current", "made"), [(True, ["default"]), (False, ["default", "onednn-off"])])
+def test_what_is_current_is_not_made_again_under_another_name(is_current, made, tmp_path, monkeypatch):
+    target = RELEASES[0].target("cpu")
+    other = PlannedRun(
+        run=Run(target=target, profile="onednn-off"), release=RELEASES[0], profile=PROFILE, engine="docker"
+    )
+    run = replace(other, run=Run(target=target, profile="default"), profile=DATA.profile("default"))
+    monkeypatch.setitem(ENGINES, "docker", Disk(size=1))
+    monkeypatch.setattr(runner, "default_is", lambda job, data: other)
+    monkeypatch.setattr(runner, "observe", lambda job, *_: runner.not_run(job.planned, MachineError("observed")))
+    monkeypatch.setattr(scheduler, "current", lambda *_: object() if is_current else None)
+    found = list(scheduler.execute([run], Selection(), DATA, Silent(), tmp_path))
+    assert [one.header.profile for one in found] == made
+
+
 BUILDS_FOR_EVER = """
 import sys, time
+from pathlib import Path
 from unit.run.test_scheduler import DATA, PROFILE, RELEASES, Disk
 from matrix.base.ids import Run
 from matrix.plan.planned_run import PlannedRun
@@ -225,7 +242,7 @@ class Stuck(Disk):
 ENGINES["docker"] = Stuck(size=1)
 target = RELEASES[0].target("cpu")
 run = PlannedRun(run=Run(target=target, profile="onednn-off"), release=RELEASES[0], profile=PROFILE, engine="docker")
-list(scheduler.execute([run], Selection(), DATA, Plain(Console(file=sys.stdout), {})))
+list(scheduler.execute([run], Selection(), DATA, Plain(Console(file=sys.stdout), {}), Path("/nonexistent")))
 """
 
 
