@@ -246,7 +246,8 @@ def _changes(pair: Pair) -> Iterator[str]:
             change = f"{before} -> {after}" if before != after else f"{before}, by other operations"
             groups[one.what, approach, mode, check, change].append(case)
     for (what, approach, mode, check, change), cases in sorted(groups.items()):
-        yield f"{what:11} {approach}, {check} in {mode}: {change} ({len(cases)} cells, first {cases[0]})"
+        cells = f"{len(cases)} cells, first {cases[0]}" if len(cases) > 1 else cases[0]
+        yield f"{what:11} {approach}, {check} in {mode}: {change} ({cells})"
 
 
 def _short(observation: Observation | None) -> str:

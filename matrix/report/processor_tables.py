@@ -65,9 +65,10 @@ def differences(ladder: Ladder) -> Iterator[str]:
         for other in filter(None, (rung.above, *rung.beside)):
             there = other.host_class if other.host_class != ladder.host_class else "the rung above"
             for one in other.differences:
+                cells = f"{one.cells} cells, first {one.first}" if one.cells > 1 else one.first
                 yield (
                     f"{rung.cap} by a cap: {one.approach}, {one.check} in {one.dtype}: {one.here}, and {one.there} on "
-                    f"{there} ({one.cells} cells, first {one.first})"
+                    f"{there} ({cells})"
                 )
 
 
