@@ -174,9 +174,10 @@ def advise(
 ) -> Advice:
     layer, newest = asked.layer, recorded.nearest.releases[-1]
     # One default for all that is said: what has nothing to set, and what is told of it, cannot differ.
-    default = recorded.default_profile_on(processor, newest, profiles)
-    if asked.profile:
-        default = recorded.under(newest, asked.profile).header.profile
+    default, host_class = recorded.default_profile_on(processor, newest, profiles), recorded.host_class
+    if asked.profile:  # which another class may have run
+        usual = recorded.under(newest, asked.profile).header
+        default, host_class = usual.profile, usual.host.host_class
     offered = candidates(asked)
     by_approach: dict[tuple[str, str], list[Choice]] = defaultdict(list)
     for release in recorded.nearest.releases:
@@ -218,7 +219,7 @@ def advise(
         asked=asked,
         release=newest,
         note=recorded.nearest.note,
-        host_class=recorded.host_class,
+        host_class=host_class,
         machine=processor.host_class if processor else None,
         default=default,
         inferred=bool(recorded.borrowed),

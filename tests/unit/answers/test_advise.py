@@ -163,6 +163,15 @@ def test_who_keeps_onednn_to_an_isa_is_answered_under_that_cap_alone(tmp_path):
         assert ("nn-conv2d" in {one.approach for one in advice.best}) == trains
 
 
+def test_a_setting_that_another_host_class_has_run_is_answered_in_its_name(tmp_path):
+    capped, amx = "onednn-on+isa-avx2", msgspec.structs.replace(header().host, host_class="x86-amx")
+    for profile, more in (("onednn-on", {}), ("onednn-off", {}), (capped, {"host": amx})):
+        records.write(tmp_path, record(**{**vars_of(profile), "onednn": profile != "onednn-off"}, **more))
+    for profile, host_class in (("", header().host.host_class), (capped, "x86-amx")):
+        asked = Asked(wish="infer", modes=["graph"], profile=profile)
+        assert advise(load(tmp_path, "2.8", "cpu"), asked, PROFILES, CAUSE, None).host_class == host_class
+
+
 def asked_for(folder, *more):
     arguments = ["advise", "--release=2.8.4", f"--reports={folder}", "--processor=haswell", *more]
     return CliRunner().invoke(cli, arguments).stdout
