@@ -174,8 +174,9 @@ def advise(
 ) -> Advice:
     layer, newest = asked.layer, recorded.nearest.releases[-1]
     # One default for all that is said: what has nothing to set, and what is told of it, cannot differ.
-    default, host_class = recorded.default_profile_on(processor, newest, profiles), recorded.host_class
-    if asked.profile:  # which another class may have run
+    if not asked.profile:
+        default, host_class = recorded.default_profile_on(processor, newest, profiles), recorded.host_class
+    else:  # another host class may have run it
         usual = recorded.under(newest, asked.profile).header
         default, host_class = usual.profile, usual.host.host_class
     offered = candidates(asked)
@@ -438,7 +439,7 @@ def lines(advice: Advice, profiles: Profiles, *, everything: bool = False) -> It
 
 
 def _head(advice: Advice, profiles: Profiles) -> Iterator[str]:
-    """What to write, what it gains, and what that rests on."""
+    """Say what to write, what it gains, and what that rests on."""
     asked, layer = advice.asked, advice.asked.layer
     if advice.note:
         yield advice.note
@@ -504,7 +505,7 @@ def _set(choice: Choice, advice: Advice) -> str:
 
 
 def _tail(advice: Advice) -> list[str]:
-    """What is left out, and the traps that somebody would walk into."""
+    """Say what is left out, and the traps that somebody would walk into."""
     traps = {one.approach: one.trap for one in advice.best if one.trap and APPROACHES[one.approach].common}
     told = [f"Trap: {name} {trap}." for name, trap in list(traps.items())[:2]]
     fails = list(dict.fromkeys(one.approach for one in advice.out if one.nothing_to_set))

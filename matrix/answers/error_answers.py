@@ -287,7 +287,7 @@ def without_epilogue(case: str) -> str:
 
 @cache
 def misused(case: str) -> str | None:
-    """What is wrong with the program in a case of misuse, where every answer but an error would be a fault."""
+    """Say what is wrong with the program in a case of misuse, where every answer but an error would be a fault."""
     try:
         misuse = suite.parse_case(case).misuse
     except ValueError:  # a case of another suite

@@ -407,7 +407,7 @@ def _in_most(error: ErrorAnswer, facts: Facts, told: Told, answers: Answers, bas
 
 
 def _where(error: ErrorAnswer, approach: str, answers: Answers, names: Mapping[str, Settings]) -> list[str]:
-    """Where else the text comes from correct programs: by backend and setting, the releases."""
+    """Say where else the text comes from correct programs: by backend and setting, the releases."""
     by_setting: dict[tuple[str, str], set[str]] = {}
     for where in error.where:
         setting = names.get(where.profile)

@@ -119,9 +119,10 @@ def _speed(answers: Answers, asked: Asked, here: Situation, facts: Facts) -> tup
 
 def _fastest(milliseconds: Mapping[str, float], where: str) -> Iterator[str]:
     """Yield what to write, where the times of two approaches differ."""
-    times = [(milliseconds[one], one) for one in TIMED if one in milliseconds and one != "dense"]
-    if times and (least := min(times)[0]) < (most := max(times)[0]):
-        best, worst = (next(one for time, one in times if time == wanted) for wanted in (least, most))
+    timed = [one for one in TIMED if one in milliseconds and one != "dense"]
+    best, worst = (choose(timed, key=milliseconds.__getitem__, default="") for choose in (min, max))
+    if best != worst:
+        least, most = milliseconds[best], milliseconds[worst]
         yield f"Write it as {best} ({where}): {least:g} ms a call where {worst} takes {most:g}."
 
 

@@ -183,7 +183,7 @@ def _job(runs: Sequence[PlannedRun], seconds: Seconds) -> _Job:
 
 
 def _apportion(targets: dict[Kind, list[_Job]], shards: int) -> dict[Kind, int]:
-    """How many shards each kind gets: one, then one more wherever a shard has most to do and can be divided."""
+    """Count the shards that each kind gets: one, then one more wherever a shard has most to do and can be divided."""
     work = {kind: sum(job.seconds for job in jobs) for kind, jobs in targets.items()}
     runs = {kind: sum(len(job.runs) for job in jobs) for kind, jobs in targets.items()}
     given = dict.fromkeys(targets, 1)

@@ -80,7 +80,7 @@ def doubts_in_words(doubts: Iterable[Doubt]) -> str:
 
 
 def next_in_words(run: SpeedRun) -> str:
-    """What to do about the doubtful numbers of a run, then the command that repeats it; empty without doubts."""
+    """Say what to do about the doubtful numbers of a run, then the command that repeats it; empty without doubts."""
     kinds = {doubt.kind for point in run.points for variant in point.variants for doubt in variant.doubts}
     if run.depth != "quick":
         kinds.discard("samples")  # no depth takes more samples of a slow call: its interval says what they are worth

@@ -272,7 +272,7 @@ def _short_rows(
     versions = sorted({one.run.judged_by.release for one in judgements}, key=Version)
 
     def state(judgement: Judgement) -> str:
-        """Where TensorFlow does not report whether oneDNN is on, the profile's choice is shown."""
+        """Say whether oneDNN is on: by the profile's choice, where TensorFlow does not report it."""
         header = judgement.run.judged_by
         is_on = by_profile.get(header.profile) if header.onednn is None else header.onednn
         return {True: "on", False: "off", None: "unknown"}[is_on]

@@ -60,7 +60,7 @@ def tables(content: Content) -> Iterator[tuple[str, bytes]]:
 
 
 def unknown_entries(content: Content, run: RunEntry) -> int:
-    """How many approaches are unknown in a run; all of them where the run was never made."""
+    """Count the approaches that are unknown in a run; all of them where the run was never made."""
     if run.engine is None:
         return len(APPROACHES)
     return sum(one.verdict == "unknown" for one in content.verdicts_of(question_of(run)).values())

@@ -63,7 +63,7 @@ def compose(content: Content) -> Iterator[tuple[str, str]]:
 
 
 def _details(contexts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """What the long pages are divided into: a page for each approach's cases, release's changes, and error's places."""
+    """Yield the parts of the long pages: a page for each approach's cases, release's changes, and error's places."""
     cases, changes, errors = (contexts[f"{name}.html"] for name in ("cases", "changes", "errors"))
     for approach, tables in cases["by_approach"]:
         path = f"cases/{approach}.html"

@@ -342,10 +342,9 @@ function speedRows(asked, here, facts) {
 }
 
 function fastestOf(milliseconds, where) {
-  const times = TIMED.filter((one) => one in milliseconds && one !== "dense").map((one) => [milliseconds[one], one]);
-  const [least, most] = [Math.min(...times.map(([time]) => time)), Math.max(...times.map(([time]) => time))];
-  const nameOf = (wanted) => times.find(([time]) => time === wanted)[1];
-  return least < most ? [`Write it as ${nameOf(least)} (${where}): ${least} ms a call where ${nameOf(most)} takes ${most}.`] : [];
+  const timed = TIMED.filter((one) => one in milliseconds && one !== "dense");
+  const [fastest, slowest] = [best(timed, (one) => -milliseconds[one]), best(timed, (one) => milliseconds[one])];
+  return fastest === slowest ? [] : [`Write it as ${fastest} (${where}): ${milliseconds[fastest]} ms a call where ${slowest} takes ${milliseconds[slowest]}.`];
 }
 
 function fusionRows(backend, release) {
