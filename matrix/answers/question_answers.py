@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from matrix.answers.answer_data import Answers, Place
 from matrix.answers.nearest_release import nearest
-from matrix.answers.situation import BACKEND_NAMES, Asked, Situation, situation
+from matrix.answers.situation import BACKEND_NAMES, Asked, Situation, backend_of, situation
 from matrix.answers.text_facts import Facts, filled, holds
 from matrix.base.ids import is_emulated
 from matrix.catalog.questions import Question
@@ -44,9 +44,10 @@ def find(text: str, answers: Answers, asked: Asked, facts: Facts) -> Question | 
     lowered = text.lower()
     if "failure" in facts or len(text) > LONGEST:
         return None
+    backend = backend_of(asked, facts)
     for question in answers.questions:
         if all(any(word in lowered for word in one.split("|")) for one in question.words) and all(
-            holds(one, facts, asked.release, asked.backend or "") for one in question.when
+            holds(one, facts, asked.release, backend) for one in question.when
         ):
             return question
     return None

@@ -97,9 +97,14 @@ def state(place: Place, names: Mapping[str, Settings]) -> str:
     return " and ".join(filter(None, (switch, others))) or "nothing set"
 
 
+def backend_of(asked: Asked, facts: Facts) -> Backend:
+    """Return the backend that was asked for, or else the one that the text speaks of."""
+    return asked.backend or ("cuda" if facts.get("device") == "gpu" else "cpu")
+
+
 def situation(answers: Answers, asked: Asked, facts: Facts, error: ErrorAnswer | None) -> Situation:
     """Choose the run. Raise BadUsage where the release that was asked for is no version."""
-    backend: Backend = asked.backend or ("cuda" if facts.get("device") == "gpu" else "cpu")
+    backend = backend_of(asked, facts)
     notes = []
     if error and error.backends and backend not in error.backends:
         if asked.backend:

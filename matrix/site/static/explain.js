@@ -194,8 +194,11 @@ function onlyDtypes(place, error, facts) {
   return found.includes(facts.dtype ?? "f32") ? "" : [...new Set(found.map((one) => EXPLAIN.dtypes[one]))].join(" and ");
 }
 
+/** The backend that was asked for, or else the one that the text speaks of. */
+const backendOf = (asked, facts) => asked.backend || (facts.device === "gpu" ? "cuda" : "cpu");
+
 function situation(asked, facts, error) {
-  let backend = asked.backend || (facts.device === "gpu" ? "cuda" : "cpu");
+  let backend = backendOf(asked, facts);
   const notes = [];
   const only = error?.backends ?? [];
   if (only.length && !only.includes(backend)) {
@@ -289,7 +292,7 @@ function findQuestion(text, asked, facts) {
   const lowered = text.toLowerCase();
   if ("failure" in facts || text.length > LONGEST_QUESTION) return null;
   return EXPLAIN.questions.find((question) => question.words.every((one) => one.split("|").some((word) => lowered.includes(word)))
-    && question.when.every((one) => holds(one, facts, asked.release, asked.backend))) ?? null;
+    && question.when.every((one) => holds(one, facts, asked.release, backendOf(asked, facts)))) ?? null;
 }
 
 function answerQuestion(question, asked, facts) {

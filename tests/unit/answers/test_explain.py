@@ -205,6 +205,13 @@ def test_what_only_the_cpu_says_is_told_of_the_cpu_whatever_was_asked_for():
     assert "Only CPU has the kernels" in " ".join(told.notes) and told.run == "tf2.8.4-py310-cpu+onednn-off"
 
 
+@pytest.mark.parametrize(("text", "asked"), [("groups are slow", "rocm"), ("groups are slow on a CUDA GPU", None)])
+def test_a_question_about_a_gpu_is_not_answered_with_what_the_cpu_kernel_does(text, asked):
+    found = explain(text, answers(record(OFF)), Asked(backend=asked))
+    assert found.question == "speed-on-a-gpu"
+    assert not any("CPU" in one for one in [*found.why, *(step.words for step in found.do)])
+
+
 def test_a_release_is_read_in_the_text_and_one_that_is_asked_for_counts_more():
     found = answers(record(OFF))
     text = f"/venv/lib/python3.10/site-packages/tensorflow-2.8.4.dist-info\n{FUSED}"
