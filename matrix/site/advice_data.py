@@ -25,6 +25,7 @@ from matrix.record import speed_records
 from matrix.record.host import ISAS, VENDORS, parse_class, switches_onednn_on
 from matrix.record.records import Mode
 from matrix.record.speed_records import SpeedRun
+from matrix.site import downloads
 from matrix.site.content import Content
 from matrix.suite import catalog as suite
 from matrix.suite.speed import layers
@@ -93,9 +94,8 @@ def files(content: Content) -> Iterator[tuple[str, bytes]]:
     ran = Counter[tuple[str, str]]((backend, host) for backend, host, _ in each)
     for (release, backend), judged in tried.items():
         if any(run.header.observations for run in judged):
-            name = f"{release}-{backend}"
-            data = msgspec.json.encode(_told(content, release, judged, timed.get((release, backend), []), ran))
-            yield f"data/advice/{name}.js", b"ADVICE[" + msgspec.json.encode(name) + b"] = " + data + b";\n"
+            told = _told(content, release, judged, timed.get((release, backend), []), ran)
+            yield downloads.script(f"advice/{release}-{backend}", told)
 
 
 def _told(

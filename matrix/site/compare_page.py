@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from packaging.version import Version
 
 from matrix.base.ids import BACKENDS
@@ -13,8 +12,8 @@ from matrix.record.records import Record
 from matrix.site.content import Content
 
 
-def script(content: Content) -> bytes:
-    """`data/outcomes.js`: sets OUTCOMES. `cells` are those of all records; each run has a letter for each of them."""
+def outcomes(content: Content) -> dict[str, object]:
+    """Return what the page compares. `cells` are those of all records; each run has a letter for each of them."""
 
     def place(record: Record) -> tuple[int, Version, str]:
         header = record.header
@@ -49,5 +48,4 @@ def script(content: Content) -> bytes:
             names = {"run": entry.run, "profile": entry.profile, "ways": list(content.verdicts_of(question_of(entry)))}
             runs.append(runs[number] | names | {"outcomes": number})
     settings = {profile.name: profile.setting or "nothing set" for profile in content.catalog.profiles}
-    outcomes = {"settings": settings, "words": WORDS, "cells": ["/".join(cell) for cell in cells], "runs": runs}
-    return b"const OUTCOMES = " + msgspec.json.encode(outcomes) + b";\n"
+    return {"settings": settings, "words": WORDS, "cells": ["/".join(cell) for cell in cells], "runs": runs}

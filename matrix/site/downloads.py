@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import gzip
 import io
@@ -84,6 +85,14 @@ def observations(made: Iterable[Record]) -> Iterator[tuple[str, bytes]]:
             ("csv", as_csv(OBSERVED, map(_observation, record.observations))),
         ):
             yield compressed(run_path(*place, ending), data)
+
+
+def script(name: str, value: object) -> tuple[str, bytes]:
+    """`data/NAME.js`: hands the value to the page as `DATA[name]`. A page that is read from disk may load scripts
+    alone, so it is a script that holds compressed JSON as text.
+    """
+    text = base64.b64encode(gzip.compress(msgspec.json.encode(value), compresslevel=6, mtime=0))
+    return f"data/{name}.js", b"take(" + msgspec.json.encode(name) + b', "' + text + b'");\n'
 
 
 def compressed(path: str, data: bytes) -> tuple[str, bytes]:

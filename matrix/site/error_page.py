@@ -76,8 +76,8 @@ class Explained:
         return list(grouped(raised, lambda one: (one.where.backend, one.where.host_class)).items())
 
 
-def script(answers: Answers) -> bytes:
-    """`data/explain.js`: sets EXPLAIN, all that the answer to a text is made of."""
+def explanations(answers: Answers) -> dict[str, Any]:
+    """Return all that the answer to a text is made of."""
     data: dict[str, Any] = {
         name: [_whole(one) for one in getattr(answers, name)]
         for name in ("places", "errors", "settings", "clues", "questions", "timings")
@@ -97,7 +97,7 @@ def script(answers: Answers) -> bytes:
         }
         for name, one in APPROACHES.items()
     }
-    return b"const EXPLAIN = " + msgspec.json.encode(data) + b";\n"
+    return data
 
 
 def _whole(value: Any) -> Any:

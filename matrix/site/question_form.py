@@ -66,7 +66,7 @@ def choices(content: Content) -> dict[str, object]:
 
 
 def script(content: Content) -> bytes:
-    """`data/front.js`: sets MATRIX, and ADVICE, which the scripts of each release fill."""
+    """`data/front.js`: sets MATRIX, what the form needs at once."""
     made = {run.host_class for run in content.support.runs if run.engine}
     names = [*made, *advice_data.processors()]
     data = {
@@ -102,7 +102,7 @@ def script(content: Content) -> bytes:
             for name, about in APPROACHES.items()
         },
     }
-    return b"const ADVICE = {};\nconst MATRIX = " + msgspec.json.encode(data) + b";\n"
+    return b"const MATRIX = " + msgspec.json.encode(data) + b";\n"
 
 
 def in_words(host_class: str) -> str:

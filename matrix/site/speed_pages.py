@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from matrix.record import speed_records
 from matrix.record.speed_records import Point, PointKey, SpeedRun, Variant
 from matrix.report.speed_tables import DIRECTIONS, FOR_TEMPLATES
+from matrix.site import downloads
 from matrix.site.content import Content
 from matrix.site.html import run_path
 from matrix.speed import comparisons
@@ -30,7 +31,7 @@ def pages(content: Content) -> Iterator[tuple[str, dict[str, object]]]:
 def files(content: Content) -> Iterator[tuple[str, bytes]]:
     """Yield each speed file as it was published."""
     for run in content.timed:
-        yield run_path(*speed_records.place(run), "speed.json"), speed_records.encode(run)
+        yield downloads.compressed(run_path(*speed_records.place(run), "speed.json"), speed_records.encode(run))
 
 
 def timed_path(run: SpeedRun) -> str:

@@ -213,7 +213,7 @@ def test_the_page_and_explain_give_one_answer(page, address, made):
     asked += [(one["text"], Asked(release=one.get("release", ""), backend=one["backend"])) for one in reports]
     page.goto(f"{address}/errors.html")
     shown = page.evaluate(
-        "asked => asked.map(([text, one]) => explainText(text, one))",
+        "async asked => { await arrived(); return asked.map(([text, one]) => explainText(text, one)); }",
         [(text, {"release": "", "backend": "", "host_class": "", "switches_on": None, "profile": ""} | to_builtins(one))
          for text, one in asked],
     )  # fmt: skip

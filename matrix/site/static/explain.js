@@ -61,7 +61,7 @@ function read(where, patterns) {
   let facts = found ? { ...found.groups } : {};
   const { start, end } = found ?? { start: where.text.length - AROUND, end: where.text.length };
   const near = new Searched(where.text.slice(Math.max(0, start - AROUND), end + AROUND));
-  for (const clue of EXPLAIN.clues) {
+  for (const clue of DATA.explain.clues) {
     const seen = clue.fact in facts ? null : near.first(clue.patterns);
     if (!seen) continue;
     const { value, ...groups } = seen.groups;
@@ -146,11 +146,11 @@ function inRanges(releases, recorded) {
   return groups.map((group) => (group.length === 1 ? group[0] : `${group[0]} to ${group.at(-1)}`)).join(", ");
 }
 
-const recordedReleases = (backend) => inOrder(EXPLAIN.places.filter((place) => place.observations && !place.planned && place.backend === backend).map((place) => place.release));
+const recordedReleases = (backend) => inOrder(DATA.explain.places.filter((place) => place.observations && !place.planned && place.backend === backend).map((place) => place.release));
 
 /* ---- the run that answers ---- */
 
-const settingOfProfile = (profile) => EXPLAIN.settings.find((one) => one.name === profile);
+const settingOfProfile = (profile) => DATA.explain.settings.find((one) => one.name === profile);
 const optionsOf = (place) => settingOfProfile(place.profile)?.options ?? [place.profile];
 
 function state(place) {
@@ -169,12 +169,12 @@ function settingWords(profile, release) {
 }
 
 const isTransposed = (facts) => "backprop" in facts || "transposed" in facts;
-const toldOf = (where, facts) => where.approach in EXPLAIN.approaches && !where.misuse
-  && (EXPLAIN.approaches[where.approach].form === "transpose") === isTransposed(facts);
+const toldOf = (where, facts) => where.approach in DATA.explain.approaches && !where.misuse
+  && (DATA.explain.approaches[where.approach].form === "transpose") === isTransposed(facts);
 
 function fitness(where, facts) {
   const check = facts.check === "gradient" ? "gradient" : "forward";
-  const rank = String(EXPLAIN.approaches[where.approach]?.rank ?? "");
+  const rank = String(DATA.explain.approaches[where.approach]?.rank ?? "");
   const [dtype, layout] = [facts.dtype ?? "f32", facts.layout ?? "nhwc"];
   return 16 * where.modes.includes(facts.mode ?? "") + 8 * (where.check === check) + 4 * (rank === (facts.rank ?? "2"))
     + 2 * where.variants.some((one) => one.includes(`/${dtype}/`)) + where.variants.some((one) => one.endsWith(`/${layout}`));
@@ -191,7 +191,7 @@ function bestWhere(error, place, facts) {
 
 function onlyDtypes(place, error, facts) {
   const found = error.where.filter((where) => ranOn(where, place, facts)).flatMap((where) => where.variants.map((one) => one.split("/").at(-2)));
-  return found.includes(facts.dtype ?? "f32") ? "" : [...new Set(found.map((one) => EXPLAIN.dtypes[one]))].join(" and ");
+  return found.includes(facts.dtype ?? "f32") ? "" : [...new Set(found.map((one) => DATA.explain.dtypes[one]))].join(" and ");
 }
 
 /** The backend that was asked for, or else the one that the text speaks of. */
@@ -216,7 +216,7 @@ function situation(asked, facts, error) {
     return { release, backend, words: "", named: "", notes, ofTheText: notes, place: null, raised: false, doubts: [] };
   }
   const named = `TensorFlow ${release}, ${BACKENDS[backend]}`;
-  const executed = EXPLAIN.places.filter((place) => !place.planned && place.backend === backend);
+  const executed = DATA.explain.places.filter((place) => !place.planned && place.backend === backend);
   const observed = executed.filter((place) => place.observations).map((place) => place.release);
   const near = nearest(release, observed.length ? observed : [release]);
   const there = executed.filter((place) => near && place.release === near.releases.at(-1));
@@ -291,7 +291,7 @@ const FUSED = { fused: "fused", partly: "partly fused", separate: "apart", none:
 function findQuestion(text, asked, facts) {
   const lowered = text.toLowerCase();
   if ("failure" in facts || text.length > LONGEST_QUESTION) return null;
-  return EXPLAIN.questions.find((question) => question.words.every((one) => one.split("|").some((word) => lowered.includes(word)))
+  return DATA.explain.questions.find((question) => question.words.every((one) => one.split("|").some((word) => lowered.includes(word)))
     && question.when.every((one) => holds(one, facts, asked.release, backendOf(asked, facts)))) ?? null;
 }
 
@@ -316,7 +316,7 @@ function answerQuestion(question, asked, facts) {
 }
 
 function speedRows(asked, here, facts) {
-  const timed = EXPLAIN.timings.filter((one) => one.backend === here.backend);
+  const timed = DATA.explain.timings.filter((one) => one.backend === here.backend);
   if (!timed.length) return [[`No times were taken on ${BACKENDS[here.backend]}: no record of ours says what is faster there.`], [], []];
   const wanted = here.release || NEWEST;
   const name = nearest(wanted, timed.map((one) => one.release)).releases.at(-1);
@@ -351,7 +351,7 @@ function fastestOf(milliseconds, where) {
 }
 
 function fusionRows(backend, release) {
-  const places = EXPLAIN.places.filter((one) => one.backend === backend && Object.keys(one.fusion).length && !one.host_class.endsWith("-emulated"));
+  const places = DATA.explain.places.filter((one) => one.backend === backend && Object.keys(one.fusion).length && !one.host_class.endsWith("-emulated"));
   if (!places.length) return [[`No record shows what is fused on ${BACKENDS[backend]}.`], [], release, ""];
   const recorded = inOrder(places.map((one) => one.release));
   const name = nearest(release || NEWEST, recorded).releases.at(-1);
@@ -403,7 +403,7 @@ function folded(row, width = 80) {
 /** What a text means and what to do; `asked` has release, backend, host_class, switches_on and profile, "" for unsaid. */
 function explainText(text, asked) {
   const whole = new Searched(text);
-  let meant = EXPLAIN.errors.filter((error) => whole.first(error.patterns));
+  let meant = DATA.explain.errors.filter((error) => whole.first(error.patterns));
   let facts = read(whole, meant.length ? meant[0].patterns : []);
   let cut = false;
   if (!meant.length) {
@@ -413,7 +413,7 @@ function explainText(text, asked) {
   if (!meant.length) {
     const question = findQuestion(whole.text, asked, facts);
     if (question?.error) {
-      meant = EXPLAIN.errors.filter((error) => error.id === question.error);
+      meant = DATA.explain.errors.filter((error) => error.id === question.error);
       facts = { ...facts, question: "yes" };
     } else if (question) return answerQuestion(question, asked, facts);
   }
@@ -428,9 +428,9 @@ function unknownText(text, facts) {
     const of = [...wordsIn(example)];
     return of.length ? of.filter((word) => told.has(word)).length / of.length : 0;
   };
-  const shares = new Map(EXPLAIN.errors.map((error) => [error, Math.max(...error.examples.map(share))]));
-  const near = EXPLAIN.errors.filter((error) => shares.get(error) >= 0.5).sort((a, b) => shares.get(b) - shares.get(a)).slice(0, 3);
-  const runs = EXPLAIN.places.filter((place) => place.observations && !place.same_as).length;
+  const shares = new Map(DATA.explain.errors.map((error) => [error, Math.max(...error.examples.map(share))]));
+  const near = DATA.explain.errors.filter((error) => shares.get(error) >= 0.5).sort((a, b) => shares.get(b) - shares.get(a)).slice(0, 3);
+  const runs = DATA.explain.places.filter((place) => place.observations && !place.same_as).length;
   return { known: [], question: "", what: `Not seen: no observation in ${runs} runs has this text, nor has a public report known here.`, notes: [],
     place: "", run: "", host_class: "", do: [], why: [], shown: [], otherwise: [], where: [], evidence: [],
     near: near.map((error) => `${error.name} (${error.id}): ${error.examples[0]}`), more: "--all; the page errors.html lists every text that is known.", facts };
@@ -438,7 +438,7 @@ function unknownText(text, facts) {
 
 function cutShort(text) {
   const given = text.toLowerCase().replace(/\.\.\.$/, "").trimEnd();
-  for (const error of EXPLAIN.errors) {
+  for (const error of DATA.explain.errors) {
     for (const example of error.examples) {
       const full = searched(example).toLowerCase();
       if (given.length >= CUT && full.includes(given)) return error;
@@ -497,7 +497,7 @@ function notRaised(error, place) {
   const most = best(Object.keys(seen.others), (id) => seen.others[id]);
   const total = Object.values(seen.others).reduce((sum, count) => sum + count, 0);
   if (most && 2 * total >= seen.cells) {
-    const other = EXPLAIN.errors.find((one) => one.id === most);
+    const other = DATA.explain.errors.find((one) => one.id === most);
     const [example] = other.examples;
     const words = example.length <= 90 ? example : `${example.slice(0, 87).trimEnd()}...`;
     return [`In our records of it the same programs are refused in other words: "${words}" (${most}). What follows was measured for that refusal.`, other];
@@ -514,9 +514,9 @@ function switchCures(where, place) {
 }
 
 const KINDS = ["profile", "mode", "approach", "release"];
-const isWasteful = (way) => way.kind === "approach" && Boolean(EXPLAIN.approaches[way.name]?.wasteful);
+const isWasteful = (way) => way.kind === "approach" && Boolean(DATA.explain.approaches[way.name]?.wasteful);
 const worthOf = (way) => [!isWhole(way), way.trains === "no" || way.trains === "some", isWasteful(way), KINDS.indexOf(way.kind)];
-const plainnessOf = (way) => [isWasteful(way), way.name !== EXPLAIN.split, EXPLAIN.approaches[way.name]?.place ?? 1000];
+const plainnessOf = (way) => [isWasteful(way), way.name !== DATA.explain.split, DATA.explain.approaches[way.name]?.place ?? 1000];
 const byKeys = (keys) => (a, b) => {
   const [these, those] = [keys(a), keys(b)];
   return these.map((key, at) => key - those[at]).find(Boolean) ?? 0;
@@ -541,7 +541,7 @@ function measured(where, place, facts, told) {
 function wayWords(way, release, mode = "") {
   if (way.kind === "profile") return settingWords(way.name, release);
   if (way.kind === "mode") return modeWords(way.name, release);
-  const summary = EXPLAIN.approaches[way.name]?.summary;
+  const summary = DATA.explain.approaches[way.name]?.summary;
   if (way.kind === "approach") {
     const saved = mode === "savedmodel" || mode === "tflite";
     if (way.name.includes("split")) return `${saved ? "Save a model that is split" : "Split"} by hand (${way.name}): ${summary}`;
@@ -561,20 +561,20 @@ function modeWords(mode, release) {
 
 function depthwiseStep(here) {
   const { place } = here;
-  let seen = EXPLAIN.places.filter((one) => one.backend === "cpu" && "depthwise" in one.needs);
+  let seen = DATA.explain.places.filter((one) => one.backend === "cpu" && "depthwise" in one.needs);
   if (place) seen = (place.needs.depthwise ?? "uu")[1] === "y" ? [place] : [];
   const works = new Set(seen.filter((one) => one.needs.depthwise[1] === "y").map((one) => one.release));
   if (!works.size) return [];
   const told = place ? "" : ` (works in ${works.size} of ${recordedReleases("cpu").length} releases recorded)`;
   const trains = place && place.needs.depthwise[3] === "y" ? "; trains too" : "";
-  const cell = place ? `${place.run}/depthwise/graph/forward/${EXPLAIN.approaches.depthwise.base}/bias_relu/f32/nhwc` : "";
+  const cell = place ? `${place.run}/depthwise/graph/forward/${DATA.explain.approaches.depthwise.base}/bias_relu/f32/nhwc` : "";
   return [{ words: `One channel a group is a depthwise convolution: DepthwiseConv2D or tf.nn.depthwise_conv2d${told}${trains}.`, basis: "measured", cell }];
 }
 
 function inMost(error, facts, told, basis) {
   const backend = error.backends[0] ?? "cpu";
   const found = new Map();
-  for (const place of EXPLAIN.places) {
+  for (const place of DATA.explain.places) {
     if (place.backend !== backend || !place.observations || place.planned || settingOfProfile(place.profile)?.options.length) continue;
     for (const way of bestWhere(error, place, facts)?.ways ?? []) {
       if (way.kind === "release" || !fits(way, facts.mode ?? "", told)) continue;

@@ -10,7 +10,7 @@ function load(path) {
   if (!loaded.has(path)) {
     loaded.set(path, new Promise((done) => {
       const script = make("script", { src: path });
-      script.addEventListener("load", () => { loaded.set(path, true); done(true); });
+      script.addEventListener("load", async () => { await arrived(); loaded.set(path, true); done(true); });
       script.addEventListener("error", () => { loaded.set(path, false); done(false); });
       document.head.append(script);
     }));
@@ -53,7 +53,7 @@ function processor(backend) {
 
 /** The processors' group, and what of its answer fits: with nothing set alone, or fused alone, if that is asked for. */
 function advised(asked) {
-  const told = ADVICE[`${asked.release}-${asked.backend}`];
+  const told = DATA[`advice/${asked.release}-${asked.backend}`];
   const group = told.groups[told.machines[asked.host] ?? told.machines[""]];
   const need = asked.need === "fused" ? "infer-graph" : asked.need;
   const plain = asked.dtype === "f32" && asked.layout === "nhwc";
@@ -250,7 +250,7 @@ const drawn = new WeakMap();
 /** Leave only what exists for what is asked, and let what is asked decide the words and colours. */
 function narrowTable(asked) {
   const release = chosen("release");
-  const found = release && ADVICE[`${release}-${asked.backend}`] ? advised(asked) : null;
+  const found = release && DATA[`advice/${release}-${asked.backend}`] ? advised(asked) : null;
   const hosts = found && !found.told.planned ? new Set(Object.values(found.group.hosts)) : null;
   const particular = ["need", "dtype", "layout", "form"].some(chosen);
   const form = MATRIX.forms.includes(chosen("form")) ? chosen("form") : "";

@@ -14,6 +14,21 @@ function make(name, attributes = {}, ...children) {
   return made;
 }
 
+/* ---- data: scripts, since a page that is read from disk may load nothing else ---- */
+
+const DATA = {};
+const unpacking = [];
+
+/** What a data script calls, with base64 of a compressed JSON text. */
+function take(name, text) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  unpacking.push(new Response(stream).json().then((data) => { DATA[name] = data; }));
+}
+
+/** Wait until all that was taken is in DATA. */
+const arrived = () => Promise.all(unpacking);
+
 /* ---- the state of the controls, in the address ---- */
 
 const controls = () => all("[data-state]");
@@ -54,7 +69,7 @@ const cellPage = (run, approach) => `tf/${run.release}/${approach}.html#${anchor
 function errors() {
   const text = chosen("text");
   const host = chosen("host");
-  const asked = { release: chosen("release"), backend: chosen("backend"), host_class: host, switches_on: host ? EXPLAIN.on_in.includes(host) : null, profile: chosen("setting") };
+  const asked = { release: chosen("release"), backend: chosen("backend"), host_class: host, switches_on: host ? DATA.explain.on_in.includes(host) : null, profile: chosen("setting") };
   const answer = text.trim() ? explainText(text, asked) : null;
   const isShown = ({ id }) => !answer || answer.known.includes(id) || answer.near.some((near) => near.includes(`(${id}): `));
   for (const section of all("section.error")) section.hidden = !isShown(section);
@@ -122,12 +137,12 @@ function changes() {
 const LONGEST = 400;
 const nameOf = (run) => `${run.run}, ${run.host}, ${run.engine}`;
 
-const outcomesOf = (run) => typeof run.outcomes === "number" ? OUTCOMES.runs[run.outcomes].outcomes : run.outcomes;
+const outcomesOf = (run) => typeof run.outcomes === "number" ? DATA.outcomes.runs[run.outcomes].outcomes : run.outcomes;
 
 /** Offer every run as "2.8.4, nothing set", the newest release first; real processors come before emulated ones. */
 function fillRuns() {
   const places = new Map();
-  for (const run of [...OUTCOMES.runs].reverse()) {
+  for (const run of [...DATA.outcomes.runs].reverse()) {
     const place = `${run.backend.toUpperCase()}, ${run.host}${run.planned ? ", planned" : ""}`;
     places.set(place, [...(places.get(place) ?? []), run]);
   }
@@ -137,7 +152,7 @@ function fillRuns() {
     for (const [place, runs] of order) {
       runs.sort((a, b) => at(b).localeCompare(at(a)));
       select.append(make("optgroup", { label: place }, ...runs.map((run) => make("option", { value: nameOf(run) },
-        `${run.release}, ${OUTCOMES.settings[run.profile] ?? run.profile}${run.engine === "docker" ? ", in Docker" : ""}`))));
+        `${run.release}, ${DATA.outcomes.settings[run.profile] ?? run.profile}${run.engine === "docker" ? ", in Docker" : ""}`))));
     }
   }
 }
@@ -145,11 +160,11 @@ function fillRuns() {
 function compare() {
   const box = one("#compared");
   box.replaceChildren();
-  const [a, b] = ["a", "b"].map((name) => OUTCOMES.runs.find((run) => nameOf(run) === chosen(name)));
+  const [a, b] = ["a", "b"].map((name) => DATA.outcomes.runs.find((run) => nameOf(run) === chosen(name)));
   if (!a || !b) return;
   const differing = [];
   const counts = { appeared: 0, disappeared: 0, changed: 0, unchanged: 0 };
-  OUTCOMES.cells.forEach((cell, number) => {
+  DATA.outcomes.cells.forEach((cell, number) => {
     const [was, now] = [outcomesOf(a)[number], outcomesOf(b)[number]];
     if ((was === "-" && now === "-") || (chosen("approach") && !cell.startsWith(`${chosen("approach")}/`))) return;
     const what = was === now ? "unchanged" : was === "-" ? "appeared" : now === "-" ? "disappeared" : "changed";
@@ -176,8 +191,8 @@ const linked = (run, approach, word) => run.ways.includes(approach) ? make("a", 
 function differences(differing, a, b) {
   const head = make("tr", {}, ...["cell", nameOf(a), nameOf(b)].map((text) => make("th", { scope: "col" }, text)));
   const rows = differing.slice(0, LONGEST).map(([cell, ...letters]) => make("tr", {}, make("th", { scope: "row" }, make("code", {}, cell)),
-    ...letters.map((letter, number) => make("td", { class: `o-${OUTCOMES.words[letter]}` },
-      linked([a, b][number], cell.split("/")[0], OUTCOMES.words[letter])))));
+    ...letters.map((letter, number) => make("td", { class: `o-${DATA.outcomes.words[letter]}` },
+      linked([a, b][number], cell.split("/")[0], DATA.outcomes.words[letter])))));
   return make("div", { class: "scroll" }, make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows)));
 }
 
@@ -219,10 +234,13 @@ async function copy(code, button) {
 const pages = { search: errors, narrow: changes, mine: () => front(), compare };
 const show = Object.entries(pages).find(([id]) => one(`#${id}`))?.[1] ?? (() => {});
 
-everywhere();
-if (one("#compare")) fillRuns();
-restore();
-show();
+document.addEventListener("DOMContentLoaded", async () => {
+  await arrived();
+  everywhere();
+  if (one("#compare")) fillRuns();
+  restore();
+  show();
+});
 document.addEventListener("input", (event) => {
   if (event.target.matches("[data-state]")) { remember(); show(); }
 });
