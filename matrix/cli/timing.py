@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from matrix import spine
 from matrix.base import paths
-from matrix.base.errors import MachineError
+from matrix.base.errors import BadUsage, MachineError
 from matrix.base.ids import BACKENDS, Backend, EngineName
 from matrix.base.text import plain
 from matrix.cli.options import reports_option
@@ -22,7 +23,11 @@ from matrix.speed import speed_runs
 from matrix.speed.comparisons import DEPTHS
 from matrix.speed.speed_runs import PEERS, Asked
 
-DEPTH = "quick: 3 points, a minute; default: 14, about 5 minutes; full: all layers and modes."
+DEPTH = (
+    "quick: 3 points, a minute; default: 14, about 5 minutes; full: all layers and modes;"
+    " network: ResNeXt-50, one image; networks: five networks, one image and eight."
+)
+THREADS = "Of each process; `all`: as many as there are cores. Each has files of its own."
 AGAIN = "Measure current runs again too; only a second run confirms that something became slower."
 
 
@@ -32,19 +37,23 @@ AGAIN = "Measure current runs again too; only a second run confirms that somethi
 @click.option("--backend", type=click.Choice(BACKENDS), default="cpu", show_default=True)
 @click.option("--peer", "peers", multiple=True, type=click.Choice(PEERS), help="Another library. May be repeated.")
 @click.option("--depth", type=click.Choice(DEPTHS), default="default", show_default=True, help=DEPTH)
+@click.option("--threads", type=click.Choice(("1", "all")), default="1", show_default=True, help=THREADS)
 @click.option("--engine", type=click.Choice(sorted(engines.ENGINES)), help="By default the first that can be used.")
 @reports_option
 @click.option("--again", is_flag=True, help=AGAIN)
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be done, and do nothing.")
 def speed(
     releases: tuple[str, ...], profiles: tuple[str, ...], backend: Backend, peers: tuple[str, ...], depth: Depth,
-    engine: EngineName | None, reports: Path, again: bool, only_plan: bool,
+    threads: str, engine: EngineName | None, reports: Path, again: bool, only_plan: bool,
 ) -> None:  # fmt: skip
     """Time the approaches, one run after the other; nothing else should run on the machine meanwhile."""
     selection = Selection(releases=releases, backends=(backend,), profiles=profiles)
-    asked = Asked(selection=selection, peers=peers, depth=depth, engine=engine, again=again)
+    cores = len(os.sched_getaffinity(0)) if threads == "all" else 1
+    if threads == "all" and cores == 1:
+        raise BadUsage("this machine has one core: all threads are one", "leave out --threads")
+    asked = Asked(selection=selection, peers=peers, depth=depth, threads=cores, engine=engine, again=again)
     session = speed_runs.prepare(asked, reports)
-    say(f"engine {session.engine} ({session.engine_why}), depth {depth}")
+    say(f"engine {session.engine} ({session.engine_why}), depth {depth}, threads {cores}")
     say(*(f"  due      {subject.run}" for subject in session.due))
     say(*(f"  current  {made.run} ({made.started[:10]}, {made.depth})" for made in session.current))
     time = "nothing to do"

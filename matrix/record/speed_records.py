@@ -32,7 +32,9 @@ Amount = Annotated[int, Meta(gt=0, lt=10**18)]
 Small = Annotated[int, Meta(ge=0, le=100_000)]
 Direction = Literal["forward", "train"]
 Snake = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,19}$(?!\n)")]
-Depth = Literal["quick", "default", "full"]
+Depth = Literal["quick", "default", "full", "network", "networks"]
+# Whole networks are timed at these, layers at the others.
+NETWORK_DEPTHS: tuple[Depth, ...] = ("network", "networks")
 # The conclusion from a ratio, by the rule in `word`.
 Word = Literal["faster", "slower", "same", "cannot tell"]
 DoubtKind = Literal["load", "drift", "samples", "processes", "spread"]
@@ -79,6 +81,7 @@ class Variant(Strict, frozen=True, kw_only=True):
 
     `median` and `iqr`: the steady state, as the median of the processes' medians and the interquartile range of all
     samples. `first`: the first call. `primitive`: oneDNN's own time. `of`: the variant that a control repeats.
+    `memory`: the most bytes that a network's first call took, beyond its weights.
     """
 
     variant: Id
@@ -91,6 +94,7 @@ class Variant(Strict, frozen=True, kw_only=True):
     samples: Small = 0
     floor_fraction: Positive | None = None
     primitive: Seconds | None = None
+    memory: Amount | None = None
     doubts: Annotated[list[Doubt], Meta(max_length=10)] = []
 
 
@@ -188,9 +192,19 @@ class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed
     control: Control
     points: Annotated[list[Point], Meta(max_length=2000)]
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether it timed layers on one thread, as all that is compared with each other."""
+        return self.threads == 1 and self.depth not in NETWORK_DEPTHS
+
 
 def place(run: SpeedRun) -> Place:
-    return Place(run.host.host_class, run.engine, run.run)
+    return Place(run.host.host_class, run.engine, run.run + suffix(run.depth, run.threads))
+
+
+def suffix(depth: Depth, threads: int) -> str:
+    """Return what a file's name has behind the run: networks, and more threads than one, have files of their own."""
+    return (".networks" if depth in NETWORK_DEPTHS else "") + (".all-threads" if threads > 1 else "")
 
 
 def decode(data: bytes) -> SpeedRun:
@@ -246,8 +260,9 @@ def of_release(reports: Path, host_class: str, release: str, backend: str) -> li
 
 
 def preferred(runs: Iterable[SpeedRun]) -> dict[tuple[str, str], SpeedRun]:
-    """Return the runs by host class and run id. Where both engines timed a run, docker's is taken."""
-    return {(run.host.host_class, run.run): run for run in sorted(runs, key=lambda run: run.engine, reverse=True)}
+    """Return the usual runs by host class and run id. Where both engines timed a run, docker's is taken."""
+    usual = (run for run in runs if run.is_usual)
+    return {(run.host.host_class, run.run): run for run in sorted(usual, key=lambda run: run.engine, reverse=True)}
 
 
 _decoder = msgspec.json.Decoder(SpeedRun)

@@ -68,7 +68,8 @@ def report(reports: Path, readme: Path | None) -> Summary:
                           since=statement_tables.since(statements.statements), evidence=evidence,
                           claims=claim_table.rows(answers.claims), executed=list(executed_plans(judged.records)),
                           contributed=[contribution_comparison.compare(one, ours) for one in contributions],
-                          speed=speed, shorts=short_tables, ladders=statements.ladders,
+                          speed=speed, networks=comparisons.networks(judged.timed), shorts=short_tables,
+                          ladders=statements.ladders,
                           processors=statements.processors, **processor_tables.FOR_TEMPLATES,
                           fastest=[found for place in speed if (found := comparisons.fast(place, defaults))],
                           programs=short_answer.PROGRAMS, headline=sentences, **speed_tables.FOR_TEMPLATES)  # fmt: skip

@@ -9,8 +9,8 @@ from typing import Any
 from matrix.catalog.approaches import SPLIT
 from matrix.catalog.suite_hash import speed_sha256
 from matrix.record import speed_records
-from matrix.record.speed_records import Doubt, DoubtKind, PointKey, Ratio, SpeedRun
-from matrix.speed.comparisons import MANY_TIMES, Place, Trap, best, control
+from matrix.record.speed_records import NETWORK_DEPTHS, Doubt, DoubtKind, PointKey, Ratio, SpeedRun, Variant
+from matrix.speed.comparisons import MANY_TIMES, NetworkStep, Place, Trap, best, control, networks
 from matrix.suite.speed import layers
 
 DIRECTIONS = {"forward": "forward", "train": "forward and backward"}
@@ -57,10 +57,35 @@ def ratio_in_words(ratio: Ratio | None) -> str:
     """`0.21 [0.19, 0.23] faster`"""
     if ratio is None:
         return ""
+    return f"{_share(ratio)} {ratio.word}"
+
+
+def place_in_words(place: Place) -> str:
+    """`x86-amx`, or `x86-amx, 2 threads`"""
+    return place.host_class if place.threads == 1 else f"{place.host_class}, {place.threads} threads"
+
+
+def network_in_words(step: NetworkStep) -> str:
+    """`Of the time with split-concat (337 ms, 120 MB) it takes with nn-conv2d 0.62 [0.60, 0.64] (110 MB), ...`"""
+    beside = []
+    for one in step.ratios:
+        memory = _memory(step.point.variant(one.variant))
+        beside.append(f"with {one.variant} {_share(one)}{f' ({memory})' if memory else ''}")
+    base = f"{step.base.variant} ({', '.join(filter(None, (time_in_words(step.base.median), _memory(step.base))))})"
+    if not beside:
+        return f"It was timed with {base} alone."
+    return f"Of the time with {base} it takes {', '.join(beside)}."
+
+
+def _share(ratio: Ratio) -> str:
     value, low, high = (
         f"{number:.2f}" if number < 10 else f"{number:.3g}" for number in (ratio.ratio, *ratio.interval)
     )
-    return f"{value} [{low}, {high}] {ratio.word}"
+    return f"{value} [{low}, {high}]"
+
+
+def _memory(variant: Variant | None) -> str:
+    return f"{variant.memory / 1e6:.0f} MB" if variant and variant.memory else ""
 
 
 def time_in_words(seconds: float | None) -> str:
@@ -86,7 +111,8 @@ def next_in_words(run: SpeedRun) -> str:
         kinds.discard("samples")  # no depth takes more samples of a slow call: its interval says what they are worth
     cures = [cure for kind, (_, cure) in DOUBTS.items() if kind in kinds]
     subject = f"--peer {run.peer}" if run.peer else f"--release {run.release} --profile {run.profile}"
-    command = f"nox -s speed -- {subject} --depth {run.depth} --engine {run.engine} --again"
+    threads = " --threads all" if run.threads > 1 else ""
+    command = f"nox -s speed -- {subject} --depth {run.depth}{threads} --engine {run.engine} --again"
     return f"{'; '.join(cures)}; then: {command}" if cures else ""
 
 
@@ -97,6 +123,8 @@ def todo(place: Place) -> list[str]:
 
 def layer_in_words(layer: str) -> str:
     """`56x56, 128 to 128 channels in 32 groups, 3x3`"""
+    if layer in layers.NETWORKS:
+        return f"{len(layers.NETWORKS[layer])} convolutions, of which the approach writes {len(layers.replaced(layer))}"
     about = layers.LAYERS.get(layer)
     if about is None:
         return ""
@@ -116,7 +144,9 @@ def point_in_words(point: PointKey) -> str:
 def summary(run: SpeedRun) -> Iterator[str]:
     """Yield the lines for the terminal, once a run is made."""
     yield f"{run.run}: {len(run.points)} points in {run.processes} processes, {run.seconds:g} s"
-    for point in run.points:
+    for step in networks([run]):
+        yield f"  {point_in_words(step.point)}: {network_in_words(step)}"
+    for point in run.points if run.depth not in NETWORK_DEPTHS else ():
         fastest = "nothing works"
         if found := best(run, point):
             fastest = f"{' or '.join((found.variant.variant, *found.alike))}, {time_in_words(found.variant.median)}"
@@ -138,7 +168,8 @@ def summary(run: SpeedRun) -> Iterator[str]:
 # What templates call to put numbers into words.
 FOR_TEMPLATES: dict[str, Any] = {"MANY_TIMES": MANY_TIMES} | {
     function.__name__: function for function in (
-        doubts_in_words, layer_in_words, link, method_in_words, next_in_words, point_in_words, ratio_in_words,
+        doubts_in_words, layer_in_words, link, method_in_words, network_in_words, next_in_words, place_in_words,
+        point_in_words, ratio_in_words,
         run_in_words, share_in_words, time_in_words, todo, trap_in_words,
     )
 }  # fmt: skip

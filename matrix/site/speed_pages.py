@@ -17,7 +17,8 @@ def context(content: Content) -> dict[str, object]:
     """Return the context of speed.html."""
     places = comparisons.places(content.timed, content.catalog)
     return FOR_TEMPLATES | {
-        "directions": DIRECTIONS, "places": places, "point_anchor": point_anchor, "timed_path": timed_path,
+        "directions": DIRECTIONS, "places": places, "networks": comparisons.networks(content.timed),
+        "point_anchor": point_anchor, "timed_path": timed_path,
     }  # fmt: skip
 
 
@@ -25,7 +26,7 @@ def pages(content: Content) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the path of each speed run's page, and its context."""
     names = FOR_TEMPLATES | {"by_time": by_time, "directions": DIRECTIONS, "point_anchor": point_anchor}
     for run in content.timed:
-        yield timed_path(run), names | {"run": run}
+        yield timed_path(run), names | {"run": run, "file": speed_records.place(run).run}
 
 
 def files(content: Content) -> Iterator[tuple[str, bytes]]:

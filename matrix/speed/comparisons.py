@@ -14,6 +14,7 @@ from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, SPLIT
 from matrix.catalog.releases import Catalog
 from matrix.record.speed_records import (
+    NETWORK_DEPTHS,
     Control,
     Depth,
     Direction,
@@ -93,9 +94,12 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Everything that was timed on a host class: `runs` of TensorFlow, the newest release first, and of `peers`."""
+    """All layers that were timed on a host class with a number of threads: `runs` of TensorFlow, the newest release
+    first, and of `peers`.
+    """
 
     host_class: str
+    threads: int
     cpus: tuple[str, ...]
     runs: tuple[SpeedRun, ...]
     peers: tuple[SpeedRun, ...]
@@ -114,7 +118,10 @@ class Place:
 def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
     profiles: dict[str | None, int] = {profile.name: number for number, profile in enumerate(catalog.profiles)}
     found = []
-    for host_class, together in sorted(grouped(timed, lambda run: run.host.host_class).items()):
+    layered = [run for run in timed if run.depth not in NETWORK_DEPTHS]
+    for (host_class, threads), together in sorted(
+        grouped(layered, lambda run: (run.host.host_class, run.threads)).items()
+    ):
         peers = sorted((run for run in together if run.peer), key=lambda run: run.run)
         runs = sorted(
             (run for run in together if not run.peer),
@@ -129,6 +136,7 @@ def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
         found.append(
             Place(
                 host_class=host_class,
+                threads=threads,
                 cpus=tuple(dict.fromkeys(run.host.gpu or run.host.cpu for run in together)),
                 runs=tuple(runs),
                 peers=tuple(peers),
@@ -137,6 +145,34 @@ def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
             )
         )
     return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkStep:
+    """A step of a network in a run, with each approach that works beside split-concat, or where that was not tried
+    beside the fastest one: `ratios`, the least first.
+    """
+
+    run: SpeedRun
+    point: Point
+    base: Variant
+    ratios: tuple[Ratio, ...]
+
+
+def networks(timed: Iterable[SpeedRun]) -> list[NetworkStep]:
+    """Return the steps of all networks that were timed, by host class, the newest release first."""
+    steps = []
+    runs = [run for run in timed if run.depth in NETWORK_DEPTHS]
+    runs.sort(key=lambda run: Version(run.release), reverse=True)
+    for run in sorted(runs, key=lambda run: run.host.host_class):
+        for point in run.points:
+            base = next(filter(None, (point.variant(name) for name in (SPLIT, point.fastest or ""))), None)
+            if base is None or base.median is None:
+                continue
+            beside = [one for one in point.ratios if one.against == base.variant and one.variant in PROGRAMS]
+            ratios = tuple(sorted(beside, key=lambda one: one.ratio))
+            steps.append(NetworkStep(run=run, point=point, base=base, ratios=ratios))
+    return steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,10 +224,10 @@ class Fast:
 
 
 def fast(place: Place, defaults: Iterable[str]) -> Fast | None:
-    """Return None where no release was timed. `defaults`: the runs that a release comes to when nothing is set; such a
-    run is taken where there is one.
+    """Return None where no release was timed on one thread. `defaults`: the runs that a release comes to when nothing
+    is set; such a run is taken where there is one.
     """
-    if not place.runs:
+    if not place.runs or place.threads > 1:
         return None
     runs = [run for run in place.runs if not Version(run.release).is_prerelease] or place.runs
     deepest = max((run.depth for run in runs), key=DEPTHS.index)

@@ -144,6 +144,7 @@ def _variant(series: Series, floors: Mapping[int, Floor], processes: int) -> Var
     everything = np.concatenate(list(series.sampled.values()))
     firsts = [timed.first for timed in series.timed.values() if timed.first is not None]
     primitives = [timed.primitive for timed in series.timed.values() if timed.primitive is not None]
+    memory = [timed.memory for timed in series.timed.values() if timed.memory is not None]
     low, high = np.quantile(everything, [0.25, 0.75])
     fractions = [
         floors[number].seconds / float(np.median(samples))
@@ -160,6 +161,7 @@ def _variant(series: Series, floors: Mapping[int, Floor], processes: int) -> Var
         samples=len(everything),
         floor_fraction=rounded(statistics.median(fractions)) if fractions else None,
         primitive=rounded(statistics.median(primitives)) if primitives else None,
+        memory=round(statistics.median(memory)) if memory else None,
         doubts=list(_doubts(series, float(high - low), processes)),
     )
 

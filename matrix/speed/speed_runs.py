@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -23,13 +23,13 @@ from rich.console import Console
 from matrix.base import paths
 from matrix.base.errors import BadRecord, BadUsage, MachineError, MatrixError, NotBuilt
 from matrix.base.files import write_whole
-from matrix.base.ids import Backend, EngineName, Target
+from matrix.base.ids import EngineName, Target
 from matrix.base.structs import Strict
 from matrix.catalog import releases as catalog
 from matrix.catalog.suite_hash import PEERS as PEERS_FOLDER
 from matrix.catalog.suite_hash import speed_sha256
 from matrix.plan.due import SECONDS_AN_ENVIRONMENT, Estimate
-from matrix.plan.planned_run import THREADS, VARIABLES
+from matrix.plan.planned_run import VARIABLES
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.provision import engines
@@ -37,7 +37,7 @@ from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment, Limits, Program
 from matrix.record import host, speed_records
 from matrix.record.folder import behind, holding
-from matrix.record.speed_records import Depth, SpeedRun
+from matrix.record.speed_records import NETWORK_DEPTHS, Depth, SpeedRun
 from matrix.run.progress import Plain, showing
 from matrix.run.runner import follow
 from matrix.speed import estimates
@@ -48,9 +48,9 @@ from matrix.suite.speed import layers
 
 PEERS = ("torch", "onnxruntime", "jax")
 PEER_PYTHON = "3.11"
-PROCESSES: dict[Depth, int] = {"quick": 3, "default": 5, "full": 5}
+PROCESSES: dict[Depth, int] = {"quick": 3, "default": 5, "full": 5, "network": 3, "networks": 3}
 # What a run takes, for the estimate while there are no files to learn from; measured on one core of an Intel Xeon.
-SECONDS: dict[Depth, float] = {"quick": 60, "default": 300, "full": 3000}
+SECONDS: dict[Depth, float] = {"quick": 60, "default": 300, "full": 3000, "network": 240, "networks": 3000}
 # Compiling some variants takes minutes, during which a process sends nothing.
 LIMITS = Limits(seconds=6 * 3600, silence=1800, output=MAX_STREAM + 16 * 2**20)
 WORK = paths.WORK / "speed"
@@ -70,13 +70,14 @@ class Peer(Target):
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a run measures: a release under a profile, or another library."""
+    """What a run measures: a release under a profile, or another library; on one thread or on `threads`."""
 
     run: str
     target: Target
     engine: EngineName
     variables: dict[str, str]
     profile: str | None = None
+    threads: int = 1
 
     @property
     def peer(self) -> str | None:
@@ -90,7 +91,7 @@ class Subject:
     def recipe_sha256(self) -> str:
         """Raise NotBuilt where the target has no lock."""
         built = ENGINES[self.engine].recipe(self.target)
-        return hashlib.sha256(f"{built} {sorted(self.variables.items())} threads {THREADS}".encode()).hexdigest()
+        return hashlib.sha256(f"{built} {sorted(self.variables.items())} threads {self.threads}".encode()).hexdigest()
 
     def has_inputs_of(self, made: SpeedRun) -> bool:
         with contextlib.suppress(NotBuilt):
@@ -109,11 +110,12 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a person asked for. `again`: also make the runs whose file is current."""
+    """What a person asked for. `threads`: those of each process. `again`: also make the runs whose file is current."""
 
     selection: Selection
     peers: tuple[str, ...] = ()
     depth: Depth = "default"
+    threads: int = 1
     engine: EngineName | None = None
     again: bool = False
 
@@ -145,19 +147,23 @@ def prepare(asked: Asked, reports: Path) -> Session:
     """
     engine, why = engines.choose(asked.engine)
     releases = select(asked.selection, engine) if asked.selection.releases else ()
-    subjects = [*releases, *(peer(name, engine) for name in asked.peers)]
+    subjects = [replace(one, threads=asked.threads) for one in releases]
+    if asked.peers and (asked.threads > 1 or asked.depth in NETWORK_DEPTHS):
+        raise BadUsage("other libraries are timed layer by layer on one thread", "leave out --peer")
+    subjects += [peer(name, engine) for name in asked.peers]
     if not subjects:
         raise BadUsage("nothing is named that could be timed", "name a release or a peer: --release 2.15 --peer torch")
     due, current = list[Subject](), dict[str, SpeedRun]()
     for subject in subjects:
-        made = _published(subject.run, subject.target.backend, engine, reports)
+        made = _published(subject, asked.depth, reports)
         deep_enough = made and DEPTHS.index(made.depth) >= DEPTHS.index(asked.depth)
         if made and deep_enough and not asked.again and subject.has_inputs_of(made):
             current[subject.run] = made
         else:
             due.append(subject)
     # From the files of the same runs at this depth; for a run without such a file from the median of all these files.
-    alike = [run for run in speed_records.readable(reports)[0] if run.depth == asked.depth]
+    timed, _ = speed_records.readable(reports)
+    alike = [run for run in timed if (run.depth, run.threads > 1) == (asked.depth, asked.threads > 1)]
     known = {(run.run, run.engine): run.seconds for run in alike}
     usual = statistics.median(known.values()) if known else SECONDS[asked.depth]
     missing = Counter(subject.target for subject in due if not ENGINES[engine].is_built(subject.target))
@@ -212,16 +218,18 @@ def carry_out(session: Session, reports: Path, console: Console) -> Outcome:
                 failed.append((subject.run, why))
                 progress.ended(subject.run, f"not measured: {why}")
                 continue
-            published = _publish(run, reports)
+            published = _publish(run, _published(subject, run.depth, reports), reports)
             (made if published else unpublished).append(published or run)
             progress.ended(run.run, f"timed in {run.seconds:g} s")
     return Outcome(made=tuple(made), unpublished=tuple(unpublished), failed=tuple(failed))
 
 
-def _published(run: str, backend: Backend, engine: EngineName, reports: Path) -> SpeedRun | None:
+def _published(subject: Subject, depth: Depth, reports: Path) -> SpeedRun | None:
     """Return None where the run has no file on this host class, or a broken one."""
+    name = subject.run + speed_records.suffix(depth, subject.threads)
+    host_class = host.facts(subject.target.backend).host_class
     try:
-        return speed_records.read(speed_records.path(reports, host.facts(backend).host_class, engine, run))
+        return speed_records.read(speed_records.path(reports, host_class, subject.engine, name))
     except (FileNotFoundError, BadRecord):
         return None
 
@@ -281,6 +289,7 @@ def _process(
 
     part = f"speed.{PEERS_FOLDER}.{subject.peer}_peer" if subject.peer else "speed"
     arguments = ["--process", str(number), "--depth", depth]
+    arguments += ["--threads", "all"] if subject.threads > 1 else []
     program = Program(suite=paths.SUITE, part=part)
     process = ENGINES[subject.engine].start(environment, program, arguments, subject.variables, LIMITS)
     end = follow(process, take, LIMITS, f"{subject.run}.speed-{number}", threading.Event())
@@ -338,11 +347,10 @@ def _summary(
     )
 
 
-def _publish(made: SpeedRun, reports: Path) -> SpeedRun | None:
-    """Write the file, each ratio with the interval that the run before found where its inputs were the same. Return
-    what was written, or None where the published file is deeper and stays.
+def _publish(made: SpeedRun, before: SpeedRun | None, reports: Path) -> SpeedRun | None:
+    """Write the file in place of the one before; each ratio has the interval that the run before found, where its
+    inputs were the same. Return what was written, or None where the published file is deeper and stays.
     """
-    before = _published(made.run, made.backend, made.engine, reports)
     if before and (before.recipe_sha256, before.speed_sha256) == (made.recipe_sha256, made.speed_sha256):
         if DEPTHS.index(before.depth) > DEPTHS.index(made.depth):
             return None

@@ -62,7 +62,7 @@ class Timed(PointKey, frozen=True, kw_only=True):
     """A variant at a point: `first` and `samples` in seconds, or its `failure`.
 
     `of`: the variant that `again` and `planted` repeat. `load`: the share of the core that other processes took.
-    `primitive`: oneDNN's part of a call, in seconds, as oneDNN reports it.
+    `primitive`: oneDNN's part of a call, in seconds, as oneDNN reports it. `memory`: the most bytes that it took.
     """
 
     variant: Id
@@ -75,6 +75,7 @@ class Timed(PointKey, frozen=True, kw_only=True):
     of: Id | None = None
     load: Share | None = None
     primitive: Seconds | None = None
+    memory: Amount | None = None
 
     @property
     def point(self) -> PointKey:

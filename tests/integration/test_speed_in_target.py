@@ -19,6 +19,7 @@ from matrix.provision.engines import venv
 POINT = "resnext50-14/1/graph/train"
 VARIANTS = {
     *("nn-conv2d", "keras-groups", "split-concat", "slice-loop", "masked-dense", "patches-einsum"),
+    *("keras-per-group", "depthwise-sum"),
     *("dense", "again", "planted"),
 }
 
@@ -47,6 +48,15 @@ def test_a_process_says_samples_of_every_variant(environment):
         assert ("failure" in line) != ("samples" in line)
         assert "failure" in line or (line["first"] > 0 and min(line["samples"]) > 0)
     assert "samples" in next(line for line in lines if line["variant"] == "split-concat")
+
+
+def test_a_network_is_timed_with_the_memory_that_it_takes_on_all_threads(environment):
+    chosen = ("--depth=networks", "--threads=all", "shufflenet/1/graph/forward")
+    _, surroundings, *lines, _ = stream(environment.where, *chosen)
+    assert surroundings["threads"] == len(os.sched_getaffinity(0)) and surroundings["pinned"] == []
+    told = {line["variant"]: line for line in lines}
+    assert {"nn-conv2d", "split-concat", "dense", "again"} <= told.keys()
+    assert all(told[name]["memory"] > 4e6 for name in ("split-concat", "dense"))  # 0.9 million filter values and maps
 
 
 def test_what_fails_without_onednn_says_why_and_the_controls_repeat_another(environment, release):

@@ -15,8 +15,9 @@ from ..problem import Problem
 from ..programs import make_program
 from ..runtime import first_api
 from ..tensors import channels_last, feature_map
-from .layers import Point
-from .problems import ANSWERS, FILTER_GRADIENT, INPUT_GRADIENT, OUTPUT, pose, pose_dense, trusted
+from . import networks
+from .layers import NETWORKS, Point
+from .problems import FILTER_GRADIENT, INPUT_GRADIENT, OUTPUT, as_grouped, pose, pose_dense, trusted
 
 
 class Made(NamedTuple):
@@ -28,13 +29,21 @@ class Made(NamedTuple):
 
 def make(point: Point, variant: str) -> Made:
     """Of an approach of the suite, or `dense`. Nothing is traced or compiled before the first call."""
+    if point.layer in NETWORKS:
+        call, answers = networks.make(point, variant)
+        return Made(_waiting(call), answers)
     approach, problem = ("nn-conv2d", pose_dense(point)) if variant == "dense" else (variant, pose(point, variant))
     made = _MAKERS[point.mode, point.direction](approach, problem)
     return made._replace(call=_waiting(made.call))
 
 
 def expected(point: Point) -> Dict[str, Any]:
-    """All answers of the layer, by an ordinary convolution executed operation by operation."""
+    """All answers of the layer, by an ordinary convolution executed operation by operation; those of a network in a
+    graph, by ordinary convolutions as well.
+    """
+    if point.layer in NETWORKS:
+        made = make(point, "dense")
+        return made.answers(made.call())
     made = make(point._replace(mode="eager", direction="train"), "dense")
     return trusted(point, made.answers(made.call()))
 
@@ -78,19 +87,20 @@ def _input(values: Any, problem: Problem) -> Input:
     return _SHARED[-1][1]
 
 
-def _tensors(values: List[Any], problem: Problem) -> Dict[str, Any]:
-    """Of [output, input gradient, filter gradient], as far as there are."""
-    answers = {name: None if value is None else value.numpy() for name, value in zip(ANSWERS, values)}
-    for name in (OUTPUT, INPUT_GRADIENT):
-        if name in answers:
-            answers[name] = channels_last(answers[name], problem.case)
+def _tensors(values: List[Any], approach: str, problem: Problem) -> Dict[str, Any]:
+    """Of [output, input gradient, filter gradients ...], as far as there are."""
+    arrays = [None if value is None else value.numpy() for value in values]
+    maps = [None if array is None else channels_last(array, problem.case) for array in arrays[:2]]
+    answers = dict(zip((OUTPUT, INPUT_GRADIENT), maps))
+    if arrays[2:]:
+        answers[FILTER_GRADIENT] = as_grouped(approach, arrays[2:], problem.case)
     return answers
 
 
 def _function(approach: str, problem: Problem, **options: Any) -> Made:
     traced, _ = function.forward_function(make_program(approach, problem), problem, **options)
     x = _input(problem.x, problem).tensor
-    return Made(lambda: [traced(x)], lambda values: _tensors(values, problem))
+    return Made(lambda: [traced(x)], lambda values: _tensors(values, approach, problem))
 
 
 def _training_function(approach: str, problem: Problem, **options: Any) -> Made:
@@ -103,7 +113,7 @@ def _training_function(approach: str, problem: Problem, **options: Any) -> Made:
 
     traced = tf.function(step, autograph=False, **options)
     inputs = [_input(values, problem).tensor for values in (problem.x, problem.cotangent)]
-    return Made(lambda: traced(*inputs), lambda values: _tensors(values, problem))
+    return Made(lambda: traced(*inputs), lambda values: _tensors(values, approach, problem))
 
 
 def _compiled(approach: str, problem: Problem) -> Made:
@@ -116,7 +126,7 @@ def _training_compiled(approach: str, problem: Problem) -> Made:
 
 def _eager(approach: str, problem: Problem) -> Made:
     program, x = make_program(approach, problem), _input(problem.x, problem).tensor
-    return Made(lambda: [program([x], program.inside())], lambda values: _tensors(values, problem))
+    return Made(lambda: [program([x], program.inside())], lambda values: _tensors(values, approach, problem))
 
 
 def _training_eager(approach: str, problem: Problem) -> Made:
@@ -127,7 +137,7 @@ def _training_eager(approach: str, problem: Problem) -> Made:
         y, gradients = eager.taped(program, [x], cotangent)
         return [y] + gradients
 
-    return Made(step, lambda values: _tensors(values, problem))
+    return Made(step, lambda values: _tensors(values, approach, problem))
 
 
 def _predicting(approach: str, problem: Problem) -> Made:
@@ -138,12 +148,16 @@ def _predicting(approach: str, problem: Problem) -> Made:
 
 def _training_model(approach: str, problem: Problem) -> Made:
     """One step of SGD a call. As in the suite's own check, the first changes the filter by its gradient."""
-    model, layers = keras_model.make_model(approach, problem, [0])
+    model, layers = keras_model.make_model(approach, problem, range(len(problem.filters)))
     x, cotangent = [_input(values, problem).array for values in (problem.x, problem.cotangent)]
     model.compile(tf.keras.optimizers.SGD(float(len(x))), keras_model.weighted_sum)
 
     def answers(_: Any) -> Dict[str, Any]:
-        return {FILTER_GRADIENT: problem.filters[0] - np.asarray(layers[0].layer.get_weights()[0], np.float64)}
+        changed = {}
+        for held in layers:
+            for number, values in zip(held.filters, held.layer.get_weights()):
+                changed[number] = problem.filters[number] - np.asarray(values, np.float64)
+        return {FILTER_GRADIENT: as_grouped(approach, [changed[number] for number in sorted(changed)], problem.case)}
 
     return Made(lambda: model.train_on_batch(x, cotangent), answers)
 
@@ -153,7 +167,7 @@ def _loaded(approach: str, problem: Problem) -> Made:
         tf.saved_model.save(saved_model.module(make_program(approach, problem)), folder)
         loaded = tf.saved_model.load(folder)
     x = _input(problem.x, problem).tensor
-    return Made(lambda: [loaded.call(x)], lambda values: _tensors(values, problem))
+    return Made(lambda: [loaded.call(x)], lambda values: _tensors(values, approach, problem))
 
 
 def _converted(approach: str, problem: Problem) -> Made:

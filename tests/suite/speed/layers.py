@@ -1,4 +1,4 @@
-"""What is timed: layers, batches, variants, their points by depth, and the least that each must compute and move.
+"""What is timed: layers, networks, batches, variants, their points by depth, and the least that each must compute.
 
 Standard library only and no other module of the suite: whoever reads the samples reads this file too.
 """
@@ -9,13 +9,19 @@ REFUSAL = "speed is measured from 2.0 on: this is {}"
 
 
 class Layer(NamedTuple):
-    """A convolution over square images: stride 1, SAME padding, no dilation."""
+    """A convolution over square images: SAME padding, no dilation."""
 
     size: int
     cin: int
     cout: int
     groups: int
     kernel: int = 3
+    stride: int = 1
+
+    @property
+    def out(self) -> int:
+        """The size of the output."""
+        return -(-self.size // self.stride)
 
 
 # Where a name stands in the suite's catalog too, the sizes are the same: ResNeXt-50 32x4d (Xie et al. 2017),
@@ -33,6 +39,98 @@ NAMED = {
 # The same channels in ever more groups: from how many on does what pay off?
 SWEEP = {"sweep-g{}".format(groups): Layer(28, 128, 128, groups) for groups in (1, 2, 4, 8, 16, 32, 64, 128)}
 LAYERS = dict(NAMED, **SWEEP)
+
+
+def _bottleneck(cin: int, grouped: Layer, cout: int) -> List[Layer]:
+    """A block of ResNeXt, RegNet and MobileNet v2: a 1x1 convolution before the grouped one, and one after it."""
+    return [Layer(grouped.size, cin, grouped.cin, 1, 1), grouped, Layer(grouped.out, grouped.cout, cout, 1, 1)]
+
+
+def _resnext50() -> List[Layer]:
+    chain: List[Layer] = []
+    size, cin = 56, 64
+    for count, mid, stride in ((3, 128, 1), (4, 256, 2), (6, 512, 2), (3, 1024, 2)):
+        for number in range(count):
+            chain += _bottleneck(cin, Layer(size, mid, mid, 32, 3, 1 if number else stride), 2 * mid)
+            size, cin = chain[-1].size, 2 * mid
+    return chain
+
+
+def _regnetx32() -> List[Layer]:
+    chain: List[Layer] = []
+    size, cin = 112, 32
+    for count, width in ((2, 96), (6, 192), (15, 432), (2, 1008)):
+        for number in range(count):
+            chain += _bottleneck(cin, Layer(size, width, width, width // 48, 3, 1 if number else 2), width)
+            size, cin = chain[-1].size, width
+    return chain
+
+
+def _shufflenet() -> List[Layer]:
+    """In three groups. The first 1x1 convolution of its second stage has no groups."""
+    chain: List[Layer] = []
+    size, cin = 56, 24
+    for count, cout in ((4, 240), (8, 480), (4, 960)):
+        for number in range(count):
+            mid, groups = cout // 4, 1 if cin == 24 else 3
+            depthwise = Layer(size, mid, mid, mid, 3, 1 if number else 2)
+            chain += [Layer(size, cin, mid, groups, 1), depthwise, Layer(depthwise.out, mid, cout, 3, 1)]
+            size, cin = depthwise.out, cout
+    return chain
+
+
+def _mobilenet2() -> List[Layer]:
+    chain: List[Layer] = []
+    size, cin = 112, 32
+    for expand, cout, count, first in (
+        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+    ):  # fmt: skip
+        for number in range(count):
+            mid = expand * cin
+            block = _bottleneck(cin, Layer(size, mid, mid, mid, 3, 1 if number else first), cout)
+            chain += block if expand > 1 else block[1:]
+            size, cin = chain[-1].size, cout
+    return chain
+
+
+def _convnext_t() -> List[Layer]:
+    chain: List[Layer] = []
+    size = 56
+    for count, width in ((3, 96), (3, 192), (9, 384), (3, 768)):
+        if chain:
+            chain.append(Layer(2 * size, width // 2, width, 1, 2, 2))
+        for _ in range(count):
+            chain += [Layer(size, width, width, width, 7), Layer(size, width, 4 * width, 1, 1)]
+            chain.append(Layer(size, 4 * width, width, 1, 1))
+        size //= 2
+    return chain
+
+
+# The convolutions of whole networks in their order, without stem, shortcuts and channel shuffles, each followed by bias
+# and ReLU: those of the layers above, and MobileNet v2 (Sandler et al. 2018) in place of v1.
+NETWORKS = {
+    "resnext50": _resnext50(),
+    "regnetx32": _regnetx32(),
+    "shufflenet": _shufflenet(),
+    "mobilenet2": _mobilenet2(),
+    "convnext-t": _convnext_t(),
+}
+
+
+def named(name: str) -> Layer:
+    """A layer by its name; `resnext50/7` is the eighth of a network."""
+    network, _, number = name.partition("/")
+    return NETWORKS[network][int(number)] if number else LAYERS[name]
+
+
+def replaced(network: str) -> List[int]:
+    """The numbers of the layers that the approach in hand writes: the grouped ones. Where a network has those and
+    depthwise ones too, the depthwise ones stay tf.nn.depthwise_conv2d, as everybody has them.
+    """
+    chain = list(enumerate(NETWORKS[network]))
+    grouped = [number for number, layer in chain if 1 < layer.groups < layer.cin]
+    return grouped or [number for number, layer in chain if layer.groups > 1]
+
 
 DIRECTIONS = {
     "forward": "the output of the layer",
@@ -55,6 +153,8 @@ APPROACHES = (
     "depthwise",
     "split-concat",
     "slice-loop",
+    "keras-per-group",
+    "depthwise-sum",
     "masked-dense",
     "patches-einsum",
     "fused-kernel",
@@ -70,7 +170,7 @@ PLANTED = 0.15
 
 # An operation a group. Where there are hundreds, tracing and optimizing them takes seconds (XLA: minutes), and slicing
 # takes what splitting does.
-UNROLLED = ("split-concat", "slice-loop")
+UNROLLED = ("split-concat", "slice-loop", "keras-per-group")
 MANY = 128
 
 
@@ -115,7 +215,21 @@ def _full() -> List[Point]:
     return points + [Point(layer, 1, "graph", direction) for layer in SWEEP for direction in DIRECTIONS]
 
 
-DEPTHS = {"quick": _quick, "default": _default, "full": _full}
+def _network() -> List[Point]:
+    return [point for point in _networks() if point.layer == "resnext50" and point.batch == 1]
+
+
+def _networks() -> List[Point]:
+    """Point by point a network in a graph, one image and more."""
+    return [
+        Point(network, batch, "graph", direction)
+        for network in NETWORKS
+        for batch in (1, LARGER)
+        for direction in DIRECTIONS
+    ]
+
+
+DEPTHS = {"quick": _quick, "default": _default, "full": _full, "network": _network, "networks": _networks}
 
 
 def points(depth: str) -> List[Point]:
@@ -128,6 +242,12 @@ def variants(point: Point, depth: str = "default") -> List[str]:
 
 
 def _applies(approach: str, point: Point, depth: str) -> bool:
+    if point.layer in NETWORKS:
+        written = [NETWORKS[point.layer][number] for number in replaced(point.layer)]
+        most, is_depthwise = max(layer.groups for layer in written), written[0].groups == written[0].cin
+        if approach in UNROLLED:  # slicing takes what splitting does
+            return approach == "split-concat" and most <= MANY
+        return is_depthwise if approach == "depthwise" else approach != "fused-kernel"
     layer = LAYERS[point.layer]
     if approach == "depthwise":
         return layer.groups == layer.cin
@@ -162,24 +282,29 @@ def operations(point: Point) -> int:
     2 * N * Hout * Wout * Cout * (Cin / G) * taps, where a tap that meets padding does not count; three times that to
     train. Bias and activation are left out.
     """
-    layer = LAYERS[point.layer]
-    met = _taps(layer.size, layer.kernel) ** 2
-    return PASSES[point.direction] * 2 * point.batch * met * layer.cout * (layer.cin // layer.groups)
+    each = (2 * point.batch * _taps(layer) ** 2 * layer.cout * (layer.cin // layer.groups) for layer in _layers(point))
+    return PASSES[point.direction] * sum(each)
 
 
-def _taps(size: int, kernel: int) -> int:
+def _layers(point: Point) -> List[Layer]:
+    return NETWORKS.get(point.layer) or [LAYERS[point.layer]]
+
+
+def _taps(layer: Layer) -> int:
     """How often a tap meets a pixel, over all outputs of one dimension; SAME puts the odd zero after."""
-    before = (kernel - 1) // 2
-    starts = range(-before, size - before)
+    size, kernel = layer.size, layer.kernel
+    before = max((layer.out - 1) * layer.stride + kernel - size, 0) // 2
+    starts = range(-before, layer.out * layer.stride - before, layer.stride)
     return sum(min(start + kernel, size) - max(start, 0) for start in starts)
 
 
 def moved(point: Point) -> int:
     """Bytes of input, filter and output, each once. Each of training's three passes has three such arrays."""
-    layer = LAYERS[point.layer]
-    feature_maps = point.batch * layer.size**2 * (layer.cin + layer.cout)
-    filters = layer.kernel**2 * layer.cin // layer.groups * layer.cout
-    return PASSES[point.direction] * (feature_maps + filters) * BYTES[point.dtype]
+    values = 0
+    for layer in _layers(point):
+        feature_maps = point.batch * (layer.size**2 * layer.cin + layer.out**2 * layer.cout)
+        values += feature_maps + layer.kernel**2 * layer.cin // layer.groups * layer.cout
+    return PASSES[point.direction] * values * BYTES[point.dtype]
 
 
 def key(point: Point) -> Dict[str, Any]:

@@ -1,5 +1,7 @@
-"""The core that the process is pinned to: who else uses it, and how fast it copies. No TensorFlow here."""
+"""What the process has of the machine: its cores and who else uses them, its memory. No TensorFlow here."""
 
+import contextlib
+import ctypes
 import os
 import time
 from typing import List, Optional
@@ -23,6 +25,33 @@ def pin() -> List[int]:
     return [core]
 
 
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Memory:
+    """The most memory that the process had resident since this was made, beyond what it had then."""
+
+    def __init__(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)  # memory that is kept for later is not in use
+        self.before = None
+        with contextlib.suppress(OSError):
+            with open("/proc/self/clear_refs", "w") as refs:
+                refs.write("5")  # proc(5): the peak becomes what is resident now
+            self.before = self._told("VmRSS")
+
+    def most(self) -> Optional[int]:
+        """Bytes; None where the system does not tell."""
+        return None if self.before is None else max(0, self._told("VmHWM") - self.before)
+
+    @staticmethod
+    def _told(name: str) -> int:
+        with open("/proc/self/status") as status:
+            return next(1024 * int(line.split()[1]) for line in status if line.startswith(name + ":"))
+
+
 def bandwidth() -> float:
     """Bytes a second, read and written ones, of the best of some copies."""
     source = np.ones(COPIED // 4, np.float32)
@@ -43,10 +72,10 @@ def _seconds(call: object) -> float:
 
 
 class Load:
-    """What share of the pinned core went to others since this was made; None where that is not known."""
+    """What share of the pinned core, or of all cores, went to others since this was made; None if not known."""
 
     def __init__(self, pinned: List[int]) -> None:
-        self.core = pinned[0] if pinned else None
+        self.line, self.cores = ("cpu{} ".format(pinned[0]), 1) if pinned else ("cpu ", os.cpu_count() or 1)
         self.began = self._now()
 
     def share(self) -> Optional[float]:
@@ -54,17 +83,17 @@ class Load:
         if self.began is None:
             return None
         elapsed, busy, own = [now - before for now, before in zip(self._now(), self.began)]
-        return max(0.0, busy - own) / elapsed if elapsed > 10 / TICK else None
+        return max(0.0, busy - own) / elapsed / self.cores if elapsed > 10 / TICK else None
 
     def _now(self) -> Optional[List[float]]:
         busy = self._busy()
         return None if busy is None else [time.perf_counter(), busy, time.process_time()]
 
     def _busy(self) -> Optional[float]:
-        """Seconds that the core was not idle: user, nice, system, irq, softirq and steal of proc(5)."""
+        """Seconds that the cores were not idle: user, nice, system, irq, softirq and steal of proc(5)."""
         try:
             with open("/proc/stat") as counters:
-                fields = next(line.split() for line in counters if line.startswith("cpu{} ".format(self.core)))
+                fields = next(line.split() for line in counters if line.startswith(self.line))
         except (OSError, StopIteration):
             return None
         return sum(int(fields[number]) for number in (1, 2, 3, 6, 7, 8)) / TICK

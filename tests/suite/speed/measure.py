@@ -13,16 +13,20 @@ Line = Dict[str, Any]
 Failure = Dict[str, str]  # type and message: an exception's, or `absent`, `wrong`, `crash`, `timeout`
 
 BUDGET = 1.0  # seconds of samples at a point
+NETWORK = 20  # times as many for a network, whose call takes that much longer
 NEAR = 2  # times the fastest's time
 REPEATS = ("again", "planted")
 
 
 class Trial(NamedTuple):
-    """A variant that works: its call, seconds of the first one, and about how many of a later one."""
+    """A variant that works: its call, seconds of the first one, and about how many of a later one. `memory`: bytes that
+    the first one took at most.
+    """
 
     call: sampling.Call
     first: float
     seconds: float
+    memory: Optional[int] = None
 
 
 class Measurement:
@@ -54,7 +58,8 @@ class Measurement:
         trials = {variant: tried[variant] for variant in order if isinstance(tried[variant], Trial)}
         announce(None)
         base = next((name for name in self.bases if name in trials), None)
-        shares = _shares(trials, REPEATS + (base,), self.budget)
+        budget = self.budget * (NETWORK if point.layer in layers.NETWORKS else 1)
+        shares = _shares(trials, REPEATS + (base,), budget)
         samples, load = _sampled(trials, shares, self.pinned)
         for place, variant in enumerate(order):
             line = dict(layers.key(point), variant=variant, order=place, **_least(point))
@@ -62,6 +67,8 @@ class Measurement:
                 line["of"] = base
             if variant in trials:
                 line.update(first=sampling.rounded(trials[variant].first), samples=samples[variant], **load)
+                if trials[variant].memory and point.layer in layers.NETWORKS:  # a layer alone takes next to nothing
+                    line["memory"] = trials[variant].memory
             else:
                 line["failure"] = tried[variant]
             yield line
@@ -89,13 +96,15 @@ class Measurement:
     def _tried(self, point: Point, program: str, variant: str) -> Any:
         call, fault = self.make(point, program)
         answers: List[Any] = []
+        memory = machine.Memory()
         first = sampling.first_call(lambda: answers.append(call()))
+        most = memory.most()
         wrong = fault(answers.pop())
         if wrong:
             return {"type": "wrong", "message": wrong}
         if variant == "planted":
             call = sampling.slowed(call)
-        return Trial(call, first, sampling.warm_up(call))
+        return Trial(call, first, sampling.warm_up(call), most)
 
 
 def _shares(trials: Dict[str, Trial], controls: Sequence[Optional[str]], budget: float) -> Dict[str, float]:

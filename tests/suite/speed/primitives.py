@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from .. import runtime
 from ..observe import attempt
-from . import calls, machine, onednn_time
+from . import calls, layers, machine, onednn_time
 from .layers import Point
 
 CALLS = 5
@@ -20,7 +20,7 @@ def measure_all(rows: List[Tuple[Point, str]], say: Callable[[Dict[str, Any]], N
     machine.pin()
     runtime.start(False)
     for point, variant in rows:
-        if variant in VARIANTS and point.mode == "graph":
+        if variant in VARIANTS and point.mode == "graph" and point.layer in layers.LAYERS:
             seconds, _ = attempt(lambda point=point, variant=variant: _measure(point, variant))
             if seconds:
                 say({"point": point.id, "variant": variant, "primitive": float("{:.4g}".format(seconds))})

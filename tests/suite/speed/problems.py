@@ -5,7 +5,7 @@ What a variant answers is judged by `expected` instead, of an ordinary convoluti
 
 import zlib
 from functools import lru_cache
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ OUTPUT, INPUT_GRADIENT, FILTER_GRADIENT = ANSWERS = ("output", "input gradient",
 
 def case(point: Point) -> Case:
     """The layer alone: what stands before and after it in a network would be timed with it."""
-    layer = layers.LAYERS[point.layer]
+    layer = layers.named(point.layer)
     return Case(
         point.layer,
         point.epilogue,
@@ -35,6 +35,7 @@ def case(point: Point) -> Case:
         point.layout,
         groups=layer.groups,
         kernel=(layer.kernel, layer.kernel),
+        strides=(layer.stride, layer.stride),
         cin=layer.cin,
         cout=layer.cout,
         n=point.batch,
@@ -45,11 +46,32 @@ def case(point: Point) -> Case:
 
 
 def pose(point: Point, approach: str) -> Problem:
-    """The same input, cotangent, bias and filter for every approach; each has the filter in its own shape."""
-    form = APPROACHES[approach].form
-    shapes = linear(form, APPROACHES[approach].rank, case(point)).filter_shapes
+    """The same input, cotangent, bias and filter for every approach; each has the filter in its own form."""
     posed = _pose(point._replace(mode="", direction=""))
-    return posed._replace(filters=[values.reshape(shape) for values, shape in zip(posed.filters, shapes)])
+    return posed._replace(filters=as_written(approach, posed.filters[0], posed.case))
+
+
+def as_written(approach: str, filters: Any, case: Case) -> List[Any]:
+    """A grouped filter as the filters that an approach takes."""
+    about = APPROACHES[approach]
+    shapes = linear(about.form, about.rank, case).filter_shapes
+    if about.form == "per-group":
+        return list(np.split(filters, case.groups, axis=-1))
+    if about.form == "depthwise-sum":  # a filter for each input channel, not for each channel of a group
+        channels, outputs = case.cin // case.groups, case.cout // case.groups
+        filters = np.moveaxis(filters.reshape(case.kernel + (channels, case.groups, outputs)), -2, -3)
+    return [filters.reshape(shapes[0])]
+
+
+def as_grouped(approach: str, filters: List[Any], case: Case) -> Any:
+    """The inverse of `as_written`, for the gradients; None where one of them is."""
+    if any(values is None for values in filters):
+        return None
+    if APPROACHES[approach].form == "depthwise-sum":
+        channels, outputs = case.cin // case.groups, case.cout // case.groups
+        split = np.asarray(filters[0]).reshape(case.kernel + (case.groups, channels, outputs))
+        return np.moveaxis(split, -3, -2).reshape(case.kernel + (channels, case.cout))
+    return filters[0] if len(filters) == 1 else np.concatenate(filters, axis=-1)
 
 
 def pose_dense(point: Point) -> Problem:
@@ -69,7 +91,8 @@ def _pose(point: Point) -> Problem:
     x = draw(made.n, made.h, made.w, made.cin)
     filters = [draw(*(made.kernel + (made.cin // made.groups, made.cout)))]
     parameters: Dict[str, Any] = {"bias": draw(made.cout)}
-    cotangent = draw(made.n, made.h, made.w, made.cout)
+    out = layers.named(point.layer).out
+    cotangent = draw(made.n, out, out, made.cout)
     return Problem(made, x, filters, parameters, cotangent, None, None, [], 0.0, (0.0, 0.0))
 
 

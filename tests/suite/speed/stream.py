@@ -21,6 +21,7 @@ def options(program: str, description: str, arguments: Optional[List[str]] = Non
         "points", nargs="*", metavar="LAYER/BATCH/MODE/DIRECTION", help="shell patterns; all by default"
     )
     parser.add_argument("--process", type=int, default=0, metavar="K", help="this process's row of the balanced orders")
+    parser.add_argument("--threads", choices=("1", "all"), default="1", help="one, or as many as there are cores")
     parser.add_argument("--depth", choices=sorted(layers.DEPTHS), default="default")
     parser.add_argument("--seconds", type=float, default=120, help="limit for what says nothing (%(default)g)")
     return parser.parse_args(arguments)
@@ -41,7 +42,7 @@ def reserve_standard_output() -> Callable[[Dict[str, Any]], None]:
 def environment(given: Any, points: int, pinned: List[int], peak: float) -> Dict[str, Any]:
     """What the opening says of the process itself."""
     return {
-        "threads": 1,
+        "threads": 1 if given.threads == "1" else machine.cores(),
         "process": given.process,
         "points": points,
         "pinned": pinned,

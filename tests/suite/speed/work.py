@@ -3,6 +3,8 @@
 import os
 from typing import Any, Dict, List, Tuple
 
+import tensorflow as tf
+
 from .. import observe, runtime
 from ..evidence import onednn_verbose
 from . import calls, layers, machine, problems, stream
@@ -11,10 +13,15 @@ from .layers import Point
 from .measure import BUDGET, Failure, Measurement
 
 
-def start() -> List[int]:
-    """Once in a fresh process, before the first operation; answers the core that it is pinned to, if any."""
-    pinned = machine.pin()
+def start(threads: str = "1") -> List[int]:
+    """Once in a fresh process, before the first operation; answers the core that it is pinned to, if any. With `all`
+    threads it is not pinned, and TensorFlow has as many as it takes by itself.
+    """
+    pinned = machine.pin() if threads == "1" else []
     runtime.start(False)
+    if threads != "1":
+        tf.config.threading.set_intra_op_parallelism_threads(0)
+        tf.config.threading.set_inter_op_parallelism_threads(0)
     for variable in onednn_verbose.VARIABLES:  # every line that oneDNN prints takes time
         os.environ[variable] = "0"
     return pinned
@@ -23,7 +30,7 @@ def start() -> List[int]:
 def work(session: Any, points: List[Point], opened: bool, say: Say) -> None:
     """Says its environment where nobody has, then for each point what it tries and, at the end, the point's lines."""
     options = session.options
-    pinned = start()
+    pinned = start(options.threads)
     if not opened:
         peak = machine.peak(calls.peak_product(machine.PEAK_SIZE), machine.PEAK_SIZE)
         say({"environment": stream.environment(options, len(session.points), pinned, peak)})
@@ -43,10 +50,11 @@ class Maker:
         self.right: Dict[Point, Dict[str, Any]] = {}
 
     def __call__(self, point: Point, variant: str) -> Tuple[Any, Any]:
-        kept = point._replace(mode="eager", direction="train")
+        is_network = point.layer in layers.NETWORKS
+        kept = point._replace(mode="graph" if is_network else "eager", direction="train")
         if kept not in self.right:
             self.right = {kept: calls.expected(kept)}
-        made, groups = calls.make(point, variant), layers.LAYERS[point.layer].groups
+        made, groups = calls.make(point, variant), 1 if is_network else layers.LAYERS[point.layer].groups
         return made.call, lambda answer: problems.fault(made.answers(answer), self.right[kept], groups)
 
 

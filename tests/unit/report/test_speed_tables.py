@@ -114,6 +114,25 @@ def test_a_trap_in_a_mode_that_no_table_shows_is_named_too():
     }
 
 
+def test_a_network_is_told_beside_split_concat_with_its_memory():
+    made = run(depth="network")
+    points = [msgspec.structs.replace(point, layer="resnext50") for point in made.points]
+    points = [msgspec.structs.replace(one, variants=[_with_memory(each) for each in one.variants]) for one in points]
+    steps = comparisons.networks([run(), msgspec.structs.replace(made, points=points)])
+    assert [(step.point.direction, step.base.variant) for step in steps] == [
+        ("forward", "split-concat"), ("train", "split-concat"),
+    ]  # fmt: skip
+    words = speed_tables.network_in_words(steps[0])
+    assert words.startswith(
+        "Of the time with split-concat (4.2 ms, 120 MB) it takes with nn-conv2d 0.25 [0.24, 0.25] (120 MB), "
+    )
+    assert not comparisons.places([msgspec.structs.replace(made, points=points)], DATA)
+
+
+def _with_memory(variant):
+    return msgspec.structs.replace(variant, memory=120_000_000)
+
+
 def test_no_speed_no_word_of_it(tmp_path):
     readme = publish(tmp_path, ON)
     report(tmp_path, readme)

@@ -240,6 +240,25 @@ def test_a_peer_is_a_run_of_its_own(engine, reports):
     assert engine.modules == {"suite.speed.peers.torch_peer"}
 
 
+def test_networks_and_all_threads_have_files_of_their_own(engine, reports):
+    make(reports)
+    engine.says = lambda number: engine.usual(number, threads=2)
+    make(reports, threads=2)
+    engine.says = engine.usual
+    make(reports, depth="network")
+    assert {file.name for file in speed_records.SPEED.files(reports)} == {
+        f"{RUN}.speed.json", f"{RUN}.all-threads.speed.json", f"{RUN}.networks.speed.json",
+    }  # fmt: skip
+    assert [due(reports), due(reports, threads=2), due(reports, depth="networks")] == [[], [], [RUN]]
+    runs, _ = speed_records.readable(reports)
+    assert [run.threads for run in speed_records.preferred(runs).values()] == [1]
+
+
+def test_other_libraries_are_timed_on_one_thread(engine, reports):
+    with pytest.raises(BadUsage, match="one thread"):
+        make(reports, peers=("torch",), threads=2)
+
+
 @pytest.mark.parametrize("peer", speed_runs.PEERS)
 def test_every_peer_has_its_program_and_its_lock(peer):
     assert locks.files(speed_runs.peer(peer, "venv").target)[0].is_file()

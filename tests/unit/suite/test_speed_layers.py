@@ -21,11 +21,35 @@ def point(layer: str = "resnext50-14", direction: str = "forward", **changes) ->
     return Point(layer, 1, "graph", direction)._replace(**changes)
 
 
-@given(st.integers(1, 12), st.integers(1, 9))
-def test_taps_that_meet_padding_do_not_count(size, kernel):
-    window = reference.Window((size,), (kernel,), (1,), 1, "SAME", 1)
+@given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 3))
+def test_taps_that_meet_padding_do_not_count(size, kernel, stride):
+    window = reference.Window((size,), (kernel,), (stride,), 1, "SAME", 1)
     met = reference.convolve(np.ones((1, size, 1)), np.ones((kernel, 1, 1)), window)
-    assert layers._taps(size, kernel) == met.sum()
+    assert layers._taps(Layer(size, 1, 1, 1, kernel, stride)) == met.sum()
+    assert Layer(size, 1, 1, 1, kernel, stride).out == met.shape[1]
+
+
+# Multiplications and additions of the papers' tables, in billions; here stem, shortcuts and classifier are missing.
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [("resnext50", 4.2), ("regnetx32", 3.2), ("shufflenet", 0.14), ("mobilenet2", 0.3), ("convnext-t", 4.5)],
+)
+def test_a_network_has_the_operations_that_its_paper_tells(network, told):
+    chain = layers.NETWORKS[network]
+    assert all((one.out, one.cout) == (after.size, after.cin) for one, after in itertools.pairwise(chain))
+    assert all(layer.cin % layer.groups == layer.cout % layer.groups == 0 for layer in chain)
+    assert 0.85 * told < layers.operations(point(network)) / 2e9 < told
+
+
+def test_an_approach_writes_the_grouped_layers_of_a_network():
+    written = {name: [chain[number] for number in layers.replaced(name)] for name, chain in layers.NETWORKS.items()}
+    assert len(written["resnext50"]) == 16 and {layer.groups for layer in written["resnext50"]} == {32}
+    assert {layer.groups for layer in written["shufflenet"]} == {3}
+    assert all(layer.groups == layer.cin for layer in (*written["mobilenet2"], *written["convnext-t"]))
+    assert "depthwise" in layers.variants(point("mobilenet2")) and "depthwise" not in layers.variants(
+        point("resnext50")
+    )
+    assert layers.named("resnext50/1") == Layer(56, 128, 128, 32)
 
 
 @pytest.mark.parametrize("name", ["resnext50-14", "regnetx32-14", "mobilenet-14", "shufflenet-28"])

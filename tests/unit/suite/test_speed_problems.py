@@ -21,11 +21,12 @@ def tiny(monkeypatch):
     problems._pose.cache_clear()
 
 
-def answers(problem: Problem, form: str = "grouped") -> dict[str, np.ndarray]:
+def answers(problem: Problem, form: str = "grouped", approach: str = "nn-conv2d") -> dict[str, np.ndarray]:
     operation = reference.linear(form, 2, problem.case)
     linear_y = operation.forward(problem.x, problem.filters)
     y, pullback, _ = reference.epilogue(problem.case.steps, linear_y, problem.parameters)
-    dx, (dfilter,) = operation.gradients(problem.x, problem.filters, pullback(problem.cotangent))
+    dx, dfilters = operation.gradients(problem.x, problem.filters, pullback(problem.cotangent))
+    dfilter = problems.as_grouped(approach, dfilters, problem.case)
     return dict(zip(problems.ANSWERS, (y, dx, dfilter), strict=True))
 
 
@@ -41,6 +42,14 @@ def test_a_depthwise_filter_is_the_same_filter():
     depthwise = problems.pose(POINT, "depthwise")
     assert depthwise.filters[0].shape == (3, 3, 8, 1)
     assert problems.fault(answers(depthwise, "depthwise"), right, groups=8) == ""
+
+
+@pytest.mark.parametrize("approach", ["depthwise-sum", "keras-per-group", "masked-dense", "nn-conv2d"])
+def test_every_form_of_the_filter_answers_the_same(approach, monkeypatch):
+    monkeypatch.setitem(layers.LAYERS, "tiny", Layer(5, 8, 12, 4, 3, 2))
+    right, posed = answers(problems.pose(POINT, "nn-conv2d")), problems.pose(POINT, approach)
+    form = problems.APPROACHES[approach].form
+    assert problems.fault(answers(posed, form, approach), right, groups=4) == ""
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4, 8])
