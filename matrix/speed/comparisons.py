@@ -27,7 +27,7 @@ from matrix.record.speed_records import (
     Word,
     word,
 )  # fmt: skip
-from matrix.speed.speed_stream import DENSE
+from matrix.speed.speed_stream import DENSE, FROZEN
 from matrix.suite.speed import layers
 
 # The one mode of TensorFlow that tables show; another library is timed in one mode only, its own.
@@ -114,6 +114,10 @@ class Place:
     def traps(self) -> list[Trap]:
         return [trap for run in self.runs for trap in traps(run)]
 
+    @property
+    def frozen(self) -> list[Frozen]:
+        return [found for run in self.runs for found in frozen(run)]
+
 
 def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
     profiles: dict[str | None, int] = {profile.name: number for number, profile in enumerate(catalog.profiles)}
@@ -198,6 +202,36 @@ def traps(run: SpeedRun) -> Iterator[Trap]:
         modes = tuple(dict.fromkeys(mode for mode, _ in slow))
         ratios = [ratio for _, ratio in slow]
         yield Trap(run=run, approach=approach, direction=direction, modes=modes, least=min(ratios), most=max(ratios))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frozen:
+    """What a constant filter gains over a variable in a run: the time of `of` as a constant's share of that as a
+    variable's, `least` to `most` over the `points`, of which it is clearly `faster` at some.
+    """
+
+    run: SpeedRun
+    of: str
+    least: float
+    most: float
+    points: int
+    faster: int
+
+
+def frozen(run: SpeedRun) -> list[Frozen]:
+    """Return what was measured for each approach whose program was timed in both forms."""
+    ratios = [ratio for point in run.points for ratio in point.ratios if ratio.variant == FROZEN]
+    return [
+        Frozen(
+            run=run,
+            of=of,
+            least=min(one.ratio for one in together),
+            most=max(one.ratio for one in together),
+            points=len(together),
+            faster=sum(one.word == "faster" for one in together),
+        )
+        for of, together in grouped(ratios, lambda one: one.against).items()
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from scipy import stats
 
 from matrix.catalog.approaches import APPROACHES, SPLIT
 from matrix.record.speed_records import Control, Doubt, Floor, Interval, Point, PointKey, Ratio, Variant, Word, word
-from matrix.speed.speed_stream import AGAIN, DENSE, PLANTED, REFERENCES, Stream, Surroundings, Timed
+from matrix.speed.speed_stream import AGAIN, DENSE, FROZEN, PLANTED, REFERENCES, Stream, Surroundings, Timed
 
 Values = NDArray[np.float64]
 
@@ -187,14 +187,14 @@ def _doubts(series: Series, iqr: float, processes: int) -> Iterator[Doubt]:
 
 
 def _ratios(working: Mapping[str, Series], fastest: str | None) -> Iterator[Ratio]:
-    """Compare `again` and `planted` with the variant that they repeat, and an approach with the dense convolution, with
-    split-concat and with the fastest approach.
+    """Compare `again`, `planted` and `frozen` with the variant that they repeat, and an approach with the dense
+    convolution, with split-concat and with the fastest approach.
     """
     for name, series in working.items():
         opponents: list[str | None] = [DENSE, SPLIT, fastest]
         if name == DENSE:
             opponents = []
-        elif name in {AGAIN, PLANTED}:
+        elif name in {AGAIN, PLANTED, FROZEN}:
             repeated = {timed.of for timed in series.timed.values() if timed.samples}
             opponents = list(repeated) if len(repeated) == 1 else []
         for against in dict.fromkeys(opponents):

@@ -22,7 +22,7 @@ from matrix.run.stream import MAX_LINES, LineStream, closing, not_imported
 MAX_STREAM = 16 * 2**20
 
 # The variants that are no approach; tests/suite/speed/layers.py says what each is.
-DENSE, AGAIN, PLANTED = REFERENCES = ("dense", "again", "planted")
+DENSE, AGAIN, PLANTED, FROZEN = REFERENCES = ("dense", "again", "planted", "frozen")
 
 # The part of the core's time that other processes took.
 Share = Annotated[float, Meta(ge=0, le=1000)]

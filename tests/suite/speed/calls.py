@@ -28,7 +28,14 @@ class Made(NamedTuple):
 
 
 def make(point: Point, variant: str) -> Made:
-    """Of an approach of the suite, or `dense`. Nothing is traced or compiled before the first call."""
+    """Of an approach of the suite, of one with constants as weights (`nn-conv2d-const`), or `dense`. Nothing is traced
+    or compiled before the first call.
+    """
+    if variant.endswith("-const"):
+        approach = variant[: -len("-const")]
+        problem = pose(point, approach)
+        made = _function(approach, problem._replace(case=problem.case._replace(constant=True)))
+        return made._replace(call=_waiting(made.call))
     if point.layer in NETWORKS:
         call, answers = networks.make(point, variant)
         return Made(_waiting(call), answers)

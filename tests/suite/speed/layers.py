@@ -163,8 +163,9 @@ REFERENCES = {
     "dense": "the convolution of the same input to the same output without groups: as many times the arithmetic",
     "again": "the control A/A: the very program of BASES made a second time",
     "planted": "the control: the same again, and after each call a busy wait of PLANTED of what the call took",
+    "frozen": "the same once more, with its filter and bias as constants: a model that was frozen for inference",
 }
-# what `again` and `planted` repeat: the first of these that works at the point
+# what these repeat but for `dense`: the first of these that works at the point
 BASES = ("nn-conv2d", "split-concat", "depthwise")
 PLANTED = 0.15
 
@@ -238,7 +239,9 @@ def points(depth: str) -> List[Point]:
 
 def variants(point: Point, depth: str = "default") -> List[str]:
     """The approaches that are tried at a point, then the references."""
-    return [name for name in APPROACHES if _applies(name, point, depth)] + list(REFERENCES)
+    is_frozen = (point.mode, point.direction) == ("graph", "forward") and point.layer in LAYERS
+    references = [name for name in REFERENCES if is_frozen or name != "frozen"]
+    return [name for name in APPROACHES if _applies(name, point, depth)] + references
 
 
 def _applies(approach: str, point: Point, depth: str) -> bool:

@@ -15,7 +15,7 @@ Failure = Dict[str, str]  # type and message: an exception's, or `absent`, `wron
 BUDGET = 1.0  # seconds of samples at a point
 NETWORK = 20  # times as many for a network, whose call takes that much longer
 NEAR = 2  # times the fastest's time
-REPEATS = ("again", "planted")
+REPEATS = ("again", "planted", "frozen")
 
 
 class Trial(NamedTuple):
@@ -87,7 +87,7 @@ class Measurement:
             working = [name for name in self.bases if isinstance(tried.get(name), Trial)]
             if not working:
                 return {"type": "absent", "message": "what it would repeat does not work here"}
-            program = working[0]
+            program = working[0] + ("-const" if variant == "frozen" else "")
         try:
             return self._tried(point, program, variant)
         except Exception as error:
