@@ -79,7 +79,8 @@ def network_in_words(step: NetworkStep) -> str:
 
 def frozen_in_words(found: Frozen) -> str:
     """`nn-conv2d with a constant filter takes 0.71 to 0.98 of its time with a variable: faster at 5 of 7 points`"""
-    times = f"{found.least:.2f} to {found.most:.2f}"
+    least, most = f"{found.least:.2f}", f"{found.most:.2f}"
+    times = least if least == most else f"{least} to {most}"
     gain = f"faster at {found.faster} of {found.points} points"
     return f"{found.of} with a constant filter takes {times} of its time with a variable: {gain}"
 
