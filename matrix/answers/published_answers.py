@@ -64,18 +64,24 @@ def encode(index: Index) -> bytes:
 
 def load(reports: Path) -> tuple[Index, bool]:
     """Return the published answers and True; where they are not current, answers computed anew and False."""
-    file = reports / NAME
-    if file.is_file() and file.stat().st_size <= MAX_INDEX:
-        try:
-            index = msgspec.json.decode(file.read_bytes(), type=Index)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            index = None
-        # What an installed package brings was packed together, and nobody changes it.
-        is_packed = not paths.IS_CHECKOUT and reports == published.folder()
-        if index and (is_packed or index.sha256 == digest(reports)):
-            return index, True
+    if index := current(reports):
+        return index, True
     made, _ = records.readable(reports)
     return build(reports, made), False
+
+
+def current(reports: Path) -> Index | None:
+    """Return the published answers; None where they are missing, broken, or not of these records and rules."""
+    file = reports / NAME
+    if not file.is_file() or file.stat().st_size > MAX_INDEX:
+        return None
+    try:
+        index = msgspec.json.decode(file.read_bytes(), type=Index)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    # What an installed package brings was packed together, and nobody changes it.
+    is_packed = not paths.IS_CHECKOUT and reports == published.folder()
+    return index if is_packed or index.sha256 == digest(reports) else None
 
 
 def digest(reports: Path) -> str:

@@ -68,4 +68,5 @@ class Content(Judged):
 def load(reports: Path) -> Content:
     """Raise BadData where a file of matrix/data/ is faulty."""
     judged = judged_reports.load(reports)
-    return Content(**vars(judged), index=published_answers.build(reports, judged.records))
+    index = published_answers.current(reports) or published_answers.build(reports, judged.records)
+    return Content(**vars(judged), index=index)
