@@ -22,7 +22,7 @@ from matrix.site.content import Content
 from matrix.site.html import grid_cell
 from matrix.suite import catalog as suite
 
-NOTHING = Markup("<td></td>")
+NOTHING = Markup("<td>")
 
 
 @dataclass(frozen=True, kw_only=True)
