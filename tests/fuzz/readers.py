@@ -554,11 +554,11 @@ _opens_a_contribution = _first_line(contribution._decoder)
 READERS: dict[str, Reader] = {
     "record": Reader(
         read=_record, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record,
-        code=(records.decode, records.encode, file_format.FileFormat.path), share=84,
+        code=(records.decode, records.encode, file_format.FileFormat.path), share=420,
     ),
     "record file": Reader(
         read=_in_place, refuses=(BadRecord,), seeds=_whole_records, past_the_first=_opens_a_record,
-        code=(records.read, records.headers), share=4,
+        code=(records.read, records.headers), share=20,
     ),
     "record, judged": Reader(
         read=_table, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record, code=(), share=2
@@ -576,71 +576,71 @@ READERS: dict[str, Reader] = {
     ),
     "record, estimated": Reader(
         read=_estimated, refuses=(BadRecord,), seeds=_records, past_the_first=_opens_a_record,
-        code=(shards.seconds_of,), share=2,
+        code=(shards.seconds_of,), share=10,
     ),
     "plan": Reader(
         read=_plan, refuses=(BadRecord,), seeds=_plans, past_the_first=_opens_a_speed_file,
-        code=(shards.read,), share=4,
+        code=(shards.read,), share=20,
     ),
     "stream, concluded": Reader(
         read=_concluded, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,
-        code=(runner.observe, runner.follow), share=4,
+        code=(runner.observe, runner.follow), share=5,
     ),
     "contribution": Reader(
         read=_contribution, refuses=(BadRecord,), seeds=_contributions, past_the_first=_opens_a_contribution,
-        code=(contribution.read, contribution.decode, contribution.take), share=10,
+        code=(contribution.read, contribution.decode, contribution.take), share=50,
     ),
     "stream": Reader(
         read=_stream, refuses=(BadRecord,), seeds=_streams, past_the_first=_opens_a_stream,
-        code=(LineStream, Stream), share=50,
+        code=(LineStream, Stream), share=250,
     ),
     "speed stream": Reader(
         read=_speed_stream, refuses=(BadRecord,), seeds=_speed_streams, past_the_first=_opens_a_stream,
-        code=(LineStream, SpeedStream), share=4,
+        code=(LineStream, SpeedStream), share=20,
     ),
     "speed file": Reader(
         read=_speed_file, refuses=(BadRecord,), seeds=_speed_files, past_the_first=_opens_a_speed_file,
-        code=(speed_records.decode,), share=4,
+        code=(speed_records.decode,), share=20,
     ),
     "catalog": Reader(
         read=_whole_catalog, refuses=(BadData,), seeds=_catalogs, past_the_first=_is_toml,
-        code=(catalog.load, catalog.load_entries), share=1,
+        code=(catalog.load, catalog.load_entries), share=5,
     ),
     "backends": Reader(
         read=_entries("backends.toml", lambda folder: backends.load.__wrapped__(folder / "backends.toml")),
         refuses=(BadData,), seeds=lambda: _toml("backends.toml"), past_the_first=_is_toml,
-        code=(backends.load,), share=1,
+        code=(backends.load,), share=5,
     ),
     "sources": Reader(
         read=_entries("sdists.toml", resolve.load_sdists), refuses=(BadData,), seeds=lambda: _toml("sdists.toml"),
-        past_the_first=_is_toml, code=(resolve.load_sdists,), share=1,
+        past_the_first=_is_toml, code=(resolve.load_sdists,), share=5,
     ),
     "known errors": Reader(
         read=_entries("known_errors.toml", known_errors.load), refuses=(BadData,),
-        seeds=lambda: _toml("known_errors.toml"), past_the_first=_is_toml, code=(known_errors.load,), share=1,
+        seeds=lambda: _toml("known_errors.toml"), past_the_first=_is_toml, code=(known_errors.load,), share=5,
     ),
     "error text": Reader(
         read=_error_text, refuses=(), seeds=_texts, past_the_first=_is_text,
-        code=(known_errors.recognise, plain), share=20,
+        code=(known_errors.recognise, plain), share=100,
     ),
     "model": Reader(
         read=_model, refuses=(Unreadable,), seeds=_models, past_the_first=_begins_as_a_model,
-        code=(model_reader.read, keras.read, graph.read_frozen, graph.read_saved, tflite.read), share=4,
+        code=(model_reader.read, keras.read, graph.read_frozen, graph.read_saved, tflite.read), share=20,
     ),
     "lock": Reader(
         read=_lock, refuses=(MatrixError,), seeds=_locks, past_the_first=_is_text,
-        code=(locks.install_command, locks.build_tools), share=10,
+        code=(locks.install_command, locks.build_tools), share=50,
     ),
     "id": Reader(
         read=_id, refuses=(ValueError,), seeds=_ids, past_the_first=_is_text,
-        code=(ids.parse_target, ids.parse_run), share=10,
+        code=(ids.parse_target, ids.parse_run), share=50,
     ),
     "selector": Reader(
         read=_selector, refuses=(BadUsage,), seeds=_selectors, past_the_first=_is_text,
-        code=(select_releases, select_profiles), share=10,
+        code=(select_releases, select_profiles), share=50,
     ),
     "command line": Reader(
         read=_arguments, refuses=(MatrixError, click.ClickException, click.Abort, click.exceptions.Exit),
-        seeds=_command_lines, past_the_first=_is_text, code=(plan_runs,), share=6,
+        seeds=_command_lines, past_the_first=_is_text, code=(plan_runs,), share=30,
     ),
 }  # fmt: skip
