@@ -123,6 +123,11 @@ def test_a_point_says_what_is_fastest_and_how_near_to_the_floor():
     }  # fmt: skip
 
 
+def test_a_variant_that_is_no_approach_is_the_fastest_of_another_library():
+    point = point_of({"jax-conv": 1.0e-3, "dense": 1.6e-3, "fused-kernel": 0.5e-3})
+    assert point.fastest == "jax-conv"  # nobody can write the fused kernel
+
+
 def test_the_floor_is_the_larger_of_the_two():
     point = point_of(peak={"f32": PEAK * 100})
     assert point.floor.bound == "memory" and point.floor.seconds == pytest.approx(AMOUNTS["bytes"] / BANDWIDTH)
