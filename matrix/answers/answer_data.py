@@ -127,14 +127,14 @@ class Unnamed(Strict, frozen=True, kw_only=True):
 
 
 class Settings(Strict, frozen=True, kw_only=True):
-    """A profile as people set it: variables or a line of Python in `setting`, "" for nothing. `options` are what it
-    sets besides oneDNN, whose state it sets where `onednn` is given.
+    """A profile as people set it: variables, a line of Python, or both in `setting`, "" for nothing. `options` are what
+    it sets besides oneDNN, whose state it sets where `onednn` is given.
     """
 
     name: str
     setting: str
     environment: dict[str, str]
-    optimizer: bool
+    python: str
     options: list[str]
     onednn: bool | None = None
 

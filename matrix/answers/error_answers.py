@@ -153,7 +153,7 @@ def settings(catalog: Catalog) -> list[Settings]:
             name=one.name,
             setting=one.setting,
             environment=one.environment,
-            optimizer=bool(one.optimizer),
+            python=one.python,
             options=sorted(one.options),
             onednn=one.onednn,
         )

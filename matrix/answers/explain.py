@@ -289,7 +289,7 @@ def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mappi
     approaches = [way for way in ways if way.kind == "approach"]
     chosen = min(approaches, key=_plainness, default=None)
     steps = []
-    for way in sorted(ways, key=_worth):
+    for way in sorted(ways, key=lambda way: _worth(way, names)):
         if way.kind == "approach" and way is not chosen:
             continue
         only = "" if way.whole or mode in way.modes else f" (only {' and '.join(way.modes)})"
@@ -318,13 +318,15 @@ def _plainness(way: Workaround) -> tuple[object, ...]:
     return (wasteful, way.name != SPLIT, place)
 
 
-def _worth(way: Workaround) -> tuple[object, ...]:
+def _worth(way: Workaround, names: Mapping[str, Settings]) -> tuple[object, ...]:
+    """What has more to set than the switch of oneDNN comes after what is compiled."""
+    kind = "option" if way.kind == "profile" and way.name in names and names[way.name].options else way.kind
     wasteful = way.kind == "approach" and way.name in APPROACHES and APPROACHES[way.name].wasteful
     return (
         not way.whole,
         way.trains in {"no", "some"},
         wasteful,
-        ("profile", "mode", "approach", "release").index(way.kind),
+        ("profile", "mode", "option", "approach", "release").index(kind),
     )
 
 
@@ -332,10 +334,9 @@ def _code(way: Workaround, names: Mapping[str, Settings], facts: Facts, release:
     """Return a program that does it, with the person's own numbers; "" where it is one line, or there is none."""
     if way.kind == "profile" and way.name in names:
         setting = names[way.name]
-        if setting.optimizer:
-            return f"import tensorflow as tf\n\n{setting.setting}"
         lines = [f'os.environ["{name}"] = "{value}"' for name, value in setting.environment.items()]
-        return "\n".join(["import os", "", *lines, "import tensorflow as tf"])
+        before = ["import os", "", *lines] if lines else []
+        return "\n".join([*before, "import tensorflow as tf", *(["", setting.python] if setting.python else [])])
     if way.kind == "approach":
         groups = int(facts.get("groups", 4)) or 4
         cin = int(facts["input"]) if "grouped" in facts else 32 * groups
@@ -393,7 +394,9 @@ def _in_most(error: ErrorAnswer, facts: Facts, told: Told, answers: Answers, bas
     recorded = recorded_releases(answers, backend)
     approaches = [way for way in ways.values() if way.kind == "approach"]
     plainest = min(approaches, key=_plainness, default=None)
-    order = sorted(ways, key=lambda key: (ways[key].trains in {"no", "some"}, -len(set(held[key])), _worth(ways[key])))
+    order = sorted(
+        ways, key=lambda key: (ways[key].trains in {"no", "some"}, -len(set(held[key])), _worth(ways[key], names))
+    )
     return [
         Step(
             words=f"{instructions.for_workaround(ways[key], '', names)}{TRAINS.get(ways[key].trains or '', '')} "

@@ -23,8 +23,10 @@ def for_profile(name: str, release: str, profiles: Mapping[str, Settings | Profi
     profile = profiles.get(name)
     if profile is None or not profile.setting:
         return f"Take the profile {name}"
-    if profile.optimizer:
-        return f"Before the first function: {profile.setting}"
+    if profile.python:
+        shell = profile.setting.removesuffix(profile.python).removesuffix(" and ")
+        call = f"call {profile.python} before the first function"
+        return f"Set {shell} before Python starts, and {call}" if shell else f"C{call[1:]}"
     if profile.onednn is False and release and minor(release) < SWITCHES_ITSELF:
         return f"Unset TF_ENABLE_ONEDNN_OPTS (or {profile.setting}) before Python starts"
     return f"Set {profile.setting} before Python starts"

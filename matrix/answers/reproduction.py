@@ -96,7 +96,7 @@ def script(wanted: Reproduction) -> str:
         # As a line of a docstring that it cannot end: a person is about to run this.
         told=plain(wanted.told, limit=500).replace("\\", "/").replace('"', "'"),
         settings=profile.environment if profile else {},
-        optimizer=profile.setting if profile and profile.optimizer else "",
+        optimizer=profile.python if profile else "",
         dtype=DTYPES[case.dtype],
         layers=layers(approach, case, bias="bias" in case.steps) if approach.layers else [],
         function=definitions(approach, case, wanted.release),

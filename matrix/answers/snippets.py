@@ -184,7 +184,7 @@ def program(name: str, case: Case, release: str, profile: Profile | None = None,
 
     written = "\n\n".join([*code, "\n".join(call)])
     head = [*environment(profile), *["import numpy as np"] * ("np." in written), "import tensorflow as tf"]
-    optimizer = [profile.setting] if profile and profile.optimizer else []
+    optimizer = [profile.python] if profile and profile.python else []
     text = "\n\n".join(["\n".join([*head, *optimizer]), written])
     return "\n".join(_wrapped(line) for line in text.splitlines()) + "\n"
 

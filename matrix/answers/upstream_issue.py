@@ -53,7 +53,7 @@ def script(wanted: Reproduction, wrong: str = "") -> str:
     # Checks whether the release has the approach at all.
     snippets.program(name, case, wanted.release, wanted.profile, "eager")
     profile = wanted.profile
-    optimizer = [profile.setting] if profile and profile.optimizer else []
+    optimizer = [profile.python] if profile and profile.python else []
     head = [*snippets.environment(profile), *["import numpy as np"] * ("np." in approach.function)]
     head += ["import tensorflow as tf", *optimizer, ""]
     dtype = "" if case.dtype == "f32" else f", dtype=tf.{snippets.DTYPES[case.dtype]}"

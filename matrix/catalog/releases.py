@@ -101,11 +101,15 @@ class Profile(Strict, frozen=True, kw_only=True):
     def setting(self) -> str:
         """What a person sets: variables in a shell, a line of Python before the first function, or both."""
         shell = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
-        if self.optimizer:
-            options = {name: value for name, value in self.optimizer.items() if name != "jit"}
-            line = f"set_experimental_options({options})" if options else "set_jit(True)"
-            return f"{shell} and tf.config.optimizer.{line}" if shell else f"tf.config.optimizer.{line}"
-        return shell
+        return " and ".join(filter(None, (shell, self.python)))
+
+    @property
+    def python(self) -> str:
+        """The line of Python that is called before the first function; "" where variables are all."""
+        if not self.optimizer:
+            return ""
+        options = {name: value for name, value in self.optimizer.items() if name != "jit"}
+        return f"tf.config.optimizer.{f'set_experimental_options({options})' if options else 'set_jit(True)'}"
 
     @property
     def options(self) -> dict[str, str]:

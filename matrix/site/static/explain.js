@@ -163,7 +163,11 @@ function state(place) {
 function settingWords(profile, release) {
   const setting = settingOfProfile(profile);
   if (!setting?.setting) return `Take the profile ${profile}`;
-  if (setting.optimizer) return `Before the first function: ${setting.setting}`;
+  if (setting.python) {
+    const shell = setting.setting.slice(0, -setting.python.length).replace(/ and $/, "");
+    const call = `call ${setting.python} before the first function`;
+    return shell ? `Set ${shell} before Python starts, and ${call}` : `C${call.slice(1)}`;
+  }
   if (setting.onednn === false && release && isBefore(minor(release), SWITCHES_ITSELF)) return `Unset TF_ENABLE_ONEDNN_OPTS (or ${setting.setting}) before Python starts`;
   return `Set ${setting.setting} before Python starts`;
 }
@@ -513,9 +517,11 @@ function switchCures(where, place) {
   return where.ways.some((way) => way.kind === "profile" && isWhole(way) && settingOfProfile(way.name)?.onednn === true);
 }
 
-const KINDS = ["profile", "mode", "approach", "release"];
+/** What has more to set than the switch of oneDNN comes after what is compiled. */
+const KINDS = ["profile", "mode", "option", "approach", "release"];
+const kindOf = (way) => way.kind === "profile" && settingOfProfile(way.name)?.options.length ? "option" : way.kind;
 const isWasteful = (way) => way.kind === "approach" && Boolean(DATA.explain.approaches[way.name]?.wasteful);
-const worthOf = (way) => [!isWhole(way), way.trains === "no" || way.trains === "some", isWasteful(way), KINDS.indexOf(way.kind)];
+const worthOf = (way) => [!isWhole(way), way.trains === "no" || way.trains === "some", isWasteful(way), KINDS.indexOf(kindOf(way))];
 const plainnessOf = (way) => [isWasteful(way), way.name !== DATA.explain.split, DATA.explain.approaches[way.name]?.place ?? 1000];
 const byKeys = (keys) => (a, b) => {
   const [these, those] = [keys(a), keys(b)];

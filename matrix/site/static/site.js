@@ -99,8 +99,8 @@ function explanation(answer) {
 function settingCode(way) {
   const setting = way?.kind === "profile" ? settingOfProfile(way.name) : null;
   if (!setting || !setting.setting) return "";
-  if (setting.optimizer) return `import tensorflow as tf\n\n${setting.setting}`;
-  return ["import os", "", ...Object.entries(setting.environment).map(([name, value]) => `os.environ["${name}"] = "${value}"`), "import tensorflow as tf"].join("\n");
+  const lines = Object.entries(setting.environment).map(([name, value]) => `os.environ["${name}"] = "${value}"`);
+  return [...(lines.length ? ["import os", "", ...lines] : []), "import tensorflow as tf", ...(setting.python ? ["", setting.python] : [])].join("\n");
 }
 
 /* ---- what changed, case by case ---- */

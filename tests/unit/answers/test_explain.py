@@ -85,6 +85,21 @@ def test_a_workaround_is_one_only_where_the_very_cells_that_fail_pass():
     assert not any(place.ways for place in of(answers(record(nothing_else)), "fused-conv-groups").where)
 
 
+def test_an_option_is_told_after_what_is_simpler_with_a_program_that_sets_all_of_it():
+    run = "tf2.8.4-py310-cpu+onednn-off+auto-cluster"
+    option = record(profile="onednn-off+auto-cluster", run=run, onednn=False)
+    told = explain(FUSED, answers(record(OFF), ON, DEFAULT, option), Asked(release="2.8.4"))
+    assert [step.words.split()[0] for step in told.do] == ["Set", "Compile", "Call", "Set", "Split"]
+    option = told.do[3]
+    assert option.words == (
+        "Set TF_ENABLE_ONEDNN_OPTS=0 TF_XLA_FLAGS=--tf_xla_cpu_global_jit before Python starts,"
+        " and call tf.config.optimizer.set_jit(True) before the first function; trains too."
+    )
+    *variables, imported, _, called = option.code.splitlines()
+    assert variables[-1] == 'os.environ["TF_XLA_FLAGS"] = "--tf_xla_cpu_global_jit"'
+    assert (imported, called) == ("import tensorflow as tf", "tf.config.optimizer.set_jit(True)")
+
+
 def test_a_workaround_says_when_it_does_not_train():
     refused = only("nn-conv2d", "eager", "gradient", BASE, **error("no"))
     found = workarounds(answers(record(lambda cell: OFF(cell) | refused(cell))))

@@ -30,13 +30,16 @@ def test_every_program_is_code_within_80_columns(name):
         ["1.15.5", "2.4.4", "2.21.0"], ["eager", "graph", "jit", "keras"], suite.LAYOUTS, [1, 2]
     ):
         case = base(name)._replace(layout=layout, strides=(stride, stride), dilation=3 - stride, dtype="f16")
-        for profile in (None, DATA.profile("onednn-on"), DATA.profile("remapper-off")):
+        for profile in (None, *map(DATA.profile, ("onednn-on", "remapper-off", "onednn-off+auto-cluster"))):
             try:
                 text = snippets.program(name, case, release, profile, mode)
             except BadUsage:
                 continue
             made += 1
             ast.parse(text)
+            assert (profile is None or profile.python in text) and (
+                not profile or all(map(text.count, profile.environment))
+            )
             assert max(map(len, text.splitlines())) <= 80
             assert not text.startswith(" ")
             assert not {"AXIS", "SPATIAL"} & set(text.replace("[", " ").replace("]", " ").split())
