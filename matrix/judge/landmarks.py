@@ -2,7 +2,7 @@
 
 A change lies between two neighbouring releases that were observed. It is marked where one of the two is a landmark: the
 last release before it or the first after it. Only what was executed counts. What the README's table says of graphs and
-training must be marked. A landmark may mark a change of any need of any approach; if all these had to be marked, half
+training must be marked; profiles that are run by name alone are not in it. A landmark may mark a change of any need of any approach; if all these had to be marked, half
 of the releases would be landmarks.
 """
 
@@ -25,7 +25,12 @@ NEEDS = ("infer-graph", "train", "fused")
 def contradictions(catalog: Catalog, statements: Iterable[Statement]) -> list[str]:
     """Return a sentence for each fault, which says how to mend it; oldest release first."""
     executed = [statement for statement in statements if statement.evidence == "executed"]
-    compared = [statement for statement in executed if statement.approach in COMPARED and statement.need in NEEDS]
+    planned = {profile.name for profile in catalog.profiles if not profile.by_name}
+    compared = [
+        statement
+        for statement in executed
+        if statement.approach in COMPARED and statement.need in NEEDS and statement.profile in planned
+    ]
     marked = {release.version for release in catalog.releases if release.landmark}
     found = []
     for (before, after), changes in _changes(compared).items():

@@ -40,3 +40,9 @@ def test_a_landmark_is_where_something_changes(releases, said):
 def test_what_is_only_planned_marks_nothing():
     found = built(planned("2.8.4", "separate"), planned("2.10.1", "fused"))
     assert landmarks.contradictions(marked(), found.statements) == []
+
+
+def test_what_is_run_by_name_alone_marks_nothing():
+    option, refused = "onednn-off+auto-cluster", where("gradient", **error())
+    found = built(at("2.8.4", refused, profile=option), at("2.10.1", profile=option))
+    assert landmarks.contradictions(marked(), found.statements) == []
