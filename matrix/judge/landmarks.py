@@ -2,8 +2,8 @@
 
 A change lies between two neighbouring releases that were observed. It is marked where one of the two is a landmark: the
 last release before it or the first after it. Only what was executed counts. What the README's table says of graphs and
-training must be marked; profiles that are run by name alone are not in it. A landmark may mark a change of any need of any approach; if all these had to be marked, half
-of the releases would be landmarks.
+training must be marked; profiles that are run by name alone are not in it. A landmark may mark a change of any need of
+any approach; if all these had to be marked, half of the releases would be landmarks.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from matrix.answers.situation import Asked, profile_of
 from matrix.base import paths
 from matrix.base.ids import Backend
 from matrix.catalog import known_errors, releases
-from matrix.judge.settings import differences
+from matrix.judge.settings import differences, resolved
 from matrix.record import records
 from matrix.suite import catalog as suite
 
@@ -34,7 +34,8 @@ OUTCOMES = {
     (record.header.host.host_class, record.header.run): {one.cell: one.outcome for one in record.observations}
     for record in MADE
 }
-HEADERS = {(record.header.host.host_class, record.header.run): record.header for record in MADE}
+# Where XLA compiled all that shows oneDNN's state, it is as the profile sets it.
+HEADERS = {(record.header.host.host_class, record.header.run): resolved(record.header) for record in MADE}
 
 
 def named(report: dict) -> str:
