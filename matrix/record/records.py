@@ -72,7 +72,9 @@ Kernels = Annotated[
 Gpus = Annotated[list[Name], Meta(max_length=64)]
 
 
-class Error(Strict, frozen=True, kw_only=True):
+# `gc=False`: there are hundreds of thousands of these and none can be in a cycle; visiting them again and again took
+# Python's collector longer than all else that a report does.
+class Error(Strict, frozen=True, kw_only=True, gc=False):
     type: Annotated[str, Meta(max_length=100)]
     message: Line
 
@@ -82,14 +84,14 @@ class Error(Strict, frozen=True, kw_only=True):
         return f"{self.type}: {self.message}"
 
 
-class Fusion(Strict, frozen=True, kw_only=True):
+class Fusion(Strict, frozen=True, kw_only=True, gc=False):
     kernel: Kernel
     epilogue: Epilogue
     ops: Annotated[dict[Name, Count], Meta(max_length=64)]
     source: Source
 
 
-class Observation(Strict, frozen=True, kw_only=True):
+class Observation(Strict, frozen=True, kw_only=True, gc=False):
     """How a cell came out in a run. `rel_err`: relative error of the result, in the Frobenius norm."""
 
     approach: Id
