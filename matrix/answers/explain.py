@@ -319,7 +319,7 @@ def _plainness(way: Workaround) -> tuple[object, ...]:
 
 
 def _worth(way: Workaround, names: Mapping[str, Settings]) -> tuple[object, ...]:
-    """What has more to set than the switch of oneDNN comes after what is compiled."""
+    """Order the ways: what has more to set than the switch of oneDNN comes after what is compiled."""
     kind = "option" if way.kind == "profile" and way.name in names and names[way.name].options else way.kind
     wasteful = way.kind == "approach" and way.name in APPROACHES and APPROACHES[way.name].wasteful
     return (

@@ -91,13 +91,18 @@ def script(name: str, value: object) -> tuple[str, bytes]:
     """`data/NAME.js`: hands the value to the page as `DATA[name]`. A page that is read from disk may load scripts
     alone, so it is a script that holds compressed JSON as text.
     """
-    text = base64.b64encode(gzip.compress(msgspec.json.encode(value), compresslevel=6, mtime=0))
+    text = base64.b64encode(_packed(msgspec.json.encode(value)))
     return f"data/{name}.js", b"take(" + msgspec.json.encode(name) + b', "' + text + b'");\n'
 
 
 def compressed(path: str, data: bytes) -> tuple[str, bytes]:
-    """`PATH.gz`: a tenth to a twentieth. Without a date, so that the same data is the same file."""
-    return f"{path}.gz", gzip.compress(data, compresslevel=6, mtime=0)
+    """`PATH.gz`: a tenth to a twentieth."""
+    return f"{path}.gz", _packed(data)
+
+
+def _packed(data: bytes) -> bytes:
+    """Compress without a date, so that the same data is the same file."""
+    return gzip.compress(data, compresslevel=6, mtime=0)
 
 
 def _observation(one: Observation) -> tuple[Value, ...]:

@@ -122,8 +122,8 @@ def _point(key: PointKey, variants: Mapping[str, Series], surroundings: Mapping[
     median = by_length[len(by_length) // 2] if by_length else None
     working = {name: series for name, series in variants.items() if series.sampled}
     # Another library's variants are no approaches; each is a program.
-    programs = [name for name in working if name not in REFERENCES]
-    programs = [name for name in programs if name not in APPROACHES or APPROACHES[name].program]
+    own = [name for name in working if name not in REFERENCES]
+    programs = [name for name in own if name not in APPROACHES or APPROACHES[name].program]
     fastest = min(programs, key=lambda name: working[name].median, default=None)
     return Point(
         **{name: getattr(key, name) for name in PointKey.__struct_fields__},

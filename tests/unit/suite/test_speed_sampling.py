@@ -252,16 +252,18 @@ def test_a_process_is_pinned_to_one_core_whose_use_is_counted(cores):
     assert Load(pinned)._busy() >= 0
 
 
-def test_load_is_the_time_that_the_core_worked_for_others(clock, monkeypatch):
+@pytest.mark.parametrize(("pinned", "share"), [([3], 0.25), ([], 0.125)])  # of one core, and of both
+def test_load_is_the_time_that_the_core_worked_for_others(clock, monkeypatch, pinned, share):
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
     of_the_core, of_this_process = iter([50.0, 50.9]), iter([7.0, 7.4])
     monkeypatch.setattr(Load, "_busy", lambda self: next(of_the_core))
     monkeypatch.setattr(machine.time, "process_time", lambda: next(of_this_process))
-    load = Load([3])
+    load = Load(pinned)
     clock.now += 2
-    assert load.share() == pytest.approx(0.25, rel=1e-3)
+    assert load.share() == pytest.approx(share, rel=1e-3)
 
 
-def test_load_is_unknown_without_a_core():
+def test_load_is_unknown_after_no_time():
     assert Load([]).share() is None
 
 
