@@ -41,7 +41,10 @@ class Index(Answers, frozen=True, kw_only=True, tag_field="format", tag="answers
 
 
 def build(reports: Path, made: Sequence[Record]) -> Index:
-    """`made` are the records under `reports` that could be read."""
+    """Compute the answers as a reader of the file gets them: the keys of every table are in order.
+
+    `made` are the records under `reports` that could be read.
+    """
     # Imported late: what judges records takes a tenth of a second to import, and published answers do without.
     from matrix.answers import claim_decisions  # noqa: PLC0415
     from matrix.answers.error_answers import error_answers, settings, timings  # noqa: PLC0415
@@ -55,7 +58,8 @@ def build(reports: Path, made: Sequence[Record]) -> Index:
         "clues": list(clues.load()),
         "questions": list(questions.load()),
     }
-    return Index(sha256=digest(reports), claims=claim_decisions.decide(claims.load(), made), **answers)
+    index = Index(sha256=digest(reports), claims=claim_decisions.decide(claims.load(), made), **answers)
+    return msgspec.json.decode(encode(index), type=Index)
 
 
 def encode(index: Index) -> bytes:

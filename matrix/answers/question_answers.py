@@ -151,8 +151,9 @@ def _fusion(answers: Answers, backend: str, release: str) -> tuple[list[str], li
             ):
                 said = [
                     f"{_kernel(key)} {FUSED[epilogue]}"
+                    for approach in ("nn-conv2d", "keras-groups")
                     for key, epilogue in place.fusion.items()
-                    if key.split()[0] in ("nn-conv2d", "keras-groups")
+                    if key.split()[0] == approach
                 ]
                 how = "planned" if place.planned else "executed"
                 rows.append(f"  {one} {place.profile} ({how}): {', '.join(said)}")

@@ -366,7 +366,8 @@ function fusionRows(backend, release) {
     const host = best(hosts, (each) => places.filter((place) => place.host_class === each).length);
     for (const place of places) {
       if (place.release !== one || place.host_class !== host || !["default", "onednn-on", "onednn-off"].includes(place.profile)) continue;
-      const said = Object.entries(place.fusion).filter(([key]) => ["nn-conv2d", "keras-groups"].includes(key.split(" ")[0]))
+      const said = ["nn-conv2d", "keras-groups"]
+        .flatMap((approach) => Object.entries(place.fusion).filter(([key]) => key.split(" ")[0] === approach))
         .map(([key, epilogue]) => `${kernelOf(key)} ${FUSED[epilogue]}`);
       rows.push(`  ${one} ${place.profile} (${place.planned ? "planned" : "executed"}): ${said.join(", ")}`);
     }

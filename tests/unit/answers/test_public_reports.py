@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 from matrix.answers import published_answers, release_records
@@ -50,6 +51,12 @@ def asked_of(report: dict) -> Asked:
 
 def cell_of(text: str) -> tuple[str, ...]:
     return tuple(text.split("/", 3))
+
+
+def test_answers_computed_now_are_the_ones_that_are_read_back():
+    """Down to the order of the keys, which decides the order of what is said."""
+    read = msgspec.json.decode(published_answers.encode(PUBLISHED), type=published_answers.Index)
+    assert repr(read) == repr(PUBLISHED)
 
 
 @pytest.mark.parametrize("report", ANSWERED, ids=named)
