@@ -266,7 +266,7 @@ def unsafe(recorded: ReleaseRecords, run: JudgedRun, processor: Processor | None
     return next((one.unsafe for one in (run, *like) if one.unsafe), None)
 
 
-def candidates(asked: Asked) -> list[str]:
+def candidates(asked: Asked) -> Sequence[str]:
     """Return the approaches that compute the layer; the depthwise ones too where it has one channel a group."""
     if asked.computes == GROUPED:
         depthwise = asked.groups == asked.cin
@@ -274,8 +274,9 @@ def candidates(asked: Asked) -> list[str]:
     return _programs(asked.computes)
 
 
-def _programs(computes: str) -> list[str]:
-    return [name for name, about in APPROACHES.items() if about.computes == computes and about.program]
+@cache
+def _programs(computes: str) -> tuple[str, ...]:
+    return tuple(name for name, about in APPROACHES.items() if about.computes == computes and about.program)
 
 
 def program(choice: Choice, asked: Asked, profiles: Profiles, *, as_layer: bool = False) -> str:
@@ -329,16 +330,18 @@ def _with_speed(choice: Choice, first: tuple[str, str], timed: Nearest | None, t
 
 
 def _choice(run: JudgedRun, approach: str, asked: Asked, profiles: Profiles, cause: Cause) -> Choice:
-    layer, base = asked.layer, asked.geometry(approach)
-    cells = []
-    for one in run.counted.get((approach, layer.dtype, layer.layout), ()):
-        meant = one.case.startswith(f"{base}/") or (asked.told and _groups(one.case) == layer.groups)
-        if meant and one.mode in asked.modes and one.check in CHECKS[asked.wish]:
-            cells.append(one)
+    base, modes, checks = asked.geometry(approach), asked.modes, CHECKS[asked.wish]
+    cells = [
+        one
+        for geometry, observed in run.counted.get((approach, asked.dtype, asked.layout), {}).items()
+        if geometry == base or (asked.told and _groups(observed[0].case) == asked.groups)
+        for one in observed
+        if one.mode in modes and one.check in checks
+    ]
     passed = [one for one in cells if one.outcome == "pass"]
     failed = [one for one in cells if one.outcome in FAILED]
 
-    case = f"{base}/{REPRESENTATIVE}/{layer.dtype}/{layer.layout}"
+    case = f"{base}/{REPRESENTATIVE}/{asked.dtype}/{asked.layout}"
     compiled = next((mode for mode in asked.modes if mode != "eager"), "eager")  # what is eager is never fused
     fusion = run.cells.get(approach, {}).get((approach, compiled, "fusion", case))
     fused: Answer = IS_FUSED[fusion.fusion.epilogue] if fusion and fusion.fusion else "unknown"
@@ -356,7 +359,7 @@ def _choice(run: JudgedRun, approach: str, asked: Asked, profiles: Profiles, cau
         passed=len(passed),
         of=len(passed) + len(failed),
         fused=fused,
-        groups_seen=not asked.told or any(_groups(one.case) == layer.groups for one in passed + failed),
+        groups_seen=not asked.told or any(_groups(one.case) == asked.groups for one in passed + failed),
         setting=profile.setting if profile else "",
         cells=["/".join((run.judged_by.run, *one.cell)) for one in failed[:3] or passed[:1]],
         why=why,

@@ -83,14 +83,14 @@ class JudgedRun:
         return next((one.outcome for one in core if one.outcome in WORST), None)
 
     @cached_property
-    def counted(self) -> Mapping[tuple[str, str, str], Sequence[Observation]]:
-        """The observations that count in verdicts, by approach, dtype and layout."""
-        found: dict[tuple[str, str, str], list[Observation]] = defaultdict(list)
+    def counted(self) -> Mapping[tuple[str, str, str], Mapping[str, Sequence[Observation]]]:
+        """The observations that count in verdicts, by approach, dtype and layout, and then by geometry."""
+        found: dict[tuple[str, str, str], dict[str, list[Observation]]] = defaultdict(dict)
         for approach, cells in self.cells.items():
             for observed in cells.values():
                 if counts(observed.case):
-                    _, _, dtype, layout = observed.case.split("/")
-                    found[approach, dtype, layout].append(observed)
+                    geometry, _, dtype, layout = observed.case.split("/")
+                    found[approach, dtype, layout].setdefault(geometry, []).append(observed)
         return found
 
 

@@ -213,8 +213,6 @@ def _observed(asked: Asked, judged: Sequence[JudgedRun], timed: Sequence[SpeedRu
     if asked.told:
         return bool(timed)
     for run, approach in product(judged, candidates(asked)):
-        geometry = asked.geometry(approach)
-        observed = run.counted.get((approach, asked.dtype, asked.layout), ())
-        if any(one.case.startswith(f"{geometry}/") for one in observed):
+        if asked.geometry(approach) in run.counted.get((approach, asked.dtype, asked.layout), ()):
             return True
     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -23,6 +23,9 @@ from matrix.site.html import grid_cell
 from matrix.suite import catalog as suite
 
 NOTHING = Markup("<td>")
+# A section is drawn by what differs from another one up to a half of its cells.
+MOST_DIFFERING = 2
+CameOut = Mapping[CellId, tuple[str, Error | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +68,9 @@ class Span:
 @dataclass(frozen=True, kw_only=True)
 class Section:
     """A run of the page's release and approach. Without a `grid` nothing was observed, or `run.same_as` has the cells,
-    or every cell came out as in the section `like`.
+    or every cell came out as in the section `like`, or is absent.
 
+    Where nearly every cell did, `differing` counts those that did not, and the grid has their cases alone.
     `before` and `after`: the verdicts of the neighbouring releases.
     """
 
@@ -75,9 +79,14 @@ class Section:
     judgement: Judgement
     grid: Grid | None
     like: Verdict | None
+    differing: int
     spans: tuple[Span, ...]
     before: Verdict | None
     after: Verdict | None
+
+    @property
+    def is_absent(self) -> bool:
+        return bool(self.judgement.cells) and {one.outcome for one in self.judgement.cells.values()} == {"absent"}
 
     @property
     def example(self) -> Observation | None:
@@ -94,6 +103,16 @@ class Page:
     approach: str
     sections: tuple[Section, ...]
 
+    @property
+    def overview(self) -> list[list[Verdict]]:
+        """The verdicts, those together that a setting has on several processors."""
+        by_setting = grouped((section.verdict for section in self.sections), lambda one: (one.backend, one.profile))
+        return [
+            alike
+            for verdicts in by_setting.values()
+            for alike in grouped(verdicts, lambda one: (one.verdict, one.evidence, tuple(one.needs.values()))).values()
+        ]
+
 
 def pages(content: Content) -> Iterator[Page]:
     """Oldest release first, approaches in the suite's order."""
@@ -108,7 +127,7 @@ def pages(content: Content) -> Iterator[Page]:
     for release in content.releases:
         for approach in APPROACHES:
             sections = []
-            drawn: dict[object, Verdict] = {}
+            drawn: list[tuple[Verdict, CameOut]] = []
             for verdict in by_page.get((release, approach), ()):
                 asked = question_of(verdict)
                 judgement, run = content.judged[asked, approach], content.runs[asked]
@@ -117,17 +136,25 @@ def pages(content: Content) -> Iterator[Page]:
                 observations = observed.get((header.host.host_class, header.engine, header.run), {}).get(approach, [])
                 alike = series[*asked[1:], approach]
                 place = [one.release for one in alike].index(release)
-                like = None
-                if observations and not run.same_as:
-                    came_out = (verdict.backend, *((one.cell, letter(one), one.error) for one in observations))
-                    like = drawn.setdefault(came_out, verdict)
+                like, differing = None, set[CellId]()
+                if run.same_as or all(one.outcome == "absent" for one in observations):
+                    observations = []
+                else:
+                    came_out = {one.cell: (letter(one), one.error) for one in observations}
+                    if nearest := _nearest(came_out, [each for each in drawn if each[0].backend == verdict.backend]):
+                        like, differing = nearest
+                        cases = {case for *_, case in differing}
+                        observations = [one for one in observations if one.case in cases]
+                    else:
+                        drawn.append((verdict, came_out))
                 sections.append(
                     Section(
                         run=run,
                         verdict=verdict,
                         judgement=judgement,
-                        grid=grid(content, observations, verdict) if like is verdict else None,
-                        like=like if like is not verdict else None,
+                        grid=grid(content, observations, verdict) if observations else None,
+                        like=like,
+                        differing=len(differing),
                         spans=tuple(spans(alike, release)),
                         before=alike[place - 1] if place else None,
                         after=alike[place + 1] if place + 1 < len(alike) else None,
@@ -135,6 +162,18 @@ def pages(content: Content) -> Iterator[Page]:
                 )
             if sections:
                 yield Page(release=release, approach=approach, sections=tuple(sections))
+
+
+def _nearest(came_out: CameOut, drawn: Sequence[tuple[Verdict, CameOut]]) -> tuple[Verdict, set[CellId]] | None:
+    """Return the section from which the fewest cells differ, and those; None where too many do. A cell that the other
+    section does not have differs too.
+    """
+    near = [
+        (verdict, {cell for cell, outcome in came_out.items() if outcome != other.get(cell)})
+        for verdict, other in drawn
+    ]
+    found = min(near, key=lambda one: len(one[1]), default=None)
+    return found if found and len(found[1]) <= len(came_out) / MOST_DIFFERING else None
 
 
 def spans(verdicts: Sequence[Verdict], here: str) -> Iterator[Span]:

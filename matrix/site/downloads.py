@@ -37,7 +37,7 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def tables(content: Content) -> Iterator[tuple[str, bytes]]:
-    """`data/NAME.json.gz` and `data/NAME.csv`: the support table, the runs, the errors."""
+    """`data/NAME.json.gz` and `data/NAME.csv.gz`: the support table, the runs, the errors."""
     verdicts: list[tuple[Value, ...]] = [
         (one.release, one.backend, one.profile, one.host_class, one.approach, one.verdict, one.evidence,
          *(one.needs[need] for need in NEEDS), one.engine, " ".join(one.notes))
@@ -57,7 +57,7 @@ def tables(content: Content) -> Iterator[tuple[str, bytes]]:
     for name, heads, rows in (("table", VERDICT, verdicts), ("runs", RUN, runs), ("errors", ERROR, errors)):
         data = msgspec.json.encode([dict(zip(heads, row, strict=True)) for row in rows])
         yield compressed(f"data/{name}.json", data)
-        yield f"data/{name}.csv", as_csv(heads, rows)
+        yield compressed(f"data/{name}.csv", as_csv(heads, rows))
 
 
 def unknown_entries(content: Content, run: RunEntry) -> int:

@@ -23,9 +23,12 @@ TRAINS = {"yes": "gradients too", "no": "gradients fail", "some": "gradients onl
 
 @dataclass(frozen=True, kw_only=True)
 class Workaround:
-    """A workaround in words, with the page that shows its cells. `passed` of the `of` failing cells pass with it."""
+    """A workaround in words, with the page that shows its cells. `passed` of the `of` failing cells pass with it.
+    `approach`: the other approach that it is, or "".
+    """
 
     words: str
+    approach: str
     whole: bool
     passed: int
     of: int
@@ -45,6 +48,18 @@ class Raised:
     @property
     def whole(self) -> list[Workaround]:
         return [one for one in self.workarounds if one.whole]
+
+    @property
+    def cures(self) -> list[list[Workaround]]:
+        """What works in all cells, a line each; approaches stand together that follow each other and train alike."""
+        lines: list[list[Workaround]] = []
+        for one in self.whole:
+            before = lines[-1][-1] if lines else None
+            if before and before.approach and one.approach and before.training == one.training:
+                lines[-1].append(one)
+            else:
+                lines.append([one])
+        return lines
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -139,6 +154,7 @@ def _raised(where: Where, releases: str, place: Place, profiles: Mapping[str, Pr
         workarounds.append(
             Workaround(
                 words=for_workaround(way, place.release, profiles),
+                approach=way.name if way.kind == "approach" else "",
                 whole=way.whole,
                 passed=way.passed,
                 of=way.of,

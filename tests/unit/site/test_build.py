@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 from unit.fabricated import header
 
+from matrix.base import paths
 from matrix.base.errors import MachineError
 from matrix.record import records
 from matrix.record.records import Record
@@ -25,3 +30,35 @@ def test_a_host_class_on_which_the_machine_prevented_everything_has_no_page(tmp_
     build.build(tmp_path / "reports", tmp_path / "site")
     found = {file.parent.parent.name for file in (tmp_path / "site" / "runs").rglob("*.html")}
     assert found == {"x86-avx2"}
+
+
+def test_the_same_records_make_the_same_files(tmp_path):
+    """Whatever the order of sets is, which differs from process to process."""
+    some = sorted(paths.REPORTS.glob("runs/*/*/tf2.9.3-*-cpu+onednn-off.jsonl"))
+    assert len({file.parent.parent.name for file in some}) > 3
+    for file in some:
+        copy = tmp_path / "reports" / file.relative_to(paths.REPORTS)
+        copy.parent.mkdir(parents=True)
+        shutil.copy(file, copy)
+    for seed in ("1", "2"):
+        command = [
+            sys.executable,
+            "-m",
+            "matrix",
+            "site",
+            "--reports",
+            tmp_path / "reports",
+            "--output",
+            tmp_path / seed,
+        ]
+        subprocess.run(command, cwd=paths.ROOT, env=os.environ | {"PYTHONHASHSEED": seed}, check=True)
+    first, second = (
+        {
+            file.relative_to(tmp_path / seed): file.read_bytes()
+            for file in (tmp_path / seed).rglob("*")
+            if file.is_file()
+        }
+        for seed in ("1", "2")
+    )
+    assert first.keys() == second.keys()
+    assert [file for file in first if first[file] != second[file]] == []
