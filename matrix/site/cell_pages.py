@@ -16,13 +16,15 @@ from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
 from matrix.judge.support import RunEntry, Verdict, question_of
 from matrix.judge.verdicts import FAILED, Judgement, counts
-from matrix.record.letters import letter
+from matrix.record.letters import EPILOGUES, OUTCOMES, letter
 from matrix.record.records import CellId, Error, Fusion, Observation
 from matrix.site.content import Content
 from matrix.site.html import grid_cell
 from matrix.suite import catalog as suite
 
 NOTHING = Markup("<td>")
+# The letters that the style sheet has a colour for, as classes: what did not pass, and what is fused.
+COLOURED = {EPILOGUES["fused"], *OUTCOMES.values()} - {OUTCOMES["pass"]}
 # A section is drawn by what differs from another one up to a half of its cells.
 MOST_DIFFERING = 2
 CameOut = Mapping[CellId, tuple[str, Error | None]]
@@ -196,13 +198,12 @@ def grid(content: Content, observations: Sequence[Observation], verdict: Verdict
     for one in sorted(observations, key=lambda one: not counts(one.case)):
         error, fusion = one.error, one.fusion
         reason = ", ".join(filter(None, (one.signal, one.reason)))
-        shown = fusion and (fusion.kernel, fusion.epilogue, fusion.source, tuple(fusion.ops.items()))
+        shown = fusion and (fusion.kernel, fusion.source, tuple(fusion.ops.items()))
         key = (error, reason, shown)
         if any(key) and key not in remarks:
             known = content.error_ids.get((error.type, error.message)) if error else None
             remarks[key] = Remark(number=len(remarks) + 1, error=error, known=known, fusion=fusion, reason=reason)
-        classes = f"o-{one.outcome}" if one.outcome != "pass" else ""
-        classes += " e-fused" if fusion and fusion.epilogue == "fused" else ""
+        classes = letter(one) if letter(one) in COLOURED else ""
         classes += " d" if one.cell in deciding else ""
         word = fusion.epilogue if fusion else one.outcome
         remark = remarks[key].number if key in remarks else None
@@ -220,19 +221,22 @@ def _together(cases: Sequence[str]) -> Iterator[str]:
 
 
 def reproduction(section: Section, catalog: Catalog) -> tuple[str, bool]:
-    """Return a program that makes the section's example happen, and True if it needs nothing but TensorFlow.
+    """Return a program that makes the section's example fail, and True if it needs nothing but TensorFlow.
 
-    Where there is no such program, it is the command of the suite that shows the same, and False.
+    Where there is no such program, or the example passes, it is the command of the suite that shows the same, and
+    False.
     """
     one, header = section.example, section.judgement.run.judged_by
     assert one, "the template asks only where there is an example"
-    outcome = failure_text(one) if one.outcome in FAILED else one.outcome
-    told = f"Recorded on TensorFlow {header.release}, {header.profile}, {header.host.host_class}: {outcome}"
+    command = f"cd tests && python -m suite.observe {' '.join(one.cell)}"
+    if one.outcome not in FAILED:
+        return command, False
+    told = f"Recorded on TensorFlow {header.release}, {header.profile}, {header.host.host_class}: {failure_text(one)}"
     profile = next((entry for entry in catalog.profiles if entry.name == header.profile), None)
     try:
         return script(Reproduction(cell=one.cell, release=header.release, profile=profile, told=told)), True
     except BadUsage:
-        return f"cd tests && python -m suite.observe {' '.join(one.cell)}", False
+        return command, False
 
 
 def _cell_id(deciding: str) -> CellId:

@@ -20,12 +20,28 @@ from matrix.record import speed_records
 from matrix.record.speed_records import Point, SpeedRun
 from matrix.report.support_table import why_unknown
 from matrix.site.content import Content
-from matrix.site.html import LETTERS, anchor
+from matrix.site.html import anchor
 from matrix.speed import comparisons
 
 # The approaches that people choose among; the page's script adds the columns of the others when they are asked for.
 FIRST = tuple(name for name, about in APPROACHES.items() if about.common or (about.place and not about.wasteful))
 REST = tuple(name for name in APPROACHES if name not in FIRST)
+# A letter for every word of the table: capitals for what was executed, small letters for what was only planned.
+LETTERS = {
+    "fused": "F",
+    "works": "W",
+    "partial": "P",
+    "refused": "R",
+    "wrong": "X",
+    "crash": "C",
+    "timeout": "T",
+    "oom": "M",
+    "absent": "\N{EN DASH}",
+    "unknown": "?",
+    "plans-fused": "f",
+    "plans-separate": "s",
+    "registered-only": "r",
+}
 NEED_LETTERS = {"yes": "y", "no": "n", "some": "s", "unknown": "u"}
 
 

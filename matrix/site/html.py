@@ -13,22 +13,6 @@ from matrix.base.ids import Backend
 from matrix.base.text import plain
 
 LONGEST = 4_000
-# A letter for every word of the table: capitals for what was executed, small letters for what was only planned.
-LETTERS = {
-    "fused": "F",
-    "works": "W",
-    "partial": "P",
-    "refused": "R",
-    "wrong": "X",
-    "crash": "C",
-    "timeout": "T",
-    "oom": "M",
-    "absent": "\N{EN DASH}",
-    "unknown": "?",
-    "plans-fused": "f",
-    "plans-separate": "s",
-    "registered-only": "r",
-}
 BACKEND_NAMES: dict[Backend, str] = {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm"}
 
 
@@ -91,7 +75,6 @@ _environment.globals.update(
     anchor=anchor,
     backends=BACKEND_NAMES,
     cell_path=cell_path,
-    letters=LETTERS,
     run_path=run_path,
 )
 _environment.filters.update(code=code, lines=lines, url=quote)

@@ -19,7 +19,7 @@ from matrix.record import host
 from matrix.record.records import Record
 from matrix.site import advice_data
 from matrix.site.content import Content
-from matrix.site.html import BACKEND_NAMES, LETTERS
+from matrix.site.html import BACKEND_NAMES
 from matrix.suite import catalog as suite
 from matrix.suite.speed import layers
 
@@ -70,7 +70,6 @@ def script(content: Content) -> bytes:
     made = {run.host_class for run in content.support.runs if run.engine}
     names = [*made, *advice_data.processors()]
     data = {
-        "letters": LETTERS,
         "backends": BACKEND_NAMES,
         "wishes": DOES,
         "forms": list(advice_data.FORMS),

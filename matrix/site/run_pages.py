@@ -37,11 +37,13 @@ class NeverRun:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPage:
-    """A record; `verdicts` are empty where the table rests on another engine's record of the same run."""
+    """A record; `verdicts`, the same ones together, are empty where the table rests on another engine's record of the
+    same run.
+    """
 
     header: Header
     outcomes: dict[str, int]
-    verdicts: tuple[Verdict, ...]
+    verdicts: list[list[Verdict]]
     run: RunEntry
 
 
@@ -67,9 +69,10 @@ def pages(content: Content) -> Iterator[RunPage]:
         if run is None:  # the machine prevented all that was begun on its host class, which has no rows
             continue
         judged = (run.run, run.engine) == (header.run, header.engine)
+        verdicts = content.verdicts_of(question_of(run)).values() if judged else ()
         yield RunPage(
             header=header,
             outcomes=dict(Counter(one.outcome for one in record.observations).most_common()),
-            verdicts=tuple(content.verdicts_of(question_of(run)).values()) if judged else (),
+            verdicts=list(grouped(verdicts, lambda one: (one.verdict, one.evidence)).values()),
             run=run,
         )

@@ -29,6 +29,7 @@ from matrix.provision import confinement, foreign_environments, interpreters
 from matrix.provision.engines.protocol import Chunk, Ended, Environment, Limits, Program, Say
 from matrix.record import host
 
+# The mark of a whole environment. It holds the folder that the environment was built in.
 READY = "matrix-ready"
 DYING = 5  # seconds to wait for killed processes: far more than any was seen to take
 
@@ -42,7 +43,11 @@ def recipe(target: Target) -> str:
 
 
 def is_built(target: Target) -> bool:
-    return (_folder(target) / READY).exists()
+    """Say whether the environment is whole, and where it was built: its scripts name that folder and run nowhere else.
+    TensorFlow 1.9 to 1.13 convert a model by such a script.
+    """
+    mark = _folder(target) / READY
+    return mark.is_file() and mark.read_text() == str(_folder(target))
 
 
 def provision(target: Target, say: Say) -> Environment:
@@ -112,7 +117,7 @@ def _on_device(target: Target) -> bool:
 
 
 def _folder(target: Target) -> Path:
-    return paths.ENVIRONMENTS / f"{target.id}-{recipe(target)[:12]}"
+    return (paths.ENVIRONMENTS / f"{target.id}-{recipe(target)[:12]}").resolve()
 
 
 @contextlib.contextmanager
@@ -148,7 +153,7 @@ def _build(target: Target, folder: Path, say: Say) -> None:
     if made.returncode != 0:
         shutil.rmtree(folder, ignore_errors=True)
         raise NotBuilt(locks.why_not(made.stderr), machine=locks.is_machines_fault(made.stderr))
-    (folder / READY).touch()
+    (folder / READY).write_text(str(folder))
 
 
 class _Process:

@@ -191,7 +191,7 @@ const linked = (run, approach, word) => run.ways.includes(approach) ? make("a", 
 function differences(differing, a, b) {
   const head = make("tr", {}, ...["cell", nameOf(a), nameOf(b)].map((text) => make("th", { scope: "col" }, text)));
   const rows = differing.slice(0, LONGEST).map(([cell, ...letters]) => make("tr", {}, make("th", { scope: "row" }, make("code", {}, cell)),
-    ...letters.map((letter, number) => make("td", { class: `o-${DATA.outcomes.words[letter]}` },
+    ...letters.map((letter, number) => make("td", { class: letter },
       linked([a, b][number], cell.split("/")[0], DATA.outcomes.words[letter])))));
   return make("div", { class: "scroll" }, make("table", { class: "list" }, make("thead", {}, head), make("tbody", {}, ...rows)));
 }

@@ -4,6 +4,7 @@ import threading
 
 from filelock import FileLock
 
+from matrix.base import paths
 from matrix.base.ids import parse_target
 from matrix.provision.engines import venv
 
@@ -27,3 +28,19 @@ def test_whoever_waits_for_another_orchestrator_says_so(tmp_path):
         assert told == ["waiting for another process that installs tf2.8.4-py310-cpu"]
     thread.join()
     assert told[1:] == ["built"]
+
+
+def test_an_environment_that_was_moved_is_built_anew(tmp_path, monkeypatch):
+    """Its scripts begin with the path of its Python: in another place they are not found."""
+    target = parse_target("tf2.8.4-py310-cpu")
+    monkeypatch.setattr(paths, "ENVIRONMENTS", tmp_path / "here")
+    folder = venv._folder(target)
+    folder.mkdir(parents=True)
+    assert not venv.is_built(target)
+    (folder / venv.READY).write_text(str(folder))
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    monkeypatch.setattr(paths, "ENVIRONMENTS", tmp_path / "link")
+    assert venv.is_built(target), "a link leads to the same place"
+    (tmp_path / "here").rename(tmp_path / "there")
+    monkeypatch.setattr(paths, "ENVIRONMENTS", tmp_path / "there")
+    assert not venv.is_built(target)
