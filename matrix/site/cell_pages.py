@@ -25,8 +25,8 @@ from matrix.suite import catalog as suite
 NOTHING = Markup("<td>")
 # The letters that the style sheet has a colour for, as classes: what did not pass, and what is fused.
 COLOURED = {EPILOGUES["fused"], *OUTCOMES.values()} - {OUTCOMES["pass"]}
-# A section is drawn by what differs from another one up to a half of its cells.
-MOST_DIFFERING = 2
+# A section is drawn by what differs from another one up to a third of its cells.
+MOST_DIFFERING = 3
 CameOut = Mapping[CellId, tuple[str, Error | None]]
 
 
@@ -72,7 +72,7 @@ class Section:
     """A run of the page's release and approach. Without a `grid` nothing was observed, or `run.same_as` has the cells,
     or every cell came out as in the section `like`, or is absent.
 
-    Where nearly every cell did, `differing` counts those that did not, and the grid has their cases alone.
+    Where most of the `observed` cells did, `differing` counts those that did not, and the grid has their cases alone.
     `before` and `after`: the verdicts of the neighbouring releases.
     """
 
@@ -81,6 +81,7 @@ class Section:
     judgement: Judgement
     grid: Grid | None
     like: Verdict | None
+    observed: int
     differing: int
     spans: tuple[Span, ...]
     before: Verdict | None
@@ -135,27 +136,28 @@ def pages(content: Content) -> Iterator[Page]:
                 judgement, run = content.judged[asked, approach], content.runs[asked]
                 header = judgement.run.judged_by
                 # the control stands with its own approach, since it tells whether groups are at fault
-                observations = observed.get((header.host.host_class, header.engine, header.run), {}).get(approach, [])
+                seen = observed.get((header.host.host_class, header.engine, header.run), {}).get(approach, [])
+                shown: Sequence[Observation] = []
                 alike = series[*asked[1:], approach]
                 place = [one.release for one in alike].index(release)
                 like, differing = None, set[CellId]()
-                if run.same_as or all(one.outcome == "absent" for one in observations):
-                    observations = []
-                else:
-                    came_out = {one.cell: (letter(one), one.error) for one in observations}
+                if not run.same_as and any(one.outcome != "absent" for one in seen):
+                    came_out = {one.cell: (letter(one), one.error) for one in seen}
                     if nearest := _nearest(came_out, [each for each in drawn if each[0].backend == verdict.backend]):
                         like, differing = nearest
                         cases = {case for *_, case in differing}
-                        observations = [one for one in observations if one.case in cases]
+                        shown = [one for one in seen if one.case in cases]
                     else:
+                        shown = seen
                         drawn.append((verdict, came_out))
                 sections.append(
                     Section(
                         run=run,
                         verdict=verdict,
                         judgement=judgement,
-                        grid=grid(content, observations, verdict) if observations else None,
+                        grid=grid(content, shown, verdict) if shown else None,
                         like=like,
+                        observed=len(seen),
                         differing=len(differing),
                         spans=tuple(spans(alike, release)),
                         before=alike[place - 1] if place else None,

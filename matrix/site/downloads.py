@@ -102,7 +102,7 @@ def compressed(path: str, data: bytes) -> tuple[str, bytes]:
 
 def _packed(data: bytes) -> bytes:
     """Compress without a date, so that the same data is the same file."""
-    return gzip.compress(data, compresslevel=6, mtime=0)
+    return gzip.compress(data, compresslevel=9, mtime=0)
 
 
 def _observation(one: Observation) -> tuple[Value, ...]:
