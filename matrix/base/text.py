@@ -10,7 +10,9 @@ def plain(text: str, limit: int = 300) -> str:
     """Return one line without control, formatting, private or unassigned characters: no escape sequence, no line break
     and no right-to-left override gets through. A longer text is cut and ends with three dots.
     """
-    shown = "".join(character if unicodedata.category(character)[0] not in "CZ" else " " for character in text)
+    shown = text
+    if not text.isprintable():  # which nearly every text is
+        shown = "".join(character if unicodedata.category(character)[0] not in "CZ" else " " for character in text)
     line = " ".join(shown.split())
     return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
 
