@@ -32,7 +32,7 @@ CameOut = Mapping[CellId, tuple[str, Error | None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Remark:
-    """What several cells of a grid have in common, said once below it. `known`: the id of the error, if it has one."""
+    """Say once below a grid what several of its cells have in common. `known`: the id of the error, if it has one."""
 
     number: int
     error: Error | None
@@ -205,7 +205,8 @@ def grid(content: Content, observations: Sequence[Observation], verdict: Verdict
         if any(key) and key not in remarks:
             known = content.error_ids.get((error.type, error.message)) if error else None
             remarks[key] = Remark(number=len(remarks) + 1, error=error, known=known, fusion=fusion, reason=reason)
-        classes = letter(one) if letter(one) in COLOURED else ""
+        came_out = letter(one)
+        classes = came_out if came_out in COLOURED else ""
         classes += " d" if one.cell in deciding else ""
         word = fusion.epilogue if fusion else one.outcome
         remark = remarks[key].number if key in remarks else None

@@ -51,7 +51,7 @@ class Raised:
 
     @property
     def cures(self) -> list[list[Workaround]]:
-        """What works in all cells, a line each; approaches stand together that follow each other and train alike."""
+        """List what works in all cells, a line each; neighbouring approaches that train alike share one."""
         lines: list[list[Workaround]] = []
         for one in self.whole:
             before = lines[-1][-1] if lines else None

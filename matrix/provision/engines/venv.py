@@ -44,10 +44,11 @@ def recipe(target: Target) -> str:
 
 def is_built(target: Target) -> bool:
     """Say whether the environment is whole, and where it was built: its scripts name that folder and run nowhere else.
-    TensorFlow 1.9 to 1.13 convert a model by such a script.
+    TensorFlow 1.9 to 1.11 convert a model by such a script.
     """
-    mark = _folder(target) / READY
-    return mark.is_file() and mark.read_text() == str(_folder(target))
+    folder = _folder(target)
+    mark = folder / READY
+    return mark.is_file() and mark.read_text() == str(folder)
 
 
 def provision(target: Target, say: Say) -> Environment:

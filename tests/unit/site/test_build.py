@@ -41,16 +41,8 @@ def test_the_same_records_make_the_same_files(tmp_path):
         copy.parent.mkdir(parents=True)
         shutil.copy(file, copy)
     for seed in ("1", "2"):
-        command = [
-            sys.executable,
-            "-m",
-            "matrix",
-            "site",
-            "--reports",
-            tmp_path / "reports",
-            "--output",
-            tmp_path / seed,
-        ]
+        given = ["--reports", tmp_path / "reports", "--output", tmp_path / seed]
+        command = [sys.executable, "-m", "matrix", "site", *given]
         subprocess.run(command, cwd=paths.ROOT, env=os.environ | {"PYTHONHASHSEED": seed}, check=True)
     first, second = (
         {
