@@ -32,9 +32,11 @@ Amount = Annotated[int, Meta(gt=0, lt=10**18)]
 Small = Annotated[int, Meta(ge=0, le=100_000)]
 Direction = Literal["forward", "train"]
 Snake = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,19}$(?!\n)")]
-Depth = Literal["quick", "default", "full", "network", "networks"]
+Depth = Literal["quick", "default", "full", "half", "network", "networks"]
 # Whole networks are timed at these, layers at the others.
 NETWORK_DEPTHS: tuple[Depth, ...] = ("network", "networks")
+# The depths that time something else than layers in f32: what a file's name has behind the run.
+APART: dict[Depth, str] = {"half": ".half", **dict.fromkeys(NETWORK_DEPTHS, ".networks")}
 # The conclusion from a ratio, by the rule in `word`.
 Word = Literal["faster", "slower", "same", "cannot tell"]
 DoubtKind = Literal["load", "drift", "samples", "processes", "spread"]
@@ -80,8 +82,9 @@ class Variant(Strict, frozen=True, kw_only=True):
     """The seconds of a call of this variant, or its failure.
 
     `median` and `iqr`: the steady state, as the median of the processes' medians and the interquartile range of all
-    samples. `first`: the first call. `primitive`: oneDNN's own time. `of`: the variant that a control repeats.
-    `memory`: the most bytes that a network's first call took, beyond its weights.
+    samples. `left_out`: samples more, which others disturbed. `first`: the first call. `primitive`: oneDNN's own time.
+    `of`: the variant that a control repeats. `memory`: the most bytes that a network's first call took, beyond its
+    weights.
     """
 
     variant: Id
@@ -92,6 +95,7 @@ class Variant(Strict, frozen=True, kw_only=True):
     first: Seconds | None = None
     processes: Small = 0
     samples: Small = 0
+    left_out: Small = 0
     floor_fraction: Positive | None = None
     primitive: Seconds | None = None
     memory: Amount | None = None
@@ -194,8 +198,8 @@ class SpeedRun(Strict, frozen=True, kw_only=True, tag_field="format", tag="speed
 
     @property
     def is_usual(self) -> bool:
-        """Whether it timed layers on one thread, as all that is compared with each other."""
-        return self.threads == 1 and self.depth not in NETWORK_DEPTHS
+        """Whether it timed layers in f32 on one thread, as all that is compared with each other."""
+        return self.threads == 1 and self.depth not in APART
 
 
 def place(run: SpeedRun) -> Place:
@@ -203,8 +207,10 @@ def place(run: SpeedRun) -> Place:
 
 
 def suffix(depth: Depth, threads: int) -> str:
-    """Return what a file's name has behind the run: networks, and more threads than one, have files of their own."""
-    return (".networks" if depth in NETWORK_DEPTHS else "") + (".all-threads" if threads > 1 else "")
+    """Return what a file's name has behind the run: networks, half precision, and more threads than one have files of
+    their own.
+    """
+    return APART.get(depth, "") + (".all-threads" if threads > 1 else "")
 
 
 def decode(data: bytes) -> SpeedRun:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import warnings
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from scipy import stats
 
 from matrix.catalog.approaches import APPROACHES, SPLIT
 from matrix.record.speed_records import Control, Doubt, Floor, Interval, Point, PointKey, Ratio, Variant, Word, word
-from matrix.speed.speed_stream import AGAIN, DENSE, FROZEN, PLANTED, REFERENCES, Stream, Surroundings, Timed
+from matrix.speed.speed_stream import AGAIN, DENSE, FROZEN, IN_F32, PLANTED, REFERENCES, Stream, Surroundings, Timed
 
 Values = NDArray[np.float64]
 
@@ -32,19 +33,30 @@ EXPLAINED = 0.5
 # A number is doubtful above these: the share of the core that other processes took, how much slower the second half of
 # the samples was, the interquartile range over the median.
 LOAD, DRIFT, SPREAD = 0.05, 0.10, 0.10
+# A sample is left out where others had more than this share of its turn, beyond what is usual for the variant.
+LOST = 0.02
 # A number is doubtful below these.
 FEW_SAMPLES, FEW_PROCESSES = 10, 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """What each process says of a variant at a point; `sampled` has those processes where the variant worked."""
+    """What each process says of a variant at a point.
+
+    `sampled` has the samples of those processes where the variant worked, in their order; NaN is one that is left out,
+    since others disturbed it.
+    """
 
     timed: Mapping[int, Timed]
 
     @cached_property
     def sampled(self) -> dict[int, Values]:
-        return {number: np.array(timed.samples) for number, timed in self.timed.items() if timed.samples is not None}
+        found = {}
+        for number, timed in self.timed.items():
+            if timed.samples is not None:
+                lost = np.array(timed.lost or [0.0] * len(timed.samples))
+                found[number] = np.where(lost > np.median(lost) + LOST, np.nan, timed.samples)
+        return found
 
     @property
     def name(self) -> str:
@@ -52,7 +64,7 @@ class Series:
 
     @property
     def median(self) -> float:
-        return statistics.median(float(np.median(samples)) for samples in self.sampled.values())
+        return statistics.median(float(np.nanmedian(samples)) for samples in self.sampled.values())
 
 
 def points(processes: Sequence[Stream]) -> list[Point]:
@@ -89,21 +101,26 @@ def control(points: Iterable[Point]) -> Control:
 def compare(variant: Series, against: Series) -> tuple[float, Interval] | None:
     """Return the ratio of the times and its interval; None where fewer than two processes have both.
 
-    A process's ratio is the median over its turns: what disturbs the machine for a while slows both times of a turn.
-    The variant with fewer samples missed turns, evenly; each of its samples is compared with the median of the samples
-    that the other variant has around it.
+    A process's ratio is the mean over the middle half of its turns: what disturbs the machine for a while slows both
+    times of a turn, and a turn in which it slowed one of them lies outside that half. The variant with fewer samples
+    missed turns, evenly; each of its samples is compared with the median of the samples that the other variant has
+    around it.
     """
     both = sorted(variant.sampled.keys() & against.sampled.keys())
-    if len(both) < 2:
-        return None
     logs, drawn = [], []
     for number in both:
         times, others = variant.sampled[number], against.sampled[number]
         turns = min(len(times), len(others))
         ratios = np.log(_by_turn(times, turns) / _by_turn(others, turns))
-        logs.append(np.median(ratios))
+        ratios = ratios[~np.isnan(ratios)]
+        if not len(ratios):  # one of the two was disturbed in each turn
+            continue
+        middle, error = middle_half(ratios)
+        logs.append(middle)
         # Each process has its own generator: with equal draws all processes would err alike.
-        drawn.append(_drawn(ratios, _generator(variant.name, against.name, number)))
+        drawn.append(_generator(variant.name, against.name, number).normal(middle, error, DRAWS))
+    if len(logs) < 2:
+        return None
     middle = float(np.mean(logs))
     beyond = (1 - CONFIDENCE) / 2
     low, high = np.quantile(_resampled(np.array(logs), np.array(drawn)), [beyond, 1 - beyond])
@@ -143,13 +160,14 @@ def _variant(series: Series, floors: Mapping[int, Floor], processes: int) -> Var
     if not series.sampled:
         failure = next(timed.failure for timed in series.timed.values() if timed.failure)
         return Variant(variant=series.name, failure=failure, of=of)
-    everything = np.concatenate(list(series.sampled.values()))
+    taken = np.concatenate(list(series.sampled.values()))
+    everything = taken[~np.isnan(taken)]
     firsts = [timed.first for timed in series.timed.values() if timed.first is not None]
     primitives = [timed.primitive for timed in series.timed.values() if timed.primitive is not None]
     memory = [timed.memory for timed in series.timed.values() if timed.memory is not None]
     low, high = np.quantile(everything, [0.25, 0.75])
     fractions = [
-        floors[number].seconds / float(np.median(samples))
+        floors[number].seconds / float(np.nanmedian(samples))
         for number, samples in series.sampled.items()
         if number in floors
     ]
@@ -161,6 +179,7 @@ def _variant(series: Series, floors: Mapping[int, Floor], processes: int) -> Var
         first=rounded(statistics.median(firsts)),
         processes=len(series.sampled),
         samples=len(everything),
+        left_out=len(taken) - len(everything),
         floor_fraction=rounded(statistics.median(fractions)) if fractions else None,
         primitive=rounded(statistics.median(primitives)) if primitives else None,
         memory=round(statistics.median(memory)) if memory else None,
@@ -173,13 +192,14 @@ def _doubts(series: Series, iqr: float, processes: int) -> Iterator[Doubt]:
     if load > LOAD:
         yield Doubt(kind="load", value=rounded(load))
     drift = 0.0
-    for samples in series.sampled.values():
+    undisturbed = [samples[~np.isnan(samples)] for samples in series.sampled.values()]
+    for samples in undisturbed:
         half = len(samples) // 2
         if half >= FEW_SAMPLES // 2:
             drift = max(drift, float(np.median(samples[half:]) / np.median(samples[:half])) - 1)
     if drift > DRIFT:
         yield Doubt(kind="drift", value=rounded(drift))
-    count = sum(map(len, series.sampled.values()))
+    count = sum(map(len, undisturbed))
     if count < FEW_SAMPLES:
         yield Doubt(kind="samples", value=count)
     if len(series.sampled) < max(FEW_PROCESSES, processes):
@@ -189,14 +209,14 @@ def _doubts(series: Series, iqr: float, processes: int) -> Iterator[Doubt]:
 
 
 def _ratios(working: Mapping[str, Series], fastest: str | None) -> Iterator[Ratio]:
-    """Compare `again`, `planted` and `frozen` with the variant that they repeat, and an approach with the dense
-    convolution, with split-concat and with the fastest approach.
+    """Compare `again`, `planted`, `frozen` and `in-f32` with the variant that they repeat, and an approach with the
+    dense convolution, with split-concat and with the fastest approach.
     """
     for name, series in working.items():
         opponents: list[str | None] = [DENSE, SPLIT, fastest]
         if name == DENSE:
             opponents = []
-        elif name in {AGAIN, PLANTED, FROZEN}:
+        elif name in {AGAIN, PLANTED, FROZEN, IN_F32}:
             repeated = {timed.of for timed in series.timed.values() if timed.samples}
             opponents = list(repeated) if len(repeated) == 1 else []
         for against in dict.fromkeys(opponents):
@@ -208,29 +228,33 @@ def _ratios(working: Mapping[str, Series], fastest: str | None) -> Iterator[Rati
 def _by_turn(samples: Values, turns: int) -> Values:
     if len(samples) == turns:
         return samples
-    return np.array([np.median(part) for part in np.array_split(samples, turns)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a turn in which all was disturbed NaN is the answer
+        return np.array([np.nanmedian(part) for part in np.array_split(samples, turns)])
 
 
-def _drawn(samples: Values, random: np.random.Generator) -> Values:
-    """Return medians of bootstrap samples, drawn from their exact distribution: with U the k-th smallest of n uniform
-    numbers, the k-th smallest of n draws is the sample at place floor(U n), and U is Beta(k, n + 1 - k).
+def middle_half(values: Values) -> tuple[float, float]:
+    """Return the mean of the values without the lowest and the highest quarter, and its standard error (Yuen 1974): 0
+    for a single value.
+
+    On a machine that others disturb it tells a program from itself as well with 100 samples as their median does with
+    140, and low quantiles are worse than either; docs/speed.md has the figures.
     """
-    ordered, size = np.sort(samples), len(samples)
-    low = (size + 1) // 2
-    uniform = [random.beta(low, size + 1 - low, DRAWS)]
-    if size % 2 == 0:
-        uniform.append(uniform[0] + (1 - uniform[0]) * random.beta(1, size - low, DRAWS))
-    places = np.minimum((np.array(uniform) * size).astype(np.intp), size - 1)
-    return np.asarray(ordered[places].mean(axis=0))
+    count, cut = len(values), len(values) // 4
+    ordered = np.sort(values)
+    winsorized = np.clip(ordered, ordered[cut], ordered[count - 1 - cut])
+    left = count - 2 * cut
+    spread = float(np.sum((winsorized - winsorized.mean()) ** 2))
+    return float(ordered[cut : count - cut].mean()), math.sqrt(spread / (left * (left - 1))) if left > 1 else 0.0
 
 
 def _resampled(logs: Values, drawn: Values) -> Values:
-    """Return bootstrap means over the processes: processes are drawn with replacement, then medians within each.
+    """Return bootstrap means over the processes: processes are drawn with replacement, then the ratio of each.
 
-    `logs`: the logarithm of each process's ratio; `drawn`: bootstrap medians, shape (processes, DRAWS). The `logs` hold
-    the noise of their samples already, and drawing it again would count it twice: so the differences between processes
-    are first shrunk to what the samples do not explain (Davison and Hinkley 1997, 3.8). What remains is known from few
-    processes, and is widened by as much as Student's t is wider than the normal distribution.
+    `logs`: the logarithm of each process's ratio; `drawn`: what that might have been, shape (processes, DRAWS). The
+    `logs` hold the noise of their samples already, and drawing it again would count it twice: so the differences
+    between processes are first shrunk to what the samples do not explain (Davison and Hinkley 1997, 3.8). What remains
+    is known from few processes, and is widened by as much as Student's t is wider than the normal distribution.
     """
     count, middle = len(logs), np.mean(logs)
     noise = drawn - logs[:, np.newaxis]

@@ -37,7 +37,7 @@ from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment, Limits, Program
 from matrix.record import host, speed_records
 from matrix.record.folder import behind, holding
-from matrix.record.speed_records import NETWORK_DEPTHS, Depth, SpeedRun
+from matrix.record.speed_records import APART, Depth, SpeedRun
 from matrix.run.progress import Plain, showing
 from matrix.run.runner import follow
 from matrix.speed import estimates
@@ -48,9 +48,9 @@ from matrix.suite.speed import layers
 
 PEERS = ("torch", "onnxruntime", "jax")
 PEER_PYTHON = "3.11"
-PROCESSES: dict[Depth, int] = {"quick": 3, "default": 5, "full": 5, "network": 3, "networks": 3}
+PROCESSES: dict[Depth, int] = {"quick": 3, "default": 5, "full": 5, "half": 3, "network": 3, "networks": 3}
 # What a run takes, for the estimate while there are no files to learn from; measured on one core of an Intel Xeon.
-SECONDS: dict[Depth, float] = {"quick": 60, "default": 300, "full": 3000, "network": 240, "networks": 3000}
+SECONDS: dict[Depth, float] = {"quick": 60, "default": 300, "full": 3000, "half": 400, "network": 240, "networks": 3000}
 # Compiling some variants takes minutes, during which a process sends nothing.
 LIMITS = Limits(seconds=6 * 3600, silence=1800, output=MAX_STREAM + 16 * 2**20)
 WORK = paths.WORK / "speed"
@@ -148,8 +148,8 @@ def prepare(asked: Asked, reports: Path) -> Session:
     engine, why = engines.choose(asked.engine)
     releases = select(asked.selection, engine) if asked.selection.releases else ()
     subjects = [replace(one, threads=asked.threads) for one in releases]
-    if asked.peers and (asked.threads > 1 or asked.depth in NETWORK_DEPTHS):
-        raise BadUsage("other libraries are timed layer by layer on one thread", "leave out --peer")
+    if asked.peers and (asked.threads > 1 or asked.depth in APART):
+        raise BadUsage("other libraries are timed layer by layer in f32 on one thread", "leave out --peer")
     subjects += [peer(name, engine) for name in asked.peers]
     if not subjects:
         raise BadUsage("nothing is named that could be timed", "name a release or a peer: --release 2.15 --peer torch")

@@ -22,7 +22,7 @@ from matrix.run.stream import MAX_LINES, LineStream, closing, not_imported
 MAX_STREAM = 16 * 2**20
 
 # The variants that are no approach; tests/suite/speed/layers.py says what each is.
-DENSE, AGAIN, PLANTED, FROZEN = REFERENCES = ("dense", "again", "planted", "frozen")
+DENSE, AGAIN, PLANTED, FROZEN, IN_F32 = REFERENCES = ("dense", "again", "planted", "frozen", "in-f32")
 
 # The part of the core's time that other processes took.
 Share = Annotated[float, Meta(ge=0, le=1000)]
@@ -61,7 +61,8 @@ class Surroundings(Strict, frozen=True, kw_only=True):
 class Timed(PointKey, frozen=True, kw_only=True):
     """A variant at a point: `first` and `samples` in seconds, or its `failure`.
 
-    `of`: the variant that `again` and `planted` repeat. `load`: the share of the core that other processes took.
+    `lost`: beside each sample the share of its turn in which the process did not run. `of`: the variant that `again`
+    and the like repeat. `load`: the share of the core that other processes took.
     `primitive`: oneDNN's part of a call, in seconds, as oneDNN reports it. `memory`: the most bytes that it took.
     """
 
@@ -71,11 +72,20 @@ class Timed(PointKey, frozen=True, kw_only=True):
     bytes: Amount
     first: Seconds | None = None
     samples: Annotated[list[Seconds], Meta(min_length=1, max_length=2000)] | None = None
+    lost: Annotated[list[Annotated[float, Meta(ge=0, le=1)]], Meta(max_length=2000)] | None = None
     failure: Error | None = None
     of: Id | None = None
     load: Share | None = None
     primitive: Seconds | None = None
     memory: Amount | None = None
+
+    @property
+    def fault(self) -> str | None:
+        if (self.samples is None or self.first is None) == (self.failure is None):
+            return "neither a time nor a failure, or both"
+        if self.lost is not None and len(self.lost) != len(self.samples or ()):
+            return "what was lost of other samples"
+        return None
 
     @property
     def point(self) -> PointKey:
@@ -116,10 +126,8 @@ class Stream(LineStream):
         else:
             timed = decode_line(_timed, line)
             key = (timed.point, timed.variant)
-            if (timed.samples is None or timed.first is None) == (timed.failure is None):
-                raise BadRecord(
-                    f"the target says of {timed.layer} {timed.variant} neither a time nor a failure, or both"
-                )
+            if fault := timed.fault:
+                raise BadRecord(f"the target says of {timed.layer} {timed.variant} {fault}")
             if key in self.timed:
                 raise BadRecord(f"the target timed {timed.layer} {timed.variant} twice")
             self.timed[key] = timed

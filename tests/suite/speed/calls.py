@@ -78,7 +78,7 @@ class Input(NamedTuple):
     tensor: Any  # to all others
 
 
-_SHARED: Deque[Tuple[Any, Input]] = collections.deque(maxlen=2)  # what is posed and what was made of it, the last ones
+_SHARED: Deque[Tuple[Any, Input]] = collections.deque(maxlen=4)  # what is posed and what was made of it, the last ones
 
 
 def _input(values: Any, problem: Problem) -> Input:

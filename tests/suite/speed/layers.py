@@ -164,6 +164,7 @@ REFERENCES = {
     "again": "the control A/A: the very program of BASES made a second time",
     "planted": "the control: the same again, and after each call a busy wait of PLANTED of what the call took",
     "frozen": "the same once more, with its filter and bias as constants: a model that was frozen for inference",
+    "in-f32": "the same once more in f32, where the point has half precision",
 }
 # what these repeat but for `dense`: the first of these that works at the point
 BASES = ("nn-conv2d", "split-concat", "depthwise")
@@ -188,8 +189,11 @@ class Point(NamedTuple):
 
     @property
     def id(self) -> str:
-        """What a pattern of the command line is matched with: `resnext50-56/1/graph/forward`."""
-        return "/".join((self.layer, str(self.batch), self.mode, self.direction))
+        """What a pattern of the command line is matched with: `resnext50-56/1/graph/forward`, and behind that `/bf16`
+        where it is not f32.
+        """
+        parts = (self.layer, str(self.batch), self.mode, self.direction)
+        return "/".join(parts if self.dtype == "f32" else parts + (self.dtype,))
 
 
 LARGER = 8  # images
@@ -216,6 +220,18 @@ def _full() -> List[Point]:
     return points + [Point(layer, 1, "graph", direction) for layer in SWEEP for direction in DIRECTIONS]
 
 
+def _half() -> List[Point]:
+    """In half precision a layer of each kind: some groups, one a channel, 1x1. All layers would take five times as
+    long: on some processors a call takes seconds to train in f16.
+    """
+    return [
+        Point(layer, 1, "graph", direction, dtype=dtype)
+        for layer in ("resnext50-14", "mobilenet-14", "shufflenet-28")
+        for dtype in ("bf16", "f16")
+        for direction in DIRECTIONS
+    ]
+
+
 def _network() -> List[Point]:
     return [point for point in _networks() if point.layer == "resnext50" and point.batch == 1]
 
@@ -230,7 +246,14 @@ def _networks() -> List[Point]:
     ]
 
 
-DEPTHS = {"quick": _quick, "default": _default, "full": _full, "network": _network, "networks": _networks}
+DEPTHS = {
+    "quick": _quick,
+    "default": _default,
+    "full": _full,
+    "half": _half,
+    "network": _network,
+    "networks": _networks,
+}
 
 
 def points(depth: str) -> List[Point]:
@@ -239,8 +262,11 @@ def points(depth: str) -> List[Point]:
 
 def variants(point: Point, depth: str = "default") -> List[str]:
     """The approaches that are tried at a point, then the references."""
-    is_frozen = (point.mode, point.direction) == ("graph", "forward") and point.layer in LAYERS
-    references = [name for name in REFERENCES if is_frozen or name != "frozen"]
+    applies = {
+        "frozen": (point.mode, point.direction) == ("graph", "forward") and point.layer in LAYERS,
+        "in-f32": point.dtype != "f32",
+    }
+    references = [name for name in REFERENCES if applies.get(name, True)]
     return [name for name in APPROACHES if _applies(name, point, depth)] + references
 
 

@@ -71,11 +71,50 @@ def _seconds(call: object) -> float:
     return time.perf_counter() - began
 
 
+class Lost:
+    """What share of the time since `start` others took: `share` is at most 1.
+
+    On a pinned core it is the time that none of this process's threads ran, which includes what they wait for each
+    other; whoever leaves samples out compares with the other samples of the same variant. To this comes the time that
+    the hypervisor gave to other machines (steal of proc(5)), told in whole ticks: of the pinned core, or of all.
+    """
+
+    def __init__(self, pinned: List[int]) -> None:
+        self.pinned = pinned
+        self.began: List[float] = []
+
+    def start(self) -> None:
+        self.began = self._now()
+
+    def share(self) -> float:
+        elapsed, ran, stolen = [now - before for now, before in zip(self._now(), self.began)]
+        idle = elapsed - ran if self.pinned else 0.0
+        return min(1.0, max(0.0, idle + stolen) / elapsed)
+
+    def _now(self) -> List[float]:
+        fields = _processor_times(self.pinned)
+        stolen = int(fields[8]) / TICK / _counted(self.pinned) if fields else 0.0
+        return [time.perf_counter(), time.process_time(), stolen]
+
+
+def _counted(pinned: List[int]) -> int:
+    return 1 if pinned else os.cpu_count() or 1
+
+
+def _processor_times(pinned: List[int]) -> Optional[List[str]]:
+    """The line of /proc/stat of the pinned core, or of all cores; None where there is none."""
+    line = "cpu{} ".format(pinned[0]) if pinned else "cpu "
+    with contextlib.suppress(OSError, StopIteration):
+        with open("/proc/stat") as counters:
+            return next(counter.split() for counter in counters if counter.startswith(line))
+    return None
+
+
 class Load:
     """What share of the pinned core, or of all cores, went to others since this was made; None if not known."""
 
     def __init__(self, pinned: List[int]) -> None:
-        self.line, self.cores = ("cpu{} ".format(pinned[0]), 1) if pinned else ("cpu ", os.cpu_count() or 1)
+        self.pinned, self.cores = pinned, _counted(pinned)
         self.began = self._now()
 
     def share(self) -> Optional[float]:
@@ -91,9 +130,5 @@ class Load:
 
     def _busy(self) -> Optional[float]:
         """Seconds that the cores were not idle: user, nice, system, irq, softirq and steal of proc(5)."""
-        try:
-            with open("/proc/stat") as counters:
-                fields = next(line.split() for line in counters if line.startswith(self.line))
-        except (OSError, StopIteration):
-            return None
-        return sum(int(fields[number]) for number in (1, 2, 3, 6, 7, 8)) / TICK
+        fields = _processor_times(self.pinned)
+        return None if fields is None else sum(int(fields[number]) for number in (1, 2, 3, 6, 7, 8)) / TICK

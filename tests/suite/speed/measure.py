@@ -1,10 +1,13 @@
 """All variants of one point: each tried once and judged, then all of them sampled in turn. No TensorFlow here.
 
-A line is either `first` and `samples`, in seconds, or the `failure`: an answer that is wrong is no speed.
+A line is either `first` and `samples`, in seconds, with the share of each sample's turn that was `lost` to others, or
+the `failure`: an answer that is wrong is no speed.
 """
 
 import collections
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+import numpy as np
 
 from . import layers, machine, sampling
 from .layers import Point
@@ -15,23 +18,26 @@ Failure = Dict[str, str]  # type and message: an exception's, or `absent`, `wron
 BUDGET = 1.0  # seconds of samples at a point
 NETWORK = 20  # times as many for a network, whose call takes that much longer
 NEAR = 2  # times the fastest's time
-REPEATS = ("again", "planted", "frozen")
+MOST = 4  # budgets at most, where the samples of one vary too much to tell what is as fast
+NARROW = 0.02  # what they have to tell, as a share of the time
+REPEATS = ("again", "planted", "frozen", "in-f32")
 
 
 class Trial(NamedTuple):
     """A variant that works: its call, seconds of the first one, and about how many of a later one. `memory`: bytes that
-    the first one of a network took at most.
+    the first one of a network took at most. `of`: what it repeats.
     """
 
     call: sampling.Call
     first: float
     seconds: float
     memory: Optional[int] = None
+    of: Optional[str] = None
 
 
 class Measurement:
     """`make(point, variant)` answers a call and a function that says what is wrong with what it answers ("" for
-    nothing); either raises what `explain` makes a failure of. `bases`: what the controls repeat, the first that works.
+    nothing); either raises what `explain` makes a failure of. `bases`: what is repeated, the first of which that works.
     """
 
     def __init__(
@@ -57,16 +63,16 @@ class Measurement:
         tried = self._try_all(point, order, excluded or {}, announce)
         trials = {variant: tried[variant] for variant in order if isinstance(tried[variant], Trial)}
         announce(None)
-        base = next((name for name in self.bases if name in trials), None)
-        budget = self.budget * (NETWORK if point.layer in layers.NETWORKS else 1)
-        shares = _shares(trials, REPEATS + (base,), budget)
-        samples, load = _sampled(trials, shares, self.pinned)
+        is_network = point.layer in layers.NETWORKS
+        shares = _shares(trials, self.budget * (NETWORK if is_network else 1))
+        samples, load = _sampled(trials, shares, self.pinned, 1 if is_network else MOST)
         for place, variant in enumerate(order):
             line = dict(layers.key(point), variant=variant, order=place, **_least(point))
-            if variant in REPEATS and base:
-                line["of"] = base
             if variant in trials:
-                line.update(first=sampling.rounded(trials[variant].first), samples=samples[variant], **load)
+                if trials[variant].of:
+                    line["of"] = trials[variant].of
+                seconds, lost = samples[variant]
+                line.update(first=sampling.rounded(trials[variant].first), samples=seconds, lost=lost, **load)
                 if trials[variant].memory:
                     line["memory"] = trials[variant].memory
             else:
@@ -82,18 +88,24 @@ class Measurement:
 
     def _try(self, point: Point, variant: str, tried: Dict[str, Any]) -> Any:
         """A Trial, or the failure."""
-        program = variant
-        if variant in REPEATS:
-            working = [name for name in self.bases if isinstance(tried.get(name), Trial)]
-            if not working:
-                return {"type": "absent", "message": "what it would repeat does not work here"}
-            program = working[0] + ("-const" if variant == "frozen" else "")
+        if variant not in REPEATS:
+            return self._tried(point, variant, variant)
+        found: Any = {"type": "absent", "message": "what it would repeat does not work here"}
+        for base in self.bases:
+            if isinstance(tried.get(base), Trial):
+                program = base + ("-const" if variant == "frozen" else "")
+                found = self._tried(point._replace(dtype="f32") if variant == "in-f32" else point, program, variant)
+                if isinstance(found, Trial):
+                    return found._replace(of=base)
+        return found
+
+    def _tried(self, point: Point, program: str, variant: str) -> Any:
         try:
-            return self._tried(point, program, variant)
+            return self._trial(point, program, variant)
         except Exception as error:
             return self.explain(error)
 
-    def _tried(self, point: Point, program: str, variant: str) -> Any:
+    def _trial(self, point: Point, program: str, variant: str) -> Any:
         call, fault = self.make(point, program)
         answers: List[Any] = []
         # A layer alone takes next to nothing, and trimming the allocator would disturb what is timed.
@@ -108,30 +120,49 @@ class Measurement:
         return Trial(call, first, sampling.warm_up(call), most)
 
 
-def _shares(trials: Dict[str, Trial], controls: Sequence[Optional[str]], budget: float) -> Dict[str, float]:
+def _shares(trials: Dict[str, Trial], budget: float) -> Dict[str, float]:
     """Seconds of samples by variant. What is hard to tell apart shares all of the budget: those near the fastest, and
-    the controls, which must be told as those are. Each other has what it would have if all shared it.
+    what is repeated with its repetitions, which must be told as those are. Each other has what it would have if all
+    shared it.
     """
     bound = NEAR * min((trial.seconds for trial in trials.values()), default=0.0)
-    near = [name for name, trial in trials.items() if trial.seconds <= bound or name in controls]
+    repeated = {name for variant, trial in trials.items() if trial.of for name in (variant, trial.of)}
+    near = [name for name, trial in trials.items() if trial.seconds <= bound or name in repeated]
     return {name: budget / len(near if name in near else trials) for name in trials}
 
 
-def _sampled(trials: Dict[str, Trial], shares: Dict[str, float], pinned: Sequence[int]) -> Any:
-    """Samples by variant, and what is said of all of them."""
+def _sampled(trials: Dict[str, Trial], shares: Dict[str, float], pinned: Sequence[int], most: int) -> Any:
+    """Samples by variant, and what is said of all of them. The shares are spent `most` times at most."""
     if not trials:
         return {}, {}
     plans = {name: sampling.make_plan(trials[name].seconds, share) for name, share in shares.items()}
     load = machine.Load(pinned)
     calls = collections.OrderedDict((name, trial.call) for name, trial in trials.items())
-    samples = sampling.in_turn(calls, plans)
+    again = trials.get("again")
+
+    def enough(samples: Dict[str, sampling.Samples]) -> bool:
+        return not (again and again.of) or _is_told(samples["again"].seconds, samples[again.of].seconds)
+
+    samples = sampling.in_turn(calls, plans, machine.Lost(pinned), most, enough)
     share = load.share()
     told = {} if share is None else {"load": round(share, 3)}
-    return {name: _told(samples[name] or [trial.seconds]) for name, trial in trials.items()}, told
+    for name, trial in trials.items():
+        if not samples[name].seconds:  # a call so long that its warm-up is the sample
+            samples[name] = sampling.Samples([sampling.rounded(trial.seconds)], [0.0])
+    return samples, told
 
 
-def _told(samples: List[float]) -> List[float]:
-    return [sampling.rounded(seconds) for seconds in samples]
+def _is_told(again: Sequence[float], base: Sequence[float]) -> bool:
+    """Whether the samples tell to NARROW how a program compares with itself: half the width of the 95% interval of the
+    mean of the middle half of their ratios, which is 1.09 times as uncertain as a mean. The spread is that of the
+    middle half too, so that single disturbances do not count. One sample each is of a call too long to repeat.
+    """
+    turns = min(len(again), len(base))
+    if turns < 2:
+        return True
+    ratios = np.log(again[:turns]) - np.log(base[:turns])
+    low, high = np.percentile(ratios, [25, 75])
+    return bool(1.96 * 1.09 * (high - low) / 1.35 / np.sqrt(turns) < NARROW)
 
 
 def _least(point: Point) -> Dict[str, int]:

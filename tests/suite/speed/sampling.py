@@ -8,7 +8,8 @@ after another variant, 6% after two of its own, 4% after four, and within 1% of 
 and 2% after one of its own. The variants take turns sample by sample, so that whatever slows the machine for a while
 slows all of them, and each round in another order, so that none always comes after the same one: in a fixed order the
 very same program was seen to differ from itself by up to 14%, by what came before it. Python's garbage collector is off
-meanwhile.
+meanwhile. Beside each sample stands what share of its turn the process was not running: whoever reads the samples can
+leave out those that others disturbed.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
 from .layers import PLANTED, balanced
+from .machine import Lost
 
 Call = Callable[[], Any]  # answers when the device is done
 
@@ -27,6 +29,15 @@ SAMPLE = 10e-3  # seconds that a sample lasts, where calls are shorter
 SETTLE = 10e-3  # seconds of calls that come before a sample and are not timed, at least one of them
 SHORT = 50e-3  # a call from here on needs none
 WARM = 0.03  # seconds of calls before anything is timed
+
+
+class Samples(NamedTuple):
+    """Of one variant, in the order in which they were taken: `seconds` a call, and the share of each turn that was
+    `lost` to others.
+    """
+
+    seconds: List[float]
+    lost: List[float]
 
 
 class Plan(NamedTuple):
@@ -88,17 +99,24 @@ def slowed(call: Call) -> Call:
     return wait_too
 
 
-def in_turn(calls: Dict[str, Call], plans: Dict[str, Plan]) -> Dict[str, List[float]]:
+def in_turn(
+    calls: Dict[str, Call], plans: Dict[str, Plan], lost: Lost, most: int, enough: Callable[[Dict[str, Samples]], bool]
+) -> Dict[str, Samples]:
     """The samples of each variant. All take turns, each round in the next of the balanced orders of what is given; one
-    that has fewer samples misses rounds, evenly.
+    that has fewer samples misses rounds, evenly. The plans are carried out until there is `enough`, `most` times at
+    most.
     """
-    samples: Dict[str, List[float]] = {name: [] for name in calls}
+    samples = {name: Samples([], []) for name in calls}
     rounds = max(plan.samples for plan in plans.values())
     with quiet():
-        for number in range(rounds):
+        for number in range(most * rounds):
             for name in balanced(list(calls), number):
-                if _is_due(number, plans[name].samples, rounds):
-                    samples[name].append(sample(calls[name], plans[name]))
+                if _is_due(number % rounds, plans[name].samples, rounds):
+                    lost.start()
+                    samples[name].seconds.append(rounded(sample(calls[name], plans[name])))
+                    samples[name].lost.append(round(lost.share(), 3))
+            if (number + 1) % rounds == 0 and enough(samples):
+                break
     return samples
 
 

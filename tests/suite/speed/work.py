@@ -51,11 +51,11 @@ class Maker:
 
     def __call__(self, point: Point, variant: str) -> Tuple[Any, Any]:
         is_network = point.layer in layers.NETWORKS
-        kept = point._replace(mode="graph" if is_network else "eager", direction="train")
+        kept = point._replace(mode="graph" if is_network else "eager", direction="train", dtype="f32")
         if kept not in self.right:
             self.right = {kept: calls.expected(kept)}
         made, groups = calls.make(point, variant), 1 if is_network else layers.LAYERS[point.layer].groups
-        return made.call, lambda answer: problems.fault(made.answers(answer), self.right[kept], groups)
+        return made.call, lambda answer: problems.fault(made.answers(answer), self.right[kept], groups, point.dtype)
 
 
 def explain(error: Exception) -> Failure:

@@ -12,10 +12,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from suite.speed import layers, machine, sampling
+from suite.speed import layers, machine, measure, sampling
 from suite.speed.forked import Forked
 from suite.speed.layers import Point
-from suite.speed.machine import Load, bandwidth, peak, pin
+from suite.speed.machine import Load, Lost, bandwidth, peak, pin
 from suite.speed.measure import Measurement
 from suite.speed.sampling import Plan
 
@@ -77,17 +77,30 @@ def test_where_the_time_is_short_there_are_five_samples_at_least_within_a_second
     assert sampling.make_plan(seconds, budget=0.1).samples == samples
 
 
+def in_turn(calls, plans, most=1, enough=lambda samples: False):
+    return sampling.in_turn(calls, plans, Lost([]), most, enough)
+
+
 def test_variants_take_turns_and_miss_rounds_evenly(clock):
     calls = {"a": clock.call(0.01, "a"), "b": clock.call(0.02, "b")}
-    samples = sampling.in_turn(calls, {"a": Plan(0, 1, 6), "b": Plan(0, 1, 2)})
+    samples = in_turn(calls, {"a": Plan(0, 1, 6), "b": Plan(0, 1, 2)})
     assert "".join(clock.called) == "aaabaaba"
-    assert [len(samples["a"]), len(samples["b"])] == [6, 2]
-    assert samples["b"] == pytest.approx([0.02, 0.02], rel=1e-3)
+    assert [len(samples["a"].seconds), len(samples["b"].seconds)] == [6, 2]
+    assert samples["b"].seconds == pytest.approx([0.02, 0.02], rel=1e-3)
+    assert [len(samples["a"].lost), len(samples["b"].lost)] == [6, 2]
+
+
+@pytest.mark.parametrize(("enough_after", "passes"), [(1, 1), (2, 2), (99, 4)])
+def test_the_plans_are_carried_out_until_there_is_enough(clock, enough_after, passes):
+    calls = {"a": clock.call(0.01, "a"), "b": clock.call(0.02, "b")}
+    plans = {"a": Plan(0, 1, 3), "b": Plan(0, 1, 1)}
+    samples = in_turn(calls, plans, 4, lambda samples: len(samples["b"].seconds) >= enough_after)
+    assert [len(samples["a"].seconds), len(samples["b"].seconds)] == [3 * passes, passes]
 
 
 def test_none_always_comes_after_the_same_one(clock):
     names = list("abcd")
-    sampling.in_turn({name: clock.call(0.01, name) for name in names}, dict.fromkeys(names, Plan(0, 1, 8)))
+    in_turn({name: clock.call(0.01, name) for name in names}, dict.fromkeys(names, Plan(0, 1, 8)))
     rounds = ["".join(clock.called[first : first + 4]) for first in range(0, len(clock.called), 4)]
     assert all(sorted(turns) == names for turns in rounds)
     before = Counter(pair for turns in rounds for pair in itertools.pairwise(turns))
@@ -96,7 +109,7 @@ def test_none_always_comes_after_the_same_one(clock):
 
 def test_the_collector_is_off_while_variants_are_sampled():
     seen = []
-    sampling.in_turn({"a": lambda: seen.append(gc.isenabled())}, {"a": Plan(0, 1, 2)})
+    in_turn({"a": lambda: seen.append(gc.isenabled())}, {"a": Plan(0, 1, 2)})
     assert seen == [False, False] and gc.isenabled()
 
 
@@ -160,6 +173,36 @@ def test_controls_repeat_the_first_base_that_works(clock):
     told = lines(Workshop(clock, raising=("nn-conv2d",)), ORDER)
     assert told["again"]["of"] == told["planted"]["of"] == "split-concat"
     assert told["nn-conv2d"]["failure"] == {"type": "RuntimeError", "message": "no nn-conv2d"}
+
+
+def test_what_is_repeated_in_another_form_is_the_first_that_works_in_it(clock):
+    """With oneDNN off nn-conv2d is refused in f32, where it is fused, and works in bf16, where it is not."""
+    workshop = Workshop(clock)
+    makes = workshop.__call__
+
+    def make(point: Point, variant: str):
+        if (point.dtype, variant) == ("f32", "nn-conv2d"):
+            raise RuntimeError("no grouped fusion")
+        return makes(point, variant)
+
+    point = POINT._replace(dtype="bf16")
+    order = ["in-f32", "nn-conv2d", "again", "split-concat"]
+    told = {line["variant"]: line for line in Measurement(make, explain, 0.1, []).lines(point, order)}
+    assert (told["again"]["of"], told["in-f32"]["of"]) == ("nn-conv2d", "split-concat")
+    assert told["in-f32"]["dtype"] == "bf16"  # it stands at the point that it is compared at
+
+
+@pytest.mark.parametrize(
+    ("again", "is_told"),
+    [
+        ([1.0, 1.001, 0.999, 1.0], True),
+        ([1.0, 1.1, 0.9, 1.05], False),
+        ([1.0] * 7 + [9.0], True),  # a single disturbance
+        ([1.4], True),  # a call too long to repeat
+    ],
+)
+def test_a_point_is_sampled_until_a_program_is_told_to_be_as_fast_as_itself(again, is_told):
+    assert measure._is_told(again, [1.0] * len(again)) is is_told
 
 
 def test_controls_fail_with_their_bases(clock):
@@ -261,6 +304,30 @@ def test_load_is_the_time_that_the_core_worked_for_others(clock, monkeypatch, pi
     load = Load(pinned)
     clock.now += 2
     assert load.share() == pytest.approx(share, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "share"),
+    [([3], 0.2 + 0.05), ([], 0.05)],  # the process slept a fifth of the time; 10 ticks of 200 went to other machines
+)
+def test_lost_is_what_the_process_did_not_run_and_what_was_stolen(clock, monkeypatch, pinned, share):
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(machine, "TICK", 100)
+    of_this_process, stolen = iter([7.0, 8.6]), iter([40, 50])
+    monkeypatch.setattr(machine.time, "process_time", lambda: next(of_this_process))
+    monkeypatch.setattr(machine, "_processor_times", lambda pinned: ["cpu"] + ["0"] * 7 + [str(next(stolen))])
+    lost = Lost(pinned)
+    lost.start()
+    clock.now += 2
+    assert lost.share() == pytest.approx(share, rel=1e-3)
+
+
+def test_where_the_system_counts_nothing_nothing_is_lost(clock, monkeypatch):
+    monkeypatch.setattr(machine, "_processor_times", lambda pinned: None)
+    lost = Lost([])
+    lost.start()
+    assert lost.share() == 0.0
+    assert Load([]).share() is None
 
 
 def test_load_is_unknown_after_no_time():
