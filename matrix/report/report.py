@@ -25,6 +25,7 @@ from matrix.report.executed_plans import executed_plans
 from matrix.report.markdown import render
 from matrix.report.support_table import WORDS, Short, headline, meanings, sections, shorts
 from matrix.speed import comparisons
+from matrix.speed.rankings import rankings
 
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 
@@ -68,8 +69,9 @@ def report(reports: Path, readme: Path | None) -> Summary:
                           since=statement_tables.since(statements.statements), evidence=evidence,
                           claims=claim_table.rows(answers.claims), executed=list(executed_plans(judged.records)),
                           contributed=[contribution_comparison.compare(one, ours) for one in contributions],
-                          speed=speed, networks=comparisons.networks(judged.timed), shorts=short_tables,
-                          ladders=statements.ladders,
+                          speed=speed, rankings=rankings(speed), networks=comparisons.networks(judged.timed),
+                          halves=comparisons.half_points(judged.timed),
+                          shorts=short_tables, ladders=statements.ladders,
                           processors=statements.processors, **processor_tables.FOR_TEMPLATES,
                           fastest=[found for place in speed if (found := comparisons.fast(place, defaults))],
                           programs=short_answer.PROGRAMS, headline=sentences, **speed_tables.FOR_TEMPLATES)  # fmt: skip

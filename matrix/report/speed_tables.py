@@ -9,11 +9,26 @@ from typing import Any
 from matrix.catalog.approaches import SPLIT
 from matrix.catalog.suite_hash import speed_sha256
 from matrix.record import speed_records
-from matrix.record.speed_records import NETWORK_DEPTHS, Doubt, DoubtKind, PointKey, Ratio, SpeedRun, Variant
-from matrix.speed.comparisons import MANY_TIMES, Frozen, NetworkStep, Place, Trap, best, control, networks
+from matrix.record.speed_records import APART, Doubt, DoubtKind, PointKey, Ratio, SpeedRun, Variant
+from matrix.speed.comparisons import (
+    MANY_TIMES,
+    Frozen,
+    HalfPoint,
+    NetworkStep,
+    Place,
+    Trap,
+    best,
+    control,
+    half_points,
+    networks,
+    repeats,
+)  # fmt: skip
+from matrix.speed.rankings import Ranking
 from matrix.suite.speed import layers
 
 DIRECTIONS = {"forward": "forward", "train": "forward and backward"}
+# So many layers are named, more are counted.
+FEW_LAYERS = 4
 # Why a number is doubtful, and what to do before the run is made again.
 DOUBTS: dict[DoubtKind, tuple[str, str]] = {
     "load": ("other programs used {:.0%} of the core", "stop what else runs"),
@@ -42,6 +57,12 @@ def method_in_words(runs: Sequence[SpeedRun]) -> str:
             f" and {found.cannot_tell} were left open"
             f"; of {found.planted} that were made 15% slower on purpose {found.detected} were called slower."
         )
+    again = repeats(runs)
+    if again.pairs:
+        words += (
+            f" Of {again.pairs} ratios that a second run measured again {again.false_alarms} were called different"
+            f" and {again.cannot_tell} were left open."
+        )
     old = sum(run.speed_sha256 != speed_sha256(peer=run.peer is not None) for run in runs)
     return f"{words} By another version of the speed suite: {old} of {len(runs)} runs." if old else words
 
@@ -60,9 +81,30 @@ def ratio_in_words(ratio: Ratio | None) -> str:
     return f"{_share(ratio)} {ratio.word}"
 
 
-def place_in_words(place: Place) -> str:
-    """`x86-amx`, or `x86-amx, 2 threads`"""
-    return place.host_class if place.threads == 1 else f"{place.host_class}, {place.threads} threads"
+def ranking_in_words(found: Ranking) -> str:
+    """`nn-conv2d at 6 of 7 layers, depthwise at mobilenet-14. It differs at shufflenet-28: nn-conv2d on x86-amx, ...`"""
+    leading = []
+    for name, points in found.leading:
+        many = len(points) == found.points or len(points) > FEW_LAYERS
+        layers_in_words = f"{len(points)} of {found.points} layers" if many else ", ".join(one.layer for one in points)
+        leading.append(f"{name} at {layers_in_words}")
+    text = "; ".join(leading) or "no approach at any layer on all of them"
+    differing = []
+    for one in found.differing:
+        beside = ", ".join(f"{' or '.join(names)} on {place}" for place, names in one.by_place.items())
+        differing.append(f"{one.point.layer} ({beside})")
+    return f"{text}. It differs at {'; '.join(differing)}." if differing else f"{text}."
+
+
+def half_in_words(found: HalfPoint) -> str:
+    """`nn-conv2d, 0.6 ms; in f32 nn-conv2d takes 1.31 [1.25, 1.38] times as long`"""
+    if not found.fastest:
+        return "nothing works"
+    fastest = " or ".join((found.fastest.variant.variant, *found.fastest.alike))
+    text = f"{fastest}, {time_in_words(found.fastest.variant.median)}"
+    if found.in_f32:
+        text += f"; in f32 {found.in_f32.against} takes {_share(found.in_f32)} times as long"
+    return text
 
 
 def network_in_words(step: NetworkStep) -> str:
@@ -146,7 +188,8 @@ def run_in_words(run: SpeedRun) -> str:
 
 
 def point_in_words(point: PointKey) -> str:
-    return f"{point.layer} x{point.batch}, {DIRECTIONS[point.direction]}"
+    dtype = "" if point.dtype == "f32" else f", {point.dtype}"
+    return f"{point.layer} x{point.batch}, {DIRECTIONS[point.direction]}{dtype}"
 
 
 def summary(run: SpeedRun) -> Iterator[str]:
@@ -154,7 +197,9 @@ def summary(run: SpeedRun) -> Iterator[str]:
     yield f"{run.run}: {len(run.points)} points in {run.processes} processes, {run.seconds:g} s"
     for step in networks([run]):
         yield f"  {point_in_words(step.point)}: {network_in_words(step)}"
-    for point in run.points if run.depth not in NETWORK_DEPTHS else ():
+    for half in half_points([run]):
+        yield f"  {point_in_words(half.point)}: {half_in_words(half)}"
+    for point in run.points if run.depth not in APART else ():
         fastest = "nothing works"
         if found := best(run, point):
             fastest = f"{' or '.join((found.variant.variant, *found.alike))}, {time_in_words(found.variant.median)}"
@@ -173,11 +218,11 @@ def summary(run: SpeedRun) -> Iterator[str]:
             yield f"    {line}"
 
 
-# What templates call to put numbers into words.
-FOR_TEMPLATES: dict[str, Any] = {"MANY_TIMES": MANY_TIMES} | {
+# What templates take to put numbers into words.
+FOR_TEMPLATES: dict[str, Any] = {"MANY_TIMES": MANY_TIMES, "directions": DIRECTIONS} | {
     function.__name__: function for function in (
-        doubts_in_words, frozen_in_words, layer_in_words, link, method_in_words, network_in_words, next_in_words,
-        place_in_words, point_in_words, ratio_in_words, run_in_words, share_in_words, time_in_words, todo,
-        trap_in_words,
+        doubts_in_words, frozen_in_words, half_in_words, layer_in_words, link, method_in_words, network_in_words,
+        next_in_words, point_in_words, ranking_in_words, ratio_in_words, run_in_words, share_in_words, time_in_words,
+        todo, trap_in_words,
     )
 }  # fmt: skip

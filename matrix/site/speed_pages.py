@@ -6,25 +6,27 @@ from collections.abc import Iterator
 
 from matrix.record import speed_records
 from matrix.record.speed_records import Point, PointKey, SpeedRun, Variant
-from matrix.report.speed_tables import DIRECTIONS, FOR_TEMPLATES
+from matrix.report.speed_tables import FOR_TEMPLATES
 from matrix.site import downloads
 from matrix.site.content import Content
 from matrix.site.html import run_path
 from matrix.speed import comparisons
+from matrix.speed.rankings import rankings
 
 
 def context(content: Content) -> dict[str, object]:
     """Return the context of speed.html."""
     places = comparisons.places(content.timed, content.catalog)
     return FOR_TEMPLATES | {
-        "directions": DIRECTIONS, "places": places, "networks": comparisons.networks(content.timed),
+        "places": places, "rankings": rankings(places),
+        "networks": comparisons.networks(content.timed), "halves": comparisons.half_points(content.timed),
         "point_anchor": point_anchor, "timed_path": timed_path,
     }  # fmt: skip
 
 
 def pages(content: Content) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the path of each speed run's page, and its context."""
-    names = FOR_TEMPLATES | {"by_time": by_time, "directions": DIRECTIONS, "point_anchor": point_anchor}
+    names = FOR_TEMPLATES | {"by_time": by_time, "point_anchor": point_anchor}
     for run in content.timed:
         yield timed_path(run), names | {"run": run, "file": speed_records.place(run).run}
 

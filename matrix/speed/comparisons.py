@@ -14,6 +14,7 @@ from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, SPLIT
 from matrix.catalog.releases import Catalog
 from matrix.record.speed_records import (
+    APART,
     NETWORK_DEPTHS,
     Control,
     Depth,
@@ -27,7 +28,7 @@ from matrix.record.speed_records import (
     Word,
     word,
 )  # fmt: skip
-from matrix.speed.speed_stream import DENSE, FROZEN
+from matrix.speed.speed_stream import DENSE, FROZEN, IN_F32
 from matrix.suite.speed import layers
 
 # The one mode of TensorFlow that tables show; another library is timed in one mode only, its own.
@@ -107,6 +108,11 @@ class Place:
     changes: tuple[Change, ...]
 
     @property
+    def name(self) -> str:
+        """`x86-amx`, or `x86-amx, 2 threads`"""
+        return self.host_class if self.threads == 1 else f"{self.host_class}, {self.threads} threads"
+
+    @property
     def timed(self) -> tuple[SpeedRun, ...]:
         return (*self.runs, *self.peers)
 
@@ -122,7 +128,7 @@ class Place:
 def places(timed: Sequence[SpeedRun], catalog: Catalog) -> tuple[Place, ...]:
     profiles: dict[str | None, int] = {profile.name: number for number, profile in enumerate(catalog.profiles)}
     found = []
-    layered = [run for run in timed if run.depth not in NETWORK_DEPTHS]
+    layered = [run for run in timed if run.depth not in APART]
     for (host_class, threads), together in sorted(
         grouped(layered, lambda run: (run.host.host_class, run.threads)).items()
     ):
@@ -177,6 +183,32 @@ def networks(timed: Iterable[SpeedRun]) -> list[NetworkStep]:
             ratios = tuple(sorted(beside, key=lambda one: one.ratio))
             steps.append(NetworkStep(run=run, point=point, base=base, ratios=ratios))
     return steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfPoint:
+    """A layer in half precision: the fastest approach, and how many times as long `in_f32.against` takes in f32."""
+
+    run: SpeedRun
+    point: Point
+    fastest: Best | None
+    in_f32: Ratio | None
+
+
+def half_points(timed: Iterable[SpeedRun]) -> list[HalfPoint]:
+    """Return the points of all runs in half precision, by host class, the newest release first."""
+    runs = [run for run in timed if run.depth == "half"]
+    runs.sort(key=lambda run: Version(run.release), reverse=True)
+    return [
+        HalfPoint(
+            run=run,
+            point=point,
+            fastest=best(run, point),
+            in_f32=next((ratio for ratio in point.ratios if ratio.variant == IN_F32), None),
+        )
+        for run in sorted(runs, key=lambda run: run.host.host_class)
+        for point in run.points
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,6 +360,32 @@ def changes(runs: Iterable[SpeedRun]) -> Iterator[Change]:
 def _quotient(now: Interval, old: Interval) -> Interval:
     """Return an interval that holds the quotient of any two ratios within these intervals: wider than need be."""
     return (now[0] / old[1], now[1] / old[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """Ratios to the dense convolution that a second run of the same inputs measured again: its processes share nothing
+    with the first's. They are judged as changes from release to release are; each that is called different is an alarm.
+    """
+
+    pairs: int
+    false_alarms: int
+    cannot_tell: int
+
+
+def repeats(runs: Iterable[SpeedRun]) -> Repeats:
+    words = [
+        word(_quotient(ratio.interval, ratio.before))
+        for run in runs
+        for point in run.points
+        for ratio in point.ratios
+        if ratio.before and ratio.against == DENSE
+    ]
+    return Repeats(
+        pairs=len(words),
+        false_alarms=sum(one in {"faster", "slower"} for one in words),
+        cannot_tell=words.count("cannot tell"),
+    )
 
 
 def control(runs: Sequence[SpeedRun]) -> Control:

@@ -233,7 +233,7 @@ def _half() -> List[Point]:
 
 
 def _network() -> List[Point]:
-    return [point for point in _networks() if point.layer == "resnext50" and point.batch == 1]
+    return [point for point in _networks() if point.layer == "shufflenet" and point.batch == 1]
 
 
 def _networks() -> List[Point]:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import threading
 import time
 from typing import List, Optional
 
@@ -31,25 +32,36 @@ def cores() -> int:
 
 
 class Memory:
-    """The most memory that the process had resident since this was made, beyond what it had then."""
+    """The most memory that the process had resident since this was made, beyond what it had then.
+
+    A thread looks every millisecond. To reset the kernel's own peak a process would have to write below /proc, which
+    the sandbox of a virtual environment forbids.
+    """
 
     def __init__(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)  # memory that is kept for later is not in use
-        self.before = None
-        with contextlib.suppress(OSError):
-            with open("/proc/self/clear_refs", "w") as refs:
-                refs.write("5")  # proc(5): the peak becomes what is resident now
-            self.before = self._told("VmRSS")
+        self.before = self.peak = _resident()
+        self.ended = threading.Event()
+        self.looking = threading.Thread(target=self._look, daemon=True)
+        self.looking.start()
 
     def most(self) -> Optional[int]:
-        """Bytes; None where the system does not tell."""
-        return None if self.before is None else max(0, self._told("VmHWM") - self.before)
+        """Bytes; None where the system does not tell. It looks no longer."""
+        self.ended.set()
+        self.looking.join()
+        return None if self.before is None or self.peak is None else self.peak - self.before
 
-    @staticmethod
-    def _told(name: str) -> int:
-        with open("/proc/self/status") as status:
-            return next(1024 * int(line.split()[1]) for line in status if line.startswith(name + ":"))
+    def _look(self) -> None:
+        while self.before is not None and not self.ended.wait(1e-3):
+            self.peak = max(self.peak or 0, _resident() or 0)
+
+
+def _resident() -> Optional[int]:
+    with contextlib.suppress(OSError):
+        with open("/proc/self/statm") as pages:
+            return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def bandwidth() -> float:

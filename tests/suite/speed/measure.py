@@ -16,9 +16,9 @@ Line = Dict[str, Any]
 Failure = Dict[str, str]  # type and message: an exception's, or `absent`, `wrong`, `crash`, `timeout`
 
 BUDGET = 1.0  # seconds of samples at a point
-NETWORK = 20  # times as many for a network, whose call takes that much longer
+NETWORK = 3  # times as many for a network, whose call takes longer
 NEAR = 2  # times the fastest's time
-MOST = 4  # budgets at most, where the samples of one vary too much to tell what is as fast
+MOST = 4  # budgets at most, where the samples vary too much to tell what is as fast
 NARROW = 0.02  # what they have to tell, as a share of the time
 REPEATS = ("again", "planted", "frozen", "in-f32")
 
@@ -63,9 +63,8 @@ class Measurement:
         tried = self._try_all(point, order, excluded or {}, announce)
         trials = {variant: tried[variant] for variant in order if isinstance(tried[variant], Trial)}
         announce(None)
-        is_network = point.layer in layers.NETWORKS
-        shares = _shares(trials, self.budget * (NETWORK if is_network else 1))
-        samples, load = _sampled(trials, shares, self.pinned, 1 if is_network else MOST)
+        shares = _shares(trials, self.budget * (NETWORK if point.layer in layers.NETWORKS else 1))
+        samples, load = _sampled(trials, shares, self.pinned)
         for place, variant in enumerate(order):
             line = dict(layers.key(point), variant=variant, order=place, **_least(point))
             if variant in trials:
@@ -131,8 +130,8 @@ def _shares(trials: Dict[str, Trial], budget: float) -> Dict[str, float]:
     return {name: budget / len(near if name in near else trials) for name in trials}
 
 
-def _sampled(trials: Dict[str, Trial], shares: Dict[str, float], pinned: Sequence[int], most: int) -> Any:
-    """Samples by variant, and what is said of all of them. The shares are spent `most` times at most."""
+def _sampled(trials: Dict[str, Trial], shares: Dict[str, float], pinned: Sequence[int]) -> Any:
+    """Samples by variant, and what is said of all of them."""
     if not trials:
         return {}, {}
     plans = {name: sampling.make_plan(trials[name].seconds, share) for name, share in shares.items()}
@@ -143,7 +142,7 @@ def _sampled(trials: Dict[str, Trial], shares: Dict[str, float], pinned: Sequenc
     def enough(samples: Dict[str, sampling.Samples]) -> bool:
         return not (again and again.of) or _is_told(samples["again"].seconds, samples[again.of].seconds)
 
-    samples = sampling.in_turn(calls, plans, machine.Lost(pinned), most, enough)
+    samples = sampling.in_turn(calls, plans, machine.Lost(pinned), MOST, enough)
     share = load.share()
     told = {} if share is None else {"load": round(share, 3)}
     for name, trial in trials.items():
