@@ -50,10 +50,12 @@ class Memory:
         """Bytes; None where the system does not tell. It looks no longer."""
         self.ended.set()
         self.looking.join()
-        return None if self.before is None or self.peak is None else self.peak - self.before
+        return None if self.before is None else (self.peak or 0) - self.before
 
     def _look(self) -> None:
-        while self.before is not None and not self.ended.wait(1e-3):
+        ended = self.before is None
+        while not ended:
+            ended = self.ended.wait(1e-3)
             self.peak = max(self.peak or 0, _resident() or 0)
 
 
