@@ -25,7 +25,7 @@ from matrix.speed.speed_runs import PEERS, Asked
 
 DEPTH = (
     "quick: 3 points, a minute; default: 14, about 5 minutes; full: all layers and modes;"
-    " network: ResNeXt-50, one image; networks: five networks, one image and eight."
+    " half: three layers in f16 and bf16; network: ShuffleNet, one image; networks: five networks, one image and eight."
 )
 THREADS = "Of each process; `all`: as many as there are cores. Each has files of its own."
 AGAIN = "Measure current runs again too; only a second run confirms that something became slower."

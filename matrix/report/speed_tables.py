@@ -82,7 +82,7 @@ def ratio_in_words(ratio: Ratio | None) -> str:
 
 
 def ranking_in_words(found: Ranking) -> str:
-    """`nn-conv2d at 6 of 7 layers; depthwise at mobilenet-14. It differs at convnext-56 (depthwise on x86-amx, ...).`"""
+    """`nn-conv2d at 6 of 7 layers; depthwise at mobilenet-14. It differs at convnext-56 (depthwise on x86-amx).`"""
     leading = []
     for name, points in found.leading:
         many = len(points) == found.points or len(points) > FEW_LAYERS

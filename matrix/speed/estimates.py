@@ -115,10 +115,10 @@ def compare(variant: Series, against: Series) -> tuple[float, Interval] | None:
         ratios = ratios[~np.isnan(ratios)]
         if not len(ratios):  # one of the two was disturbed in each turn
             continue
-        middle, error = middle_half(ratios)
-        logs.append(middle)
+        found, error = middle_half(ratios)
+        logs.append(found)
         # Each process has its own generator: with equal draws all processes would err alike.
-        drawn.append(_generator(variant.name, against.name, number).normal(middle, error, DRAWS))
+        drawn.append(_generator(variant.name, against.name, number).normal(found, error, DRAWS))
     if len(logs) < 2:
         return None
     middle = float(np.mean(logs))

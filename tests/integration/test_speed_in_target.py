@@ -47,6 +47,7 @@ def test_a_process_says_samples_of_every_variant(environment):
     for line in lines:
         assert ("failure" in line) != ("samples" in line)
         assert "failure" in line or (line["first"] > 0 and min(line["samples"]) > 0)
+        assert "failure" in line or len(line["lost"]) == len(line["samples"])
     assert "samples" in next(line for line in lines if line["variant"] == "split-concat")
 
 
@@ -57,6 +58,14 @@ def test_a_network_is_timed_with_the_memory_that_it_takes_on_all_threads(environ
     told = {line["variant"]: line for line in lines}
     assert {"nn-conv2d", "split-concat", "dense", "again"} <= told.keys()
     assert all(told[name]["memory"] > 4e6 for name in ("split-concat", "dense"))  # 0.9 million filter values and maps
+
+
+def test_half_precision_is_timed_beside_the_same_program_in_f32(environment):
+    *_, closing = told = stream(environment.where, "--depth=half", "shufflenet-28/1/graph/forward/f16")
+    lines = {line["variant"]: line for line in told if "variant" in line}
+    assert {line["dtype"] for line in lines.values()} == {"f16"} and closing == {"closing": len(lines)}
+    beside = lines["in-f32"]
+    assert "samples" in beside and "samples" in lines[beside["of"]]
 
 
 def test_what_fails_without_onednn_says_why_and_the_controls_repeat_another(environment, release):

@@ -68,7 +68,7 @@ def _line(name: str, value: object, order: int, point: dict) -> dict:
     line = POINT | AMOUNTS | point | {"variant": name, "order": order}
     if isinstance(value, str):
         return line | {"failure": {"type": value, "message": "does not compute"}}
-    of = {"of": "nn-conv2d"} if name in {"again", "planted", "frozen"} else {}
+    of = {"of": "nn-conv2d"} if name in {"again", "planted", "frozen", "in-f32"} else {}
     return line | of | {"first": 0.3, "samples": value, "load": 0.01}
 
 

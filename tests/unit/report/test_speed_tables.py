@@ -143,6 +143,36 @@ def _with_memory(variant):
     return msgspec.structs.replace(variant, memory=120_000_000)
 
 
+def test_half_precision_is_told_beside_f32_and_stands_in_a_file_of_its_own(tmp_path, readme):
+    made = run(USUAL | {"in-f32": 2.0e-3}, depth="half")
+    points = [msgspec.structs.replace(point, dtype="bf16") for point in made.points]
+    half = msgspec.structs.replace(made, points=points)
+    told = [speed_tables.half_in_words(one) for one in comparisons.half_points([TIMED, half])]
+    assert len(told) == 2
+    assert re.fullmatch(r"nn-conv2d, 1\.\d+ ms; in f32 nn-conv2d takes 1\.9\d \[.*\] times as long", told[0]), told
+    assert not comparisons.places([half], DATA) and not half.is_usual
+    speed_records.write(tmp_path, half)
+    assert len(speed_records.SPEED.files(tmp_path)) == 2
+    report(tmp_path, readme)
+    text = (tmp_path / "SUPPORT.md").read_text()
+    assert "- **resnext50-56 x1, forward, bf16** on x86-avx2, 1 thread, [2.8.4, onednn-on]" in text
+
+
+def test_what_a_second_run_found_again_is_counted(tmp_path):
+    again = twice(of("2.9.3", {}))
+    found = comparisons.repeats([TIMED, again])
+    assert found.pairs == 6 and found.false_alarms == 0  # three approaches in two directions
+    moved = [
+        msgspec.structs.replace(point, ratios=[msgspec.structs.replace(one, before=(9.0, 9.1)) for one in point.ratios])
+        for point in again.points
+    ]
+    moved_run = msgspec.structs.replace(again, points=moved)
+    assert comparisons.repeats([moved_run]).false_alarms == 6
+    assert "Of 6 ratios that a second run measured again 6 were called different and 0 were left open." in (
+        speed_tables.method_in_words([moved_run])
+    )
+
+
 def test_no_speed_no_word_of_it(tmp_path):
     readme = publish(tmp_path, ON)
     report(tmp_path, readme)
