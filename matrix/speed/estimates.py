@@ -182,7 +182,8 @@ def _variant(series: Series, floors: Mapping[int, Floor], processes: int) -> Var
         left_out=len(taken) - len(everything),
         floor_fraction=rounded(statistics.median(fractions)) if fractions else None,
         primitive=rounded(statistics.median(primitives)) if primitives else None,
-        memory=round(statistics.median(memory)) if memory else None,
+        # A process in which another variant left memory free sees less.
+        memory=max(memory, default=None),
         doubts=list(_doubts(series, float(high - low), processes)),
     )
 

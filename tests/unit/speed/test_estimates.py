@@ -103,6 +103,16 @@ def test_the_error_of_the_middle_half_is_how_much_it_varies(count):
     assert np.sqrt(np.mean([error**2 for _, error in found])) == pytest.approx(varies, rel=0.1)
 
 
+def test_the_memory_is_that_of_the_process_that_found_none_left_free():
+    told = [lines({"nn-conv2d": [1e-3] * 9, "dense": [2e-3] * 9}) for _ in range(3)]
+    for process, memory in zip(told, (60_000_000, 62_000_000, 1_000_000), strict=True):
+        for line in process:
+            if line.get("variant") == "nn-conv2d":
+                line["memory"] = memory
+    point = estimates.points([stream(process) for process in told])[0]
+    assert (point.variant("nn-conv2d").memory, point.variant("dense").memory) == (62_000_000, None)
+
+
 def test_the_middle_half_passes_over_what_was_disturbed():
     assert estimates.middle_half(np.array([1.0, 1.0, 1.0, 9.0])) == (1.0, 0.0)
     assert estimates.middle_half(np.array([3.0])) == (3.0, 0.0)
