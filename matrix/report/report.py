@@ -69,7 +69,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
                           since=statement_tables.since(statements.statements), evidence=evidence,
                           claims=claim_table.rows(answers.claims), executed=list(executed_plans(judged.records)),
                           contributed=[contribution_comparison.compare(one, ours) for one in contributions],
-                          speed=speed, rankings=rankings(speed), networks=comparisons.networks(judged.timed),
+                          speed=speed, rankings=rankings(speed), networks=comparisons.network_tables(judged.timed),
                           halves=comparisons.half_points(judged.timed),
                           shorts=short_tables, ladders=statements.ladders,
                           processors=statements.processors, **processor_tables.FOR_TEMPLATES,

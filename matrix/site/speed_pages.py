@@ -19,7 +19,7 @@ def context(content: Content) -> dict[str, object]:
     places = comparisons.places(content.timed, content.catalog)
     return FOR_TEMPLATES | {
         "places": places, "rankings": rankings(places),
-        "networks": comparisons.networks(content.timed), "halves": comparisons.half_points(content.timed),
+        "networks": comparisons.network_tables(content.timed), "halves": comparisons.half_points(content.timed),
         "point_anchor": point_anchor, "timed_path": timed_path,
     }  # fmt: skip
 

@@ -168,13 +168,39 @@ class NetworkStep:
     base: Variant
     ratios: tuple[Ratio, ...]
 
+    def ratio(self, approach: str) -> Ratio | None:
+        return next((one for one in self.ratios if one.variant == approach), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkTable:
+    """A step of a network on a host class in all its runs, the newest release first; `approaches`: those beside the
+    first one, in the suite's order.
+    """
+
+    host_class: str
+    point: PointKey
+    approaches: tuple[str, ...]
+    steps: tuple[NetworkStep, ...]
+
+
+def network_tables(timed: Iterable[SpeedRun]) -> list[NetworkTable]:
+    together = grouped(networks(timed), lambda step: (step.run.host.host_class, step.point.key))
+    return [
+        NetworkTable(
+            host_class=host_class,
+            point=point,
+            approaches=tuple(name for name in PROGRAMS if any(one.variant == name for s in steps for one in s.ratios)),
+            steps=tuple(steps),
+        )
+        for (host_class, point), steps in together.items()
+    ]
+
 
 def networks(timed: Iterable[SpeedRun]) -> list[NetworkStep]:
     """Return the steps of all networks that were timed, by host class, the newest release first."""
     steps = []
-    runs = [run for run in timed if run.depth in NETWORK_DEPTHS]
-    runs.sort(key=lambda run: Version(run.release), reverse=True)
-    for run in sorted(runs, key=lambda run: run.host.host_class):
+    for run in _newest_first(run for run in timed if run.depth in NETWORK_DEPTHS):
         for point in run.points:
             base = next(filter(None, (point.variant(name) for name in (SPLIT, point.fastest or ""))), None)
             if base is None or base.median is None:
@@ -197,8 +223,6 @@ class HalfPoint:
 
 def half_points(timed: Iterable[SpeedRun]) -> list[HalfPoint]:
     """Return the points of all runs in half precision, by host class, the newest release first."""
-    runs = [run for run in timed if run.depth == "half"]
-    runs.sort(key=lambda run: Version(run.release), reverse=True)
     return [
         HalfPoint(
             run=run,
@@ -206,9 +230,15 @@ def half_points(timed: Iterable[SpeedRun]) -> list[HalfPoint]:
             fastest=best(run, point),
             in_f32=next((ratio for ratio in point.ratios if ratio.variant == IN_F32), None),
         )
-        for run in sorted(runs, key=lambda run: run.host.host_class)
+        for run in _newest_first(run for run in timed if run.depth == "half")
         for point in run.points
     ]
+
+
+def _newest_first(runs: Iterable[SpeedRun]) -> list[SpeedRun]:
+    """Sort by host class; within one the newest release comes first, oneDNN on before off, one thread before all."""
+    ordered = sorted(runs, key=lambda run: (Version(run.release), run.profile or "", -run.threads), reverse=True)
+    return sorted(ordered, key=lambda run: run.host.host_class)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -139,6 +139,26 @@ def test_a_network_is_told_beside_split_concat_with_its_memory():
     assert not comparisons.places([msgspec.structs.replace(made, points=points)], DATA)
 
 
+def test_a_table_of_a_network_has_a_row_for_each_run(tmp_path, readme):
+    for threads in (1, 2):
+        for profile, seconds in (("onednn-on", {}), ("onednn-off", {"nn-conv2d": "UnimplementedError"})):
+            made = run(USUAL | seconds, profile, depth="network", threads=threads, onednn=profile == "onednn-on")
+            points = [msgspec.structs.replace(point, layer="shufflenet") for point in made.points]
+            speed_records.write(tmp_path, msgspec.structs.replace(made, points=points))
+    report(tmp_path, readme)
+    text = (tmp_path / "SUPPORT.md").read_text()
+    text = text[text.index("### Whole networks") :].partition("\n### ")[0]
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 * (1 + 4)
+    assert rows[0][0] == "| run" and rows[0][3] == "nn-conv2d"
+    assert [(row[0].partition("]")[0], row[1]) for row in rows[1:5]] == [
+        ("| [2.8.4, onednn-on", "1"), ("| [2.8.4, onednn-on", "2"),
+        ("| [2.8.4, onednn-off", "1"), ("| [2.8.4, onednn-off", "2"),
+    ]  # fmt: skip
+    assert rows[1][2].startswith("split-concat: 4.") and rows[1][3].startswith("0.2")
+    assert rows[3][3] == "UnimplementedError"
+
+
 def _with_memory(variant):
     return msgspec.structs.replace(variant, memory=120_000_000)
 
