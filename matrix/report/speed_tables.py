@@ -230,7 +230,7 @@ def summary(run: SpeedRun) -> Iterator[str]:
 # What templates take to put numbers into words.
 FOR_TEMPLATES: dict[str, Any] = {"MANY_TIMES": MANY_TIMES, "directions": DIRECTIONS} | {
     function.__name__: function for function in (
-        doubts_in_words, frozen_in_words, half_in_words, layer_in_words, link, method_in_words, network_in_words,
+        doubts_in_words, frozen_in_words, half_in_words, layer_in_words, link, method_in_words,
         next_in_words, point_in_words, ranking_in_words, ratio_in_words, run_in_words, share_in_words, time_in_words,
         todo, trap_in_words, with_memory,
     )

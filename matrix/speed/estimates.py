@@ -238,8 +238,8 @@ def middle_half(values: Values) -> tuple[float, float]:
     """Return the mean of the values without the lowest and the highest quarter, and its standard error (Yuen 1974): 0
     for a single value.
 
-    On a machine that others disturb it tells a program from itself as well with 100 samples as their median does with
-    140, and low quantiles are worse than either; docs/speed.md has the figures.
+    Where others disturb the machine it leaves fewer pairs of the same program open than the median does, and far fewer
+    than low quantiles; docs/speed.md has the figures.
     """
     count, cut = len(values), len(values) // 4
     ordered = np.sort(values)
