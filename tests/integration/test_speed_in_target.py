@@ -15,6 +15,7 @@ from mini import cannot
 from matrix.base import paths
 from matrix.provision import interpreters
 from matrix.provision.engines import venv
+from matrix.suite.evidence import onednn_verbose
 
 POINT = "resnext50-14/1/graph/train"
 VARIANTS = {
@@ -26,6 +27,7 @@ VARIANTS = {
 
 def started(folder: str, *arguments: str, onednn: str = "1") -> subprocess.CompletedProcess[str]:
     variables = {"PATH": os.defpath, "HOME": tempfile.gettempdir(), "TF_ENABLE_ONEDNN_OPTS": onednn}
+    variables |= onednn_verbose.VARIABLES
     command = [str(Path(folder) / "bin" / "python"), "-m", *arguments]
     path = {"PYTHONPATH": str(paths.SUITE.parent)}
     return subprocess.run(command, env=variables | path, capture_output=True, text=True, check=False)
@@ -48,7 +50,10 @@ def test_a_process_says_samples_of_every_variant(environment):
         assert ("failure" in line) != ("samples" in line)
         assert "failure" in line or (line["first"] > 0 and min(line["samples"]) > 0)
         assert "failure" in line or len(line["lost"]) == len(line["samples"])
-    assert "samples" in next(line for line in lines if line["variant"] == "split-concat")
+    told = {line["variant"]: line for line in lines}
+    assert "samples" in told["split-concat"]
+    # oneDNN's own part of a call, and no more than all of it.
+    assert 0 < told["nn-conv2d"]["primitive"] < 2 * min(told["nn-conv2d"]["samples"])
 
 
 def test_a_network_is_timed_with_the_memory_that_it_takes_on_all_threads(environment):
