@@ -100,8 +100,7 @@ def half_in_words(found: HalfPoint) -> str:
     """`nn-conv2d, 0.6 ms; in f32 nn-conv2d takes 1.31 [1.25, 1.38] times as long`"""
     if not found.fastest:
         return "nothing works"
-    fastest = " or ".join((found.fastest.variant.variant, *found.fastest.alike))
-    text = f"{fastest}, {time_in_words(found.fastest.variant.median)}"
+    text = f"{' or '.join(found.fastest.names)}, {time_in_words(found.fastest.variant.median)}"
     if found.in_f32:
         text += f"; in f32 {found.in_f32.against} takes {_share(found.in_f32)} times as long"
     return text
@@ -211,7 +210,7 @@ def summary(run: SpeedRun) -> Iterator[str]:
     for point in run.points if run.depth not in APART else ():
         fastest = "nothing works"
         if found := best(run, point):
-            fastest = f"{' or '.join((found.variant.variant, *found.alike))}, {time_in_words(found.variant.median)}"
+            fastest = f"{' or '.join(found.names)}, {time_in_words(found.variant.median)}"
             if found.split:
                 fastest += f", beside {SPLIT} {ratio_in_words(found.split)}"
             if found.variant.floor_fraction:

@@ -68,6 +68,10 @@ class Best:
     split: Ratio | None
     dense: Ratio | None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.variant.variant, *self.alike)
+
 
 def best(run: SpeedRun, point: Point) -> Best | None:
     """Return None where no approach works."""

@@ -32,7 +32,8 @@ class Leaders:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """What is fastest with a release, a profile and a direction, over all layers of the default depth and all `places`.
+    """Names what is fastest with a release, a profile and a direction: over all layers of the default depth, on all of
+    the `places`.
 
     `leading`: each approach with the points at which it is among the fastest at all places, the most first;
     `differing`: the points at which no approach is.
@@ -79,6 +80,6 @@ def _leaders(runs: Sequence[tuple[Place, SpeedRun]]) -> list[Leaders]:
     for place, run in runs:
         for point in shown(run):
             if fastest := best(run, point):
-                found.setdefault(point.key, {})[place.name] = (fastest.variant.variant, *fastest.alike)
+                found.setdefault(point.key, {})[place.name] = fastest.names
     count = len({place.name for place, _ in runs})
     return [Leaders(point=key, by_place=by_place) for key, by_place in found.items() if len(by_place) == count]
