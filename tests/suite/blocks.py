@@ -37,10 +37,10 @@ BLOCKS = {
     "convnext-block": Block("layer bias layer_norm dense:64 bias gelu dense:16 bias gain"),
     # Tan and Le 2019
     "mixconv-block": Block("pointwise:48 norm swish layer norm swish pointwise:16 norm"),
-    # Baevski et al. 2020: the convolution tells the positions, its filter is weight-normalised
+    # Baevski et al. 2020: the convolution tells the positions, each position of its filter has a length of its own
     "wav2vec2-position": Block("layer bias gelu", after="layer_norm"),
 }
-WEIGHT_NORM = ("wav2vec2-position",)
+WEIGHT_NORM = {"wav2vec2-position": "positions"}
 MIXING = ("pointwise", "dense")
 # Between which values a weight is drawn, by its shape: what mixes channels makes something as large as they are.
 _WHOLE, _POSITIVE = lambda shape: (-1.0, 1.0), lambda shape: (0.5, 1.5)
@@ -112,7 +112,7 @@ def _row(words: str, row: str, channels: int, case: Case) -> List[Step]:
         layer = None
         if kind == "layer":
             made = case.cout if channels == case.cin else case.cin
-            layer = case._replace(cin=channels, cout=made, weight_norm=case.geometry in WEIGHT_NORM)
+            layer = case._replace(cin=channels, cout=made, weight_norm=WEIGHT_NORM.get(case.geometry, ""))
         elif kind == "depthwise":
             layer = case._replace(cin=channels, cout=channels, groups=channels, kernel=(3, 3))
         if layer:  # without what stands around it

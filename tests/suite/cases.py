@@ -59,10 +59,10 @@ LAYOUTS = ("nhwc", "nchw")
 class Case(NamedTuple):
     """One convolution: n x h x w x cin to cout channels. Approaches of another rank repeat or drop the height.
 
-    `padding` EXPLICIT is (k - 1) / 2 zeros on each side: given to the convolution, or, with `pad_first`, added by a
-    tf.pad before a convolution without padding. `constant`: weights are constants of the graph, not variables.
+    `padding` EXPLICIT is (k - 1) / 2 zeros on each side: given to the convolution, or, with `pad_first`, added by
+    tf.pad or Keras' ZeroPadding2D before a convolution without padding. `constant`: weights are constants of the graph, not variables.
     `bare`: no operation stands before and after the layer (see programs.py). `weight_norm`: the filter is a direction
-    times a length for each output (Salimans and Kingma 2016). `via`: another API of the same operation. `block`: the
+    times a length, for each of the `outputs` (Salimans and Kingma 2016) or `positions` of a sequence's filter. `via`: another API of the same operation. `block`: the
     convolution stands in such a block, whose input has so many channels; the epilogue names the block's batch norm.
     `name`: what Keras' layer is called.
     """
@@ -86,7 +86,7 @@ class Case(NamedTuple):
     dynamic_hw: bool = False
     constant: bool = False
     bare: bool = False
-    weight_norm: bool = False
+    weight_norm: str = ""
     via: str = ""
     misuse: str = ""
     block: int = 0
@@ -123,7 +123,7 @@ TOKENS: Dict[str, Dict[str, Any]] = {
     "dynhw": {"dynamic_hw": True},
     "const": {"constant": True},
     "bare": {"bare": True},
-    "wn": {"weight_norm": True},
+    "wn": {"weight_norm": "outputs"},
     "convolution": {"via": "nn.convolution"},
     "raw": {"via": "raw_ops.Conv2D"},
     "ops": {"via": "keras.ops.conv"},

@@ -107,7 +107,7 @@ APPROACHES = {
         summary="Keras DepthwiseConv2D, then a 1x1 Conv2D that mixes the channels",
         since="1.8",
         source="tensorflow/python/keras/layers/convolutional.py: DepthwiseConv2D",
-        why="the first example of the seed, said to be likely fused",
+        why="what MobileNet's blocks are made of; commonly said to be fused",
         form="separable",
         base="g16-k3",
         layer=True,
@@ -124,13 +124,13 @@ APPROACHES = {
         summary="slice the channels of each group, convolve, concatenate",
         since="1.0",
         source="tensorflow/python/ops/nn_ops.py: conv2d",
-        why="the second example of the seed, said to be unfused",
+        why="a grouped convolution written out by hand; commonly said to be unfused",
     ),
     "split-concat": Approach(
         summary="tf.split, tf.nn.conv2d a group, tf.concat",
         since="1.0",
         source="tensorflow/python/ops/nn_ops.py: conv2d",
-        why="the third example of the seed, and the usual workaround before groups were supported",
+        why="the usual workaround before groups were supported",
     ),
     "masked-dense": Approach(
         summary="an ordinary convolution whose filter is zero outside its blocks",
@@ -257,7 +257,7 @@ APPROACHES = {
         summary="the _FusedConv2D operation placed by hand",
         since="1.13",
         source="tensorflow/core/ops/nn_ops.cc: _FusedConv2D",
-        why="the seed's question put to the fused kernel itself, without the optimizer in between",
+        why="asks the fused kernel itself, without the optimizer in between",
         modes=("graph",),  # a node without a Python wrapper: only a graph can hold it
     ),
 }
@@ -334,6 +334,12 @@ def _block(name: str, approaches: str, epilogue: str = "bn_relu", depth: str = "
     )
 
 
+def _exported(name: str, approaches: str, epilogue: str = "bn_relu") -> Tuple[CaseSet, ...]:
+    modes = ("savedmodel", "tflite")
+    why = "what export and conversion make of a block"
+    return _set(why, name, approaches, modes=modes, epilogues=(epilogue,), checks=FORWARD)
+
+
 TWINS = "nn-conv2d keras-groups"
 HALVES = ("f16", "bf16")
 PLAIN = ("f64",) + HALVES
@@ -345,6 +351,8 @@ TRAINED = ("none", "bias_relu")
 MAIN = "nn-conv2d keras-groups split-concat"
 # The other approaches that compute the same.
 REPLACEABLE = "slice-loop masked-dense patches-einsum depthwise-sum keras-per-group"
+# What the layers with one channel a group are written as; keras-groups can be such a layer too.
+DEPTHWISE = "depthwise keras-depthwise keras-groups"
 
 # Pairs that are known to interact are crossed; the rest varies one factor at a time, in a graph, under bias_relu. For
 # every epilogue, dtype and layout that is crossed there is a twin without groups.
@@ -391,11 +399,14 @@ CASE_SETS = (
     *_set("twins", "g1-k3", "keras-groups", epilogues=("plus_relu",)),
     *_set("activations of newer networks", approaches="nn-conv2d keras-groups", epilogues=OTHER_ACTIVATIONS),
     *_set("twins", "g1-k3", TWINS, epilogues=OTHER_ACTIVATIONS),
+    *_set("a twin", "g1-k3", TWINS, epilogues=("bn_training_relu",)),
+    *_set("twins", "g1-k3", TWINS, modes=("savedmodel",), epilogues=TRAINED, checks=("forward", "fusion")),
+    *_set("twins", "g1-k3", TWINS, modes=("tflite",), epilogues=TRAINED, checks=FORWARD),
     *_set("the bias as an addition, and nothing else", approaches="nn-conv2d depthwise", epilogues=("plus",)),
     *_set("a twin", "g1-k3", "nn-conv2d", epilogues=("plus",)),
     *_set(
         "which kernels there are, and what the optimizer fuses, depends on the dtype",
-        approaches="keras-groups depthwise split-concat",
+        approaches="keras-groups depthwise split-concat slice-loop depthwise-pointwise",
         dtypes=PLAIN,
     ),
     *_set(
@@ -424,7 +435,8 @@ CASE_SETS = (
     *_set("twins", "g1-k3", "keras-groups", modes=("graph", "keras"), dtypes=("mf16", "mbf16")),
     *_set(
         "channels first: CPU kernels refuse what GPU kernels prefer",
-        approaches="keras-groups keras-groups-3d split-concat masked-dense patches-einsum per-sample",
+        approaches="keras-groups keras-groups-3d split-concat masked-dense patches-einsum per-sample slice-loop"
+        " depthwise-pointwise",
         layouts=("nchw",),
     ),
     *_set("the same of one channel a group", "g16-k3-cm1", "depthwise keras-depthwise", layouts=("nchw",)),
@@ -442,14 +454,14 @@ CASE_SETS = (
     *_set(
         "stride and groups: gradients under a stride go through kernels of their own",
         "g4-k3-s2",
-        "nn-conv2d keras-groups split-concat patches-einsum nn-transpose keras-per-group",
+        "nn-conv2d keras-groups split-concat patches-einsum nn-transpose keras-per-group slice-loop",
     ),
     *_set("stride with many groups, and with one channel a group", "g32-k3-s2 g16-k3-s2-cm1", "nn-conv2d"),
     *_set("the same through the depthwise kernel", "g16-k3-s2-cm1", "depthwise"),
     *_set(
         "dilation and gradient: some kernels know no dilation, or none of its gradients",
         "g4-k3-d2",
-        "nn-conv2d keras-groups split-concat patches-einsum",
+        "nn-conv2d keras-groups split-concat patches-einsum slice-loop",
     ),
     *_set(
         "the same without an epilogue, where the plain kernel runs",
@@ -473,7 +485,22 @@ CASE_SETS = (
         modes=("eager", "graph", "jit"),
         epilogues=("none",),
     ),
-    *_set("the same with a second multiplication", "g16-k3-s2-d2", "separable keras-separable", epilogues=("none",)),
+    *_set(
+        "the same with a second multiplication",
+        "g16-k3-s2-d2",
+        "separable keras-separable depthwise-pointwise",
+        epilogues=("none",),
+    ),
+    *_set(
+        "the same of every other form that takes both",
+        "g4-k3-s2-d2",
+        "keras-groups-1d keras-groups-3d keras-groups-transpose slice-loop masked-dense nn-conv1d nn-transpose"
+        " transpose-split keras-groups-1d-transpose keras-groups-3d-transpose depthwise-sum keras-per-group"
+        " mixed-kernels",
+        epilogues=("none",),
+    ),
+    *_set("the same of one channel a group", "g16-k3-s2-d2-cm1", "keras-depthwise-1d", epilogues=("none",)),
+    *_set("the same of a filter for each sample", "g2-k3-s2-d2", "per-sample per-sample-map", epilogues=("none",)),
     *_set("the same with a dilation of 3", "g16-k3-s2-d3-cm1", "depthwise keras-depthwise", epilogues=("none",)),
     *_set(
         "two unequal strides",
@@ -483,27 +510,32 @@ CASE_SETS = (
         epilogues=("none",),
     ),
     *_set("the same of a grouped convolution", "g4-k3-s1x2", "nn-conv2d keras-groups split-concat"),
-    *_set("without padding, other shortcuts are taken", "g4-k3-valid", "nn-conv2d patches-einsum"),
+    *_set("without padding, other shortcuts are taken", "g4-k3-valid", "nn-conv2d patches-einsum slice-loop"),
     *_set("the same through the depthwise kernel", "g16-k3-valid-cm1", "depthwise"),
+    *_set(
+        "the same dimensions for what is followed by a convolution of 1x1",
+        "g16-k3-s2 g16-k3-d2 g16-k3-valid g32-k3 g16-k1",
+        "depthwise-pointwise",
+    ),
     *_set(
         "padding added before the convolution, which oneDNN takes into it",
         "g4-k3-pad",
-        "nn-conv2d keras-groups split-concat",
+        "nn-conv2d keras-groups split-concat slice-loop",
         epilogues=("none", "bias_relu"),
     ),
-    *_set("padding by number", "g4-k3-explicit", "nn-conv2d split-concat", modes=("eager", "graph")),
+    *_set("padding by number", "g4-k3-explicit", "nn-conv2d split-concat slice-loop", modes=("eager", "graph")),
     *_set("the same through the depthwise kernel", "g16-k3-pad-cm1 g16-k3-explicit-cm1", "depthwise"),
     *_set("a kernel larger than the input: the output is empty", "g4-k3-valid-tiny", "nn-conv2d split-concat"),
     *_set("the same through the depthwise kernel", "g16-k3-valid-tiny-cm1", "depthwise"),
     *_set("a batch of none", "g4-k3-n0", MAIN, modes=("eager", "graph"), epilogues=("none", "bias_relu")),
     *_set("the same through the depthwise kernel", "g16-k3-n0-cm1", "depthwise"),
-    *_set("1x1 is a matrix product where there are no groups", "g4-k1", MAIN),
+    *_set("1x1 is a matrix product where there are no groups", "g4-k1", MAIN + " slice-loop"),
     *_set("1x1 and groups interact", "g2-k1 g32-k1 g16-k1-cm1", "nn-conv2d"),
     *_set("1x1 of one channel a group", "g16-k1-cm1", "depthwise"),
     *_set("larger, even and rectangular kernels", "g4-k5 g4-k2 g4-k1x3", "nn-conv2d"),
     *_set("rectangular patches", "g4-k1x3", "patches-einsum"),
     *_set("few groups and many", "g2-k3 g8-k3 g32-k3", "nn-conv2d"),
-    *_set("an operation a group is more of them", "g32-k3", "split-concat"),
+    *_set("an operation a group is more of them", "g32-k3", "split-concat slice-loop"),
     *_set("one channel a group: a depthwise convolution written as a grouped one", "g16-k3-cm1", MAIN),
     *_set("two outputs for each input channel", "g16-k3-cm2", "nn-conv2d depthwise"),
     *_set("the batch is not known when the graph is made", "g4-k3-dynbatch", "nn-conv2d keras-groups patches-einsum"),
@@ -548,18 +580,16 @@ CASE_SETS = (
     *_set("the same written as a grouped convolution", "convnext-56 mobilenet-14", "keras-groups", modes=("keras",)),
     *_block("resnext-block", REPLACEABLE),
     *_block("shufflenet-unit", MAIN + " " + REPLACEABLE),
-    *_block("mobilenet-block", "depthwise keras-depthwise keras-groups"),
+    *_block("mobilenet-block", DEPTHWISE + " nn-conv2d split-concat " + REPLACEABLE),
     *_block("mixconv-block", "mixed-kernels"),
-    *_block("convnext-block", "depthwise keras-depthwise keras-groups", epilogue="none"),
+    *_block("convnext-block", DEPTHWISE + " nn-conv2d split-concat " + REPLACEABLE, epilogue="none"),
     *_block("wav2vec2-position", "nn-conv1d", epilogue="none"),
-    *_set(
-        "what export and conversion make of a block",
-        "resnext-block",
-        MAIN,
-        modes=("savedmodel", "tflite"),
-        epilogues=("bn_relu",),
-        checks=FORWARD,
-    ),
+    *_exported("resnext-block", MAIN),
+    *_exported("shufflenet-unit", MAIN),
+    *_exported("mobilenet-block", DEPTHWISE),
+    *_exported("mixconv-block", "mixed-kernels"),
+    *_exported("convnext-block", DEPTHWISE, epilogue="none"),
+    *_exported("wav2vec2-position", "nn-conv1d", epilogue="none"),
     *_set(
         "does export keep it",
         approaches="nn-conv2d keras-groups depthwise-pointwise split-concat depthwise nn-transpose depthwise-sum",

@@ -19,8 +19,9 @@ from .cases import Case
 from .catalog import APPROACHES
 from .keras_layers import function_layer
 from .problem import Problem
-from .runtime import variable
-from .tensors import array, channel_axis, shape, weight
+from .reference import normed_axis
+from .runtime import api, variable
+from .tensors import array, channel_axis, layer_dtype, shape, weight
 
 
 class WrongShape(Exception):
@@ -69,9 +70,9 @@ class FunctionProgram:
         problem, case = self.problem, self.problem.case
         x, filters, residual = inputs[0], self.filters(inputs, weights), inputs[-1]
         if case.weight_norm:
-            filters = [normalised(filters[0], weights["gain"])]
+            filters = [normalised(filters[0], weights["gain"], case)]
         if case.pad_first:
-            x, case = padded(x, problem), case._replace(padding="VALID")
+            x, case = padded(x, case), case._replace(padding="VALID")
         if hasattr(self.module, "whole"):
             return self.module.whole(x, filters, case, weights, residual)
         return epilogue.apply(self.module.convolution(x, filters, case), case.steps, case, weights, residual)
@@ -108,6 +109,7 @@ class LayerProgram:
         for part in self.parts:
             part.layer.build(tf.TensorShape(expected))
         load(self._holding())
+        self.padding = zero_padding(case) if case.pad_first else lambda x: x
         self.held = {name: variable(values) for name, values in self.rest.items()}
 
     @property
@@ -126,12 +128,11 @@ class LayerProgram:
         return around(inputs, case, lambda inside: self._layers(inside, weights), keras=False)
 
     def _layers(self, inputs: Sequence[Any], weights: Dict[str, Any]) -> Any:
-        x = padded(inputs[0], self.problem) if self.problem.case.pad_first else inputs[0]
-        return epilogue.apply(self._wired(x), self.steps, self.problem.case, weights, inputs[-1])
+        return epilogue.apply(self._wired(inputs[0]), self.steps, self.problem.case, weights, inputs[-1])
 
     def _wired(self, x: Any) -> Any:
         """The layers on an input: in a row, unless the approach connects them in another way."""
-        layers = [part.layer for part in self.parts]
+        layers, x = [part.layer for part in self.parts], self.padding(x)
         if self.is_connected:
             return self.module.connect(layers, x, self.problem.case)
         return reduce(lambda x, layer: layer(x), layers, x)
@@ -150,10 +151,7 @@ class LayerProgram:
         )
 
         def layers(inside: List[Any]) -> Any:
-            x = inside[0]
-            if case.pad_first:
-                x = function_layer(lambda x, _: padded(x, self.problem), case)(x)
-            x = self._wired(x)
+            x = self._wired(inside[0])
             return rest(single([x] + inside[1:])) if self.steps else x
 
         y = around(inputs, case, layers)
@@ -179,17 +177,23 @@ def turned(x: Any) -> Any:
     return x[::-1]
 
 
-def normalised(direction: Any, gain: Any) -> Any:
-    """A filter by its direction and its length for each output."""
-    axes = list(range(len(direction.shape) - 1))
-    return direction * (gain / tf.sqrt(tf.reduce_sum(tf.square(direction), axes)))
+def normalised(direction: Any, gain: Any, case: Case) -> Any:
+    """A filter by its direction, and its length for each output or position."""
+    rank = len(direction.shape)
+    axes = [axis for axis in range(rank) if axis != normed_axis(case, rank)]
+    return direction * (gain / tf.sqrt(tf.reduce_sum(tf.square(direction), axes, True)))
 
 
-def padded(x: Any, problem: Problem) -> Any:
+def padded(x: Any, case: Case) -> Any:
     """What EXPLICIT padding means, by an operation of its own."""
-    case = problem.case
     zeros = [((size - 1) // 2,) * 2 for size in case.kernel]
     return tf.pad(x, [(0, 0), (0, 0)] + zeros if case.layout == "nchw" else [(0, 0)] + zeros + [(0, 0)])
+
+
+def zero_padding(case: Case) -> Any:
+    """The same as the Keras layer that people put before a convolution without padding."""
+    zeros = tuple((size - 1) // 2 for size in case.kernel)
+    return api("keras.layers.ZeroPadding2D")(zeros, dtype=layer_dtype(case))
 
 
 def load(layers: List[Held]) -> None:

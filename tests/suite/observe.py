@@ -22,9 +22,11 @@ from .problem import Problem, pose
 from .programs import WrongShape
 from .tensors import channels_last
 
-# What stands in a graph for the part of it that XLA compiles.
-CLUSTERS = ("_XlaRun", "XlaLaunch", "XlaLaunchV2")
+# What stands in a graph for a part that auto-clustering found. (XlaLaunch stands for a function that asks for XLA
+# itself, as Keras' layers with groups do.)
+CLUSTER = "_XlaRun"
 NOTHING_CLUSTERED = "auto-clustering compiled nothing of it"
+NOT_SHOWN = "no operation outside of what XLA compiled shows where the epilogue ran"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 Finding = Dict[str, Any]
@@ -108,6 +110,8 @@ def _gradient(approach: str, mode: str, case: str, problem: Problem) -> Finding:
 def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     """What the optimizers made of a program is evidence even where it then fails; `forward` says that it did."""
     _, failure, evidence = _execute(approach, mode, case)
+    if not failure and not _is_clustered(mode, evidence):
+        return {"outcome": "skipped", "reason": NOTHING_CLUSTERED}
     text = evidence.hlo[0] if mode == "jit" and len(evidence.hlo) == 1 else None
     if text is None and evidence.compile_hlo:
         text, refused = attempt(evidence.compile_hlo)
@@ -116,18 +120,18 @@ def _fusion(approach: str, mode: str, case: str, problem: Problem) -> Finding:
     if text is not None:
         return {"outcome": "pass", "fusion": rules.from_hlo(hlo.parse(text), asked(problem))}
     if evidence.graphs:
-        return {
-            "outcome": "pass",
-            "fusion": rules.from_graphs(nodes(evidence.graphs, runtime.device()), asked(problem), evidence.primitives),
-        }
+        fusion = rules.from_graphs(nodes(evidence.graphs, runtime.device()), asked(problem), evidence.primitives)
+        if rules.is_shown(fusion, asked(problem)):
+            return {"outcome": "pass", "fusion": fusion}
+        return failure or {"outcome": "skipped", "reason": NOT_SHOWN}
     return failure or {"outcome": "skipped", "reason": "this release does not show what {} made of it".format(mode)}
 
 
 def _is_clustered(mode: str, evidence: Evidence) -> bool:
     """Whether XLA compiled a part of the graph, where a profile asks for that. What is eager is no graph."""
-    if not runtime.AUTO_CLUSTER or mode not in ("graph", "keras"):
+    if not runtime.AUTO_CLUSTER or mode not in ("graph", "keras", "savedmodel"):
         return True
-    return any(node.op in CLUSTERS for node in nodes(evidence.graphs, runtime.device()))
+    return any(node.op == CLUSTER for node in nodes(evidence.graphs, runtime.device()))
 
 
 def asked(problem: Problem) -> rules.Asked:

@@ -127,7 +127,7 @@ class Linear(NamedTuple):
 
 def linear(form: str, rank: int, case: Case) -> Linear:
     made = _FORMS[form](case, rank)
-    return _weight_normalised(made, gain(case)) if case.weight_norm else made
+    return _weight_normalised(made, case) if case.weight_norm else made
 
 
 def window_of(case: Case, rank: int, **changes: Any) -> Window:
@@ -312,26 +312,39 @@ _FORMS: Dict[str, Callable[[Case, int], Linear]] = {
 }
 
 
-def _weight_normalised(plain: Linear, gain: Any) -> Linear:
-    """The filter is a direction, brought to the length `gain` for each output (Salimans and Kingma 2016)."""
+def _weight_normalised(plain: Linear, case: Case) -> Linear:
+    """The filter is a direction, brought to a length that is learnt: see gain()."""
+    lengths = gain(case)
+
+    def summed(values: Any) -> Any:
+        """Over all axes that share a length."""
+        axes = tuple(axis for axis in range(values.ndim) if axis != normed_axis(case, values.ndim))
+        return np.sum(values, axis=axes, keepdims=True)
 
     def normal(direction: Any) -> Tuple[Any, Any]:
-        length = np.sqrt(np.sum(np.square(direction), axis=tuple(range(direction.ndim - 1))))
+        length = np.sqrt(summed(np.square(direction)))
         return direction / length, length
 
     def gradients(x: Any, filters: List[Any], dy: Any) -> Gradients:
         unit, length = normal(filters[0])
-        dx, (dfilter,) = plain.gradients(x, [unit * gain], dy)
-        dunit = dfilter * gain
-        along = np.sum(dunit * unit, axis=tuple(range(unit.ndim - 1)))
-        return dx, [(dunit - unit * along) / length]
+        dx, (dfilter,) = plain.gradients(x, [unit * lengths], dy)
+        dunit = dfilter * lengths
+        return dx, [(dunit - unit * summed(dunit * unit)) / length]
 
     return plain._replace(
-        forward=lambda x, filters: plain.forward(x, [normal(filters[0])[0] * gain]), gradients=gradients
+        forward=lambda x, filters: plain.forward(x, [normal(filters[0])[0] * lengths]), gradients=gradients
     )
 
 
+def normed_axis(case: Case, rank: int) -> int:
+    """The axis of a weight-normalised filter that has a length for each of its entries: its outputs or positions."""
+    return 0 if case.weight_norm == "positions" else rank - 1
+
+
 def gain(case: Case) -> Any:
+    """The lengths of a weight-normalised filter, in a shape that multiplies it."""
+    if case.weight_norm == "positions":
+        return np.linspace(0.5, 1.5, case.kernel[1]).reshape(-1, 1, 1)
     return np.linspace(0.5, 1.5, case.cout)
 
 

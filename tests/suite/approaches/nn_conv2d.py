@@ -11,13 +11,14 @@ from ..tensors import data_format, per_dimension
 def convolution(x: Any, filters: List[Any], case: Case) -> Any:
     strides, dilations = per_dimension(case.strides, case), per_dimension(case.dilation, case)
     if case.via == "raw_ops.Conv2D":
-        return api(case.via)(
-            input=x, filter=filters[0], strides=strides, padding=case.padding, data_format=data_format(case)
-        )
+        own = {"strides": strides, "dilations": dilations, "data_format": data_format(case)}
+        return api(case.via)(input=x, filter=filters[0], padding=case.padding, **own)
     if case.via == "nn.convolution":
-        return api(case.via)(x, filters[0], padding=case.padding)
+        own = {"strides": case.strides, "dilations": [case.dilation, case.dilation]}
+        return call(case.via, x, filters[0], padding=case.padding, **own)
     if case.via == "keras.ops.conv":
-        return api(case.via)(x, filters[0], padding=case.padding.lower(), data_format="channels_last")
+        own = {"strides": case.strides, "dilation_rate": case.dilation, "data_format": "channels_last"}
+        return api(case.via)(x, filters[0], padding=case.padding.lower(), **own)
     options: Dict[str, Any] = {"dilations": dilations} if case.dilation > 1 else {}
     with explicit_padding(case):
         return call("nn.conv2d", x, filters[0], strides, padding(case), data_format=data_format(case), **options)

@@ -41,7 +41,7 @@ DEPTHWISE = re.compile(VENDOR + r"DepthwiseConv2dNative(WithBias)?$")
 CONVOLUTION = re.compile(VENDOR + r"(Pad(With(Fused)?)?)?Conv([23]D)?(WithBias|BackpropInput(V2)?)?$")
 PRODUCT = re.compile(VENDOR + r"(Batch)?(MatMul|Einsum)(V[23])?$")
 LOGS = {"oneDNN": "onednn_verbose", "cuDNN": "cudnn_log", "MIOpen": "miopen_log"}
-# what an epilogue's operation computes, by its name in a graph or in `fused_ops`
+# what an epilogue's operation computes, by its name in `fused_ops`
 STEPS = {
     "BiasAdd": "bias",
     "FusedBatchNorm": "bn",
@@ -51,8 +51,14 @@ STEPS = {
     "Relu6": "relu6",
     "Elu": "elu",
     "LeakyRelu": "leaky_relu",
+    "Sigmoid": "sigmoid",
+    "GeluExact": "gelu",
+    "_FusedHardSwish": "hard_swish",
 }
-AROUND = re.compile(VENDOR + r"(BiasAdd|BatchNorm|Add|Mul|Relu|Relu6|Elu|LeakyRelu)(V[23]|Ex)?$")  # Mul: of batch norm
+# An activation without an operation of its own is made of some of these, and so is a batch norm.
+AROUND = re.compile(
+    VENDOR + r"(BiasAdd|BatchNorm|Add|Mul|Relu|Relu6|Elu|LeakyRelu|Sigmoid|Swish|Gelu|Erfc?|HardSwish)(V[23]|Ex)?$"
+)
 
 
 def from_graphs(nodes: Iterable[Node], asked: Asked, primitives: Sequence[Primitive] = ()) -> Dict[str, Any]:
@@ -61,14 +67,21 @@ def from_graphs(nodes: Iterable[Node], asked: Asked, primitives: Sequence[Primit
     kernels = [node for node in relevant if _is_kernel(node)]
     inside = {STEPS[name] for node in kernels for name in node.fused_ops if name in STEPS}
     inside |= {"bias" for node in kernels if node.op.endswith("WithBias")}
-    told = _primitive_kernel(primitives, asked)
+    inside |= {"plus"} if "bias" in inside else set()  # the optimizer takes a bias that is added for a BiasAdd
+    by_graph, told = _graph_kernel(kernels, asked), _primitive_kernel(primitives, asked)
     names = [_node_name(node) for node in relevant] + _primitive_names(primitives)
     return {
-        "kernel": _graph_kernel(kernels, asked) if told == "unknown" else told,
+        "kernel": by_graph if told == "unknown" or by_graph == "depthwise" else told,
         "epilogue": _graph_epilogue(inside, asked.steps),
         "ops": dict(collections.Counter(names)),
         "source": LOGS[primitives[0].library] if primitives else "partition_graphs",
     }
+
+
+def is_shown(fusion: Dict[str, Any], asked: Asked) -> bool:
+    """Whether the operations show where the epilogue ran: of what XLA compiles as a whole nothing is seen outside."""
+    outside = [name for name in fusion["ops"] if not name.startswith("XLA")]
+    return bool(outside) or bool(fusion["ops"] and not asked.steps)
 
 
 def _is_kernel(node: Node) -> bool:
