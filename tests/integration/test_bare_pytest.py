@@ -32,6 +32,20 @@ def test_bare_pytest_and_the_matrix_agree(planned, data, environment):
     assert set(ours.values()) >= {"PASSED", "FAILED"}
 
 
+def test_programs_are_what_people_write_and_observations_tell_what_happened(environment):
+    """The suite's own tests, on a real TensorFlow: they look at graphs before and after the optimizers."""
+    ended = subprocess.run(
+        [Path(environment.where) / "bin" / "python", "-m", "pytest", "-q", "test_programs.py", "test_observe.py"],
+        cwd=paths.SUITE,
+        env={"PATH": os.defpath, "HOME": tempfile.gettempdir()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout[-4000:]
+    assert re.search(r"^\d+ passed", ended.stdout, re.MULTILINE), ended.stdout[-2000:]
+
+
 def _bare_pytest(environment: Path, variables: dict[str, str], patterns: tuple[str, ...]) -> dict[str, str]:
     chosen = " or ".join(pattern.removesuffix("/*") for pattern in patterns)
     ended = subprocess.run(

@@ -6,7 +6,7 @@ As in the matrix nothing runs in this process: each test observes in a fork of i
 import pytest
 import tensorflow as tf
 
-from . import approaches, observe, worker
+from . import approaches, observe, runtime, worker
 from .catalog import Cell, cells
 
 SPLIT, PLAIN = approaches.load("split-concat"), approaches.load("nn-conv2d")
@@ -92,6 +92,23 @@ def test_a_fault_of_the_suites_is_no_error_of_tensorflows():
     assert (found["outcome"], found["reason"]) == ("skipped", "a fault of the suite itself: see the log of the run")
 
 
+@pytest.mark.skipif(runtime.V1, reason="auto-clustering is asked of a session in another way")
+@pytest.mark.parametrize("approach", ["split-concat", "keras-groups"])
+def test_what_auto_clustering_left_alone_is_not_taken_for_its_work(approach):
+    """Nobody asked TensorFlow for it here. What Keras compiles of a layer with groups is no cluster."""
+
+    def begin():
+        observe.start(False)
+        runtime.AUTO_CLUSTER = True
+
+    asked = [cell._replace(approach=approach, case="g4-k3/none/f32/nhwc") for cell in (FORWARD, FUSION)]
+    for found in worker.observe_all(asked, begin, lambda cell: observe.observe(*cell), LIMITS):
+        assert found["outcome"] == "absent" or (found["outcome"], found["reason"]) == (
+            "skipped",
+            "auto-clustering compiled nothing of it",
+        )
+
+
 def test_what_ran_before_leaves_no_trace():
     """The same observations in the order of a record, backwards, and each alone."""
     asked = [
@@ -99,7 +116,7 @@ def test_what_ran_before_leaves_no_trace():
         for cell in cells()
         if cell.approach in ("nn-conv2d", "keras-groups")
         and cell.mode in ("graph", "keras")
-        and cell.case in ("g4-k3/bias/f32/nhwc", "g4-k3/bias_relu/f32/nhwc")
+        and cell.case in ("g4-k3/bias/f32/nhwc", "g4-k3/bias_relu/f32/nhwc", "g1-k3/none/f32/nhwc")
     ]
     together = observed(asked)
     assert together == observed(asked[::-1])[::-1]

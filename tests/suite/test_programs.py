@@ -3,10 +3,12 @@
 As in the matrix nothing runs in this process: each test looks in a fork of its own.
 """
 
+import re
+
 import pytest
 
 from . import observe, runtime, worker
-from .catalog import CORE_EPILOGUES, Cell, parse_case
+from .catalog import EPILOGUES, Cell, parse_case
 from .evidence import Evidence
 from .evidence.partition_graphs import nodes
 from .modes import FORWARD
@@ -15,18 +17,26 @@ from .problem import pose
 from .programs import make_program
 
 LIMITS = worker.Limits(seconds=120, memory=6 * 2**30)
-# What stands for a step in a graph; after the optimizers it may also be named in the `fused_ops` of a convolution.
+BATCH_NORM = {"BatchNorm", "BatchNormV2", "BatchNormV3", "BatchNormEx"}
+# What stands for a step in a graph, without the names that oneDNN puts before it.
 OPS = {
     "bias": {"BiasAdd"},
     "plus": {"Add", "AddV2"},
     "add": {"Add", "AddV2"},
-    "bn": {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "FusedBatchNormEx"},
-    "relu": {"Relu", "FusedBatchNormEx"},  # a batch norm may take the activation in
+    "bn": BATCH_NORM,
+    "bn_training": BATCH_NORM,
+    "relu": {"Relu", "BatchNormEx"},  # a batch norm may take the activation in
     "relu6": {"Relu6"},
     "elu": {"Elu"},
     "leaky_relu": {"LeakyRelu"},
+    "sigmoid": {"Sigmoid"},
+    "swish": {"Sigmoid", "Swish"},
+    "gelu": {"Erf", "Erfc"},
+    "hard_swish": {"Relu6", "HardSwish"},
 }
-EPILOGUES = CORE_EPILOGUES + ("bias", "bias_relu6", "bias_elu", "bias_leaky_relu", "plus_relu")
+# What the optimizers make of a step besides.
+MADE = {"plus": {"BiasAdd"}, "gelu": {"GeluExact", "Gelu"}}
+PREFIX = re.compile(r"_?(Mkl)?(Native)?_?(Fused)?")
 pytestmark = pytest.mark.skipif(runtime.V1, reason="a session shows no graph before the optimizers in the same way")
 
 
@@ -40,9 +50,11 @@ def looked_at(approach, case):
         evidence = Evidence()
         observe.attempt(lambda: FORWARD["graph"](cell.approach, problem, evidence))
         ran = nodes(evidence.graphs, "CPU")
+        joined = ["BiasAdd" for node in ran if node.op.endswith("WithBias")]
+        after = [node.op for node in ran] + [name for node in ran for name in node.fused_ops]
         return {
-            "before": [node.op for node in graph.node],
-            "after": [node.op for node in ran] + [name for node in ran for name in node.fused_ops],
+            "before": [PREFIX.sub("", node.op, count=1) for node in graph.node],
+            "after": [PREFIX.sub("", name, count=1) for name in after] + joined,
             "constant_filter": any(node.filter_channels for node in ran),
         }
 
@@ -52,19 +64,35 @@ def looked_at(approach, case):
     return found
 
 
-@pytest.mark.parametrize("epilogue", EPILOGUES)
+@pytest.mark.parametrize("epilogue", [name for name in EPILOGUES if name != "none"])
 @pytest.mark.parametrize("approach", ["nn-conv2d", "masked-dense", "keras-groups"])
 def test_every_step_is_in_the_graph_and_stays_in_it(approach, epilogue):
     case = parse_case("g4-k3/{}/f32/nhwc".format(epilogue))
     found = looked_at(approach, case.id)
     for step in case.steps:
-        for when in ("before", "after"):
-            # oneDNN's operations have names that end in the same
-            assert any(op.endswith(tuple(OPS[step])) or op in OPS[step] for op in found[when]), (
-                when,
-                step,
-                found[when],
-            )
+        assert OPS[step] & set(found["before"]), (step, found["before"])
+        assert (OPS[step] | MADE.get(step, set())) & set(found["after"]), (step, found["after"])
+
+
+@pytest.mark.parametrize("approach", ["keras-per-group", "keras-depthwise", "keras-separable", "depthwise-pointwise"])
+def test_layers_of_keras_add_the_bias_and_the_activation_follows(approach):
+    case = {"keras-per-group": "g4-k3", "keras-depthwise": "g16-k3-cm1"}.get(approach, "g16-k3")
+    found = looked_at(approach, case + "/bias_relu/f32/nhwc")
+    assert {"BiasAdd", "Relu"} <= set(found["before"]) and {"BiasAdd", "Relu"} <= set(found["after"])
+
+
+@pytest.mark.parametrize("approach", ["per-sample", "per-sample-map"])
+def test_a_filter_for_each_sample_is_fed(approach):
+    found = looked_at(approach, "g2-k3/none/f32/nhwc")
+    assert found["before"].count("Placeholder") == 2 and not found["constant_filter"]
+
+
+@pytest.mark.parametrize("approach", ["nn-conv2d", "keras-groups", "split-concat", "depthwise-sum"])
+def test_a_block_keeps_its_three_batch_norms_and_its_shortcut(approach):
+    found = looked_at(approach, "resnext-block/bn_relu/f32/nhwc")
+    for when in ("before", "after"):
+        norms = [op for op in found[when] if op in BATCH_NORM]
+        assert len(norms) == 4 and {"Add", "AddV2"} & set(found[when]), (when, found[when])
 
 
 def test_a_residual_is_fed():
@@ -92,6 +120,7 @@ def test_a_padding_is_an_operation_of_the_program():
     padded, explicit = [looked_at("nn-conv2d", "g4-k3-{}/none/f32/nhwc".format(name)) for name in ("pad", "explicit")]
     assert "Pad" in padded["before"] and "Pad" not in explicit["before"]
     assert any("Pad" in op for op in padded["after"])
+    assert "Pad" in looked_at("keras-groups", "g4-k3-pad/none/f32/nhwc")["before"]
 
 
 def test_a_normalised_filter_is_computed_in_every_call():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from suite.evidence import hlo
-from suite.evidence.rules import Asked, Node, from_graphs, from_hlo
+from suite.evidence.primitive import Primitive
+from suite.evidence.rules import Asked, Node, from_graphs, from_hlo, is_shown
 
 HLO = Path(__file__).parents[1] / "data" / "hlo"
 BIAS_RELU = ("bias", "relu")
@@ -30,6 +31,31 @@ def test_a_plain_convolution_says_nothing_about_its_kernel() -> None:
 
 def test_what_stands_outside_makes_a_fusion_partial() -> None:
     assert conclude(BASE, Node("_FusedConv2D", ("BiasAdd",), 4), Node("Relu")) == ("unknown", "partly")
+
+
+@pytest.mark.parametrize("inside", [("BiasAdd", "Relu"), ("BiasAdd",)])
+def test_a_bias_that_is_added_is_fused_as_a_bias(inside) -> None:
+    """The optimizer makes a BiasAdd of y + b, and takes it in."""
+    steps = ("plus", "relu")[: len(inside)]
+    assert conclude(BASE._replace(steps=steps), Node("_FusedConv2D", inside, 4)) == ("unknown", "fused")
+
+
+def test_a_bias_that_is_added_after_the_convolution_is_separate() -> None:
+    asked = BASE._replace(steps=("plus", "relu"))
+    assert conclude(asked, Node("Conv2D", (), 4), Node("AddV2"), Node("Relu")) == ("unknown", "separate")
+
+
+@pytest.mark.parametrize(
+    ("activation", "name"), [("hard_swish", "_FusedHardSwish"), ("sigmoid", "Sigmoid"), ("gelu", "GeluExact")]
+)
+def test_activations_of_newer_networks_inside_of_a_convolution(activation, name) -> None:
+    asked = BASE._replace(steps=("bias", activation))
+    assert conclude(asked, Node("_MklNativeFusedConv2D", ("BiasAdd", name))) == ("unknown", "fused")
+
+
+def test_activations_outside_of_a_convolution_are_listed() -> None:
+    nodes = [Node("_FusedConv2D", ("BiasAdd",), 4), *map(Node, ("Sigmoid", "_MklSwish", "Erf", "Erfc", "Tanh"))]
+    assert set(from_graphs(nodes, BASE)["ops"]) == {"_FusedConv2D[BiasAdd]", "Sigmoid", "_MklSwish", "Erf", "Erfc"}
 
 
 def test_the_layout_pass_joins_a_bias_without_fused_ops() -> None:
@@ -77,6 +103,28 @@ def test_without_convolutions_products_do_it(op) -> None:
 def test_what_xla_compiles_is_not_judged_by_its_nodes() -> None:
     nodes = [Node("DepthwiseConv2dNative", compiled=True), Node("BiasAdd"), Node("Relu")]
     assert conclude(DEPTHWISE, *nodes) == ("unknown", "separate")
+
+
+@pytest.mark.parametrize("nodes", [[], [Node("Conv2D", compiled=True)], [Node("Conv2D", elsewhere="XLA_CPU")]])
+def test_what_xla_compiles_as_a_whole_shows_no_epilogue(nodes) -> None:
+    assert not is_shown(from_graphs(nodes, BASE), BASE)
+
+
+def test_without_an_epilogue_a_convolution_is_all_there_is_to_show() -> None:
+    asked = BASE._replace(steps=())
+    assert is_shown(from_graphs([Node("Conv2D", compiled=True)], asked), asked)
+    assert not is_shown(from_graphs([], asked), asked)
+
+
+def test_an_epilogue_outside_of_what_xla_compiles_is_shown() -> None:
+    assert is_shown(from_graphs([Node("Conv2D", compiled=True), Node("BiasAdd")], BASE), BASE)
+
+
+def test_depthwise_operations_on_a_part_of_the_channels_are_depthwise() -> None:
+    """MixConv: oneDNN says four groups of four channels, as many as the whole has."""
+    told = Primitive("oneDNN", "jit_dw:avx512_core", 4, 4)
+    found = from_graphs([Node("_MklNativeDepthwiseConv2dNative")] * 4, BASE, [told] * 4)
+    assert found["kernel"] == "depthwise"
 
 
 def test_only_what_tells_something_is_listed() -> None:
