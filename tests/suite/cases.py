@@ -60,11 +60,11 @@ class Case(NamedTuple):
     """One convolution: n x h x w x cin to cout channels. Approaches of another rank repeat or drop the height.
 
     `padding` EXPLICIT is (k - 1) / 2 zeros on each side: given to the convolution, or, with `pad_first`, added by
-    tf.pad or Keras' ZeroPadding2D before a convolution without padding. `constant`: weights are constants of the graph, not variables.
-    `bare`: no operation stands before and after the layer (see programs.py). `weight_norm`: the filter is a direction
-    times a length, for each of the `outputs` (Salimans and Kingma 2016) or `positions` of a sequence's filter. `via`: another API of the same operation. `block`: the
-    convolution stands in such a block, whose input has so many channels; the epilogue names the block's batch norm.
-    `name`: what Keras' layer is called.
+    tf.pad or Keras' ZeroPadding2D before a convolution without padding. `constant`: weights are constants of the graph,
+    not variables. `bare`: no operation stands before and after the layer (see programs.py). `weight_norm`: the filter
+    is a direction times a length, for each of the `outputs` (Salimans and Kingma 2016) or `positions` of a sequence's
+    filter. `via`: another API of the same operation. `block`: the convolution stands in such a block, whose input has
+    so many channels; the epilogue names the block's batch norm. `name`: what Keras' layer is called.
     """
 
     geometry: str

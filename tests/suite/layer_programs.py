@@ -67,7 +67,7 @@ class FunctionProgram:
         return around(inputs, self.problem.case, lambda inside: self._layer(inside, weights), keras=False)
 
     def _layer(self, inputs: Sequence[Any], weights: Dict[str, Any]) -> Any:
-        problem, case = self.problem, self.problem.case
+        case = self.problem.case
         x, filters, residual = inputs[0], self.filters(inputs, weights), inputs[-1]
         if case.weight_norm:
             filters = [normalised(filters[0], weights["gain"], case)]

@@ -1,6 +1,4 @@
-"""The seed's first example: Keras DepthwiseConv2D, then a 1x1 Conv2D. Only the second layer has a bias: two in a row
-would say nothing more.
-"""
+"""Keras DepthwiseConv2D, then a 1x1 Conv2D. Only the second layer has a bias: two in a row would say nothing more."""
 
 from typing import List
 

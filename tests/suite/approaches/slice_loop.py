@@ -1,4 +1,4 @@
-"""The seed's second example, with one filter sliced by output channel where the seed draws one a group."""
+"""A convolution a group on slices of the input, with slices of one filter by output channel."""
 
 from typing import Any, List
 

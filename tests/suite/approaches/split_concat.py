@@ -1,5 +1,5 @@
-"""The seed's third example, mended: the seed splits a dense filter along its input channels, which makes every group
-compute all outputs and the result `groups` times too wide. A grouped filter is split along its outputs.
+"""A convolution a group on a part of the channels. The grouped filter is split along its outputs. (A dense filter that
+is split along its inputs, as is sometimes written, makes every group compute all outputs.)
 """
 
 from typing import Any, List
