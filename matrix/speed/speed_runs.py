@@ -44,7 +44,6 @@ from matrix.speed import estimates
 from matrix.speed.comparisons import DEPTHS
 from matrix.speed.estimates import rounded
 from matrix.speed.speed_stream import MAX_STREAM, Stream
-from matrix.suite.evidence import onednn_verbose
 from matrix.suite.speed import layers
 
 PEERS = ("torch", "onnxruntime", "jax")
@@ -292,9 +291,7 @@ def _process(
     arguments = ["--process", str(number), "--depth", depth]
     arguments += ["--threads", "all"] if subject.threads > 1 else []
     program = Program(suite=paths.SUITE, part=part)
-    # What makes oneDNN tell how long its convolutions take; the forks that time turn it off again.
-    variables = onednn_verbose.VARIABLES | subject.variables
-    process = ENGINES[subject.engine].start(environment, program, arguments, variables, LIMITS)
+    process = ENGINES[subject.engine].start(environment, program, arguments, subject.variables, LIMITS)
     end = follow(process, take, LIMITS, f"{subject.run}.speed-{number}", threading.Event())
     if not stream.is_whole:
         why = stream.not_imported or stream.refused or f"process {number}: {end.reason}"

@@ -15,7 +15,6 @@ from mini import cannot
 from matrix.base import paths
 from matrix.provision import interpreters
 from matrix.provision.engines import venv
-from matrix.suite.evidence import onednn_verbose
 
 POINT = "resnext50-14/1/graph/train"
 VARIANTS = {
@@ -27,7 +26,6 @@ VARIANTS = {
 
 def started(folder: str, *arguments: str, onednn: str = "1") -> subprocess.CompletedProcess[str]:
     variables = {"PATH": os.defpath, "HOME": tempfile.gettempdir(), "TF_ENABLE_ONEDNN_OPTS": onednn}
-    variables |= onednn_verbose.VARIABLES
     command = [str(Path(folder) / "bin" / "python"), "-m", *arguments]
     path = {"PYTHONPATH": str(paths.SUITE.parent)}
     return subprocess.run(command, env=variables | path, capture_output=True, text=True, check=False)

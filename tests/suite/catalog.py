@@ -384,7 +384,7 @@ CASE_SETS = (
     *_block("resnext-block", MAIN, depth="core"),
     *_set(
         "what the optimizer may take into a convolution, and what it may not",
-        approaches="nn-conv2d keras-groups depthwise masked-dense split-concat",
+        approaches="nn-conv2d keras-groups depthwise masked-dense split-concat slice-loop depthwise-pointwise",
         epilogues=FUSIBLE + ("plus_relu",),
     ),
     *_set(
@@ -485,6 +485,8 @@ CASE_SETS = (
         modes=("eager", "graph", "jit"),
         epilogues=("none",),
     ),
+    *_set("the same with bias and activation", "g4-k3-s2-d2", "nn-conv2d"),
+    *_set("the same with bias and activation", "g16-k3-s2-d2-cm1", "depthwise"),
     *_set(
         "the same with a second multiplication",
         "g16-k3-s2-d2",

@@ -221,7 +221,7 @@ def _full() -> List[Point]:
 
 
 def _half() -> List[Point]:
-    """In half precision a layer of each kind: some groups, one a channel, 1x1. All layers would take five times as
+    """In half precision a layer of each kind: some groups, one a channel, 1x1. All layers would take twice as
     long: on some processors a call takes seconds to train in f16.
     """
     return [

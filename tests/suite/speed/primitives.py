@@ -7,6 +7,7 @@ import statistics
 from typing import Any, Callable, Dict, List, Tuple
 
 from .. import runtime
+from ..evidence import library_logs
 from ..observe import attempt
 from . import calls, layers, machine, onednn_time
 from .layers import Point
@@ -17,6 +18,7 @@ VARIANTS = ("nn-conv2d", "depthwise", "split-concat", "dense")
 
 def measure_all(rows: List[Tuple[Point, str]], say: Callable[[Dict[str, Any]], None]) -> None:
     """In a fresh process. Says a line a row of VARIANTS in a graph whose convolutions oneDNN computes."""
+    library_logs.ask()
     machine.pin()
     runtime.start(False)
     for point, variant in rows:

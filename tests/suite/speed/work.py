@@ -1,12 +1,10 @@
 """What a measuring process does: TensorFlow started on one core and one thread, then point after point."""
 
-import os
 from typing import Any, Dict, List, Tuple
 
 import tensorflow as tf
 
 from .. import observe, runtime
-from ..evidence import onednn_verbose
 from . import calls, layers, machine, problems, stream
 from .forked import Say
 from .layers import Point
@@ -22,8 +20,6 @@ def start(threads: str = "1") -> List[int]:
     if threads != "1":
         tf.config.threading.set_intra_op_parallelism_threads(0)
         tf.config.threading.set_inter_op_parallelism_threads(0)
-    for variable in onednn_verbose.VARIABLES:  # every line that oneDNN prints takes time
-        os.environ[variable] = "0"
     return pinned
 
 
