@@ -95,7 +95,7 @@ class Profile(Strict, frozen=True, kw_only=True):
     @property
     def cap(self) -> str | None:
         """The ISA, by its name in a host class, that oneDNN is kept to."""
-        return host.CAPS[self.environment[MAX_ISA[0]]] if MAX_ISA[0] in self.environment else None
+        return host.CAPS.get(self.environment.get(MAX_ISA[0], ""))
 
     @property
     def setting(self) -> str:

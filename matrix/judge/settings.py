@@ -1,6 +1,7 @@
 """Compare the settings of two runs, by what line 1 of their records says and not by the profiles' names.
 
-A conclusion may rest on two runs only where they differ in the one thing that it names.
+A conclusion may rest on two runs only where they differ in the one thing that it names. A record that was made before
+line 1 held what was set (`setting`) is taken to have run under the profile of its name, as the catalog has it now.
 """
 
 from __future__ import annotations
@@ -18,13 +19,22 @@ Setting = frozenset[tuple[str, str | bool | None]]
 
 
 def setting(header: Header) -> Setting:
-    """Return oneDNN as TensorFlow itself reports it, TF32, and each option of the profile."""
-    return frozenset({"oneDNN": header.onednn, "TF32": header.tf32, **_options(header.profile)}.items())
+    """Return oneDNN as TensorFlow itself reports it, TF32, and what else was set."""
+    return frozenset({"oneDNN": header.onednn, "TF32": header.tf32, **_options(header)}.items())
 
 
 def differences(one: Header, other: Header) -> set[str]:
-    """Name what is set differently."""
-    return {name for name, _ in setting(one) ^ setting(other)}
+    """Name what is set differently.
+
+    Where one build of TensorFlow on one kind of processor, under the same cap, says of itself that oneDNN takes other
+    instructions, something was set that neither record names.
+    """
+    found = {name for name, _ in setting(one) ^ setting(other)}
+    place = (one.release, one.backend, one.host.host_class, cap(one))
+    if place == (other.release, other.backend, other.host.host_class, cap(other)):
+        said = {one.onednn_isa, other.onednn_isa} - {None}
+        found |= {"ISA"} if len(said) > 1 else set()
+    return found
 
 
 def is_plain(header: Header) -> bool:
@@ -33,24 +43,39 @@ def is_plain(header: Header) -> bool:
 
 
 def cap(header: Header) -> str | None:
-    """Return the ISA that the run's profile keeps oneDNN to."""
-    profile = _profiles().get(header.profile)
+    """Return the ISA that oneDNN was to keep to."""
+    profile = _as_given(header)
     return profile.cap if profile else None
 
 
 def resolved(header: Header) -> Header:
-    """Return the header with oneDNN's state as the profile pins it, where XLA compiled all that could have shown it."""
-    profile = _profiles().get(header.profile)
+    """Return the header with oneDNN's state as it was set, where XLA compiled all that could have shown it."""
+    profile = _as_given(header)
     pinned = profile.environment.get(ONEDNN) if profile else None
     if header.onednn is not None or pinned is None or not header.observations:
         return header
     return msgspec.structs.replace(header, onednn=pinned == "1")
 
 
-def _options(profile: str) -> dict[str, str]:
-    """Return what a profile sets besides oneDNN; a profile that the catalog does not have is an option by itself."""
-    known = _profiles().get(profile)
-    return known.options if known else {profile: ""}
+def _options(header: Header) -> dict[str, str]:
+    """Return what was set besides oneDNN; where nobody can tell, the profile's name is an option by itself."""
+    profile = _as_given(header)
+    return profile.options if profile else {header.profile: ""}
+
+
+def _as_given(header: Header) -> Profile | None:
+    """Return the run's profile as it was when the run was made."""
+    given, named = header.setting, _profiles().get(header.profile)
+    if given is None or (named and (named.environment, named.optimizer) == (given.environment, given.optimizer)):
+        return named
+    why = "Line 1 of the record says so."
+    return Profile(
+        name=header.profile,
+        environment=given.environment,
+        optimizer=given.optimizer,
+        backends=[header.backend],
+        why=why,
+    )
 
 
 @cache

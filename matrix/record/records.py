@@ -126,6 +126,20 @@ class Host(Strict, frozen=True, kw_only=True, rename={"host_class": "class"}):
     driver: Name | None = None
 
 
+class Given(Strict, frozen=True, kw_only=True):
+    """What was set for a run, as its process was given it: variables, and options of TensorFlow's graph optimizer, of
+    which `jit` is set_jit(True). The variables that every run has are not among them.
+    """
+
+    environment: Annotated[
+        dict[Annotated[str, Meta(pattern=ids.exactly("[A-Z0-9_]{1,100}"))], Annotated[str, Meta(max_length=200)]],
+        Meta(max_length=20),
+    ]
+    optimizer: Annotated[
+        dict[Annotated[str, Meta(pattern=ids.exactly("[a-z0-9_]{1,100}"))], bool], Meta(max_length=20)
+    ] = {}
+
+
 class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1"):
     """Line 1 of a record: the run, and everything that decides with which other runs it can be compared.
 
@@ -137,6 +151,8 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     with the verdict that was last confirmed: this run alone says otherwise.
     `depth`: how much was observed; a record without it was made before there was a choice, and observed all.
     `onednn_isa`: the instructions that oneDNN says it uses, in its own words; a profile can cap them.
+    `setting`: what was set, whatever the profile of that name sets now; a record without it is older than this key, and
+    ran under the profile of its name.
     """
 
     run: RunId
@@ -165,6 +181,7 @@ class Header(Strict, frozen=True, kw_only=True, tag_field="format", tag="run/1")
     threads: Count | None = None
     onednn: bool | None = None
     onednn_isa: Line | None = None
+    setting: Given | None = None
     depth: ids.Depth | None = None
     gpus: Gpus = []
     tf32: bool | None = None

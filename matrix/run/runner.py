@@ -30,7 +30,7 @@ from matrix.provision.engines import ENGINES
 from matrix.provision.engines.protocol import Environment, Limits, Process, Program
 from matrix.record import records
 from matrix.record.host import keeps_to
-from matrix.record.records import CellId, Header, Observation, Record, Status
+from matrix.record.records import CellId, Given, Header, Observation, Record, Status
 from matrix.run.stream import Stream
 
 # The driver compiles each kernel at its first use for a device newer than the build; the libraries lie in memory.
@@ -213,6 +213,7 @@ def _header(planned: PlannedRun, job: Job | None, **fields: Any) -> Header:
             "suite_sha256": suite_sha256(job.suite, planned.how),
             "suite_parts": suite_parts(job.suite, planned.how),
             "threads": THREADS,
+            "setting": Given(environment=planned.profile.environment, optimizer=planned.profile.optimizer),
         }
     fields["python"] = fields.get("python") or run.target.python
     return Header(

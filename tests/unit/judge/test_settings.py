@@ -5,8 +5,13 @@ from unit.fabricated import header
 
 from matrix.answers import published_answers
 from matrix.base import ids, paths
-from matrix.judge.settings import differences, resolved
+from matrix.catalog import releases
+from matrix.judge.settings import cap, differences, resolved
 from matrix.record import records
+from matrix.record.records import Given
+
+REMAPPER_OFF = Given(environment={"TF_ENABLE_ONEDNN_OPTS": "0"}, optimizer={"remapping": False})
+CAPPED = Given(environment={"TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"})
 
 
 @pytest.mark.parametrize(
@@ -28,6 +33,12 @@ from matrix.record import records
         ),
         ({"tf32": True}, {"tf32": False}, {"TF32"}),
         ({}, {"profile": "of-another-catalog"}, {"of-another-catalog"}),
+        ({}, {"profile": "of-another-catalog", "setting": REMAPPER_OFF}, {"remapping"}),
+        ({}, {"profile": "onednn-off", "setting": REMAPPER_OFF}, {"remapping"}),
+        ({"profile": "onednn-off+remapper-off"}, {"setting": REMAPPER_OFF}, set()),
+        ({"onednn_isa": "Intel AVX2"}, {"onednn_isa": "Intel AVX-512"}, {"ISA"}),
+        ({"onednn_isa": "Intel AVX2"}, {}, set()),
+        ({"onednn_isa": "Intel AVX2"}, {"onednn_isa": "Intel AVX-512", "release": "2.9.3"}, set()),
     ],
 )
 def test_what_differs_is_read_from_line_1_and_not_from_the_profiles_name(one, other, found):
@@ -42,6 +53,26 @@ def test_a_profile_that_pins_onednn_says_its_state_where_tensorflow_shows_none()
         assert differences(resolved(hidden), header(onednn=onednn)) == {"TF_XLA_FLAGS and jit"}
     assert resolved(header(profile="default", onednn=None, observations=1)).onednn is None
     assert resolved(header(profile="onednn-off", onednn=True, observations=1)).onednn is True
+
+
+def test_what_line_1_says_was_set_holds_whatever_the_profile_of_that_name_sets_now():
+    assert cap(header(setting=CAPPED)) == "avx2"
+    assert cap(header(profile="onednn-on+isa-avx512", setting=CAPPED)) == "avx2"
+    assert cap(header(setting=Given(environment={"ONEDNN_MAX_CPU_ISA": "of another oneDNN"}))) is None
+    hidden = header(profile="onednn-off+auto-cluster", onednn=None, observations=1, setting=CAPPED)
+    assert resolved(hidden).onednn is True
+
+
+def test_a_record_keeps_what_was_set_and_one_without_it_is_read_as_before():
+    for given in (None, REMAPPER_OFF):
+        data = records.encode(records.Record(header=header(setting=given)))
+        assert (b'"setting"' in data) == (given is not None)
+        assert records.decode(data).header.setting == given
+
+
+def test_every_cap_of_the_catalog_is_one_that_a_host_class_is_named_by():
+    for profile in releases.load_profiles().values():
+        assert (profile.cap is None) == (releases.MAX_ISA[0] not in profile.environment)
 
 
 def test_each_published_workaround_by_a_profile_differs_from_the_failing_run_in_that_alone():

@@ -8,6 +8,7 @@ from matrix.catalog import releases
 from matrix.plan.run_list import plan_runs
 from matrix.plan.selection import Selection
 from matrix.provision.engines.protocol import Environment
+from matrix.record.records import Given
 from matrix.run import runner
 from matrix.run.runner import End, Job
 
@@ -40,4 +41,6 @@ def test_what_is_observed_under_a_cap_counts_only_where_onednn_says_that_it_kept
     record = runner.observe(Job(planned=planned, environment=environment), [CELL], lambda observation: None)
     assert record.header.onednn_isa == says.get("onednn_isa")
     assert (record.header.status, len(record.observations)) == (("complete", 1) if believed else ("partial", 0))
+    cap = {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2"}
+    assert record.header.setting == Given(environment={"TF_ENABLE_ONEDNN_OPTS": "1", **cap})
     assert believed or record.header.reason.startswith("oneDNN was to keep to avx2, and says of itself: ")
