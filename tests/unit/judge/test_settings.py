@@ -6,7 +6,7 @@ from unit.fabricated import header
 from matrix.answers import published_answers
 from matrix.base import ids, paths
 from matrix.catalog import releases
-from matrix.judge.settings import cap, differences, resolved
+from matrix.judge.settings import cap, differences, resolved, switched
 from matrix.record import records
 from matrix.record.records import Given
 
@@ -53,6 +53,14 @@ def test_a_profile_that_pins_onednn_says_its_state_where_tensorflow_shows_none()
         assert differences(resolved(hidden), header(onednn=onednn)) == {"TF_XLA_FLAGS and jit"}
     assert resolved(header(profile="default", onednn=None, observations=1)).onednn is None
     assert resolved(header(profile="onednn-off", onednn=True, observations=1)).onednn is True
+
+
+def test_what_a_later_run_sets_otherwise_is_told_as_far_as_both_tell_it():
+    assert switched(header(), header(onednn=True)) == ("oneDNN on",)
+    assert switched(header(onednn=True), header(release="2.9.3", onednn_isa="Intel AVX2")) == ("oneDNN off",)
+    assert switched(header(), header(onednn=None)) == switched(header(tf32=None), header(tf32=True)) == ()
+    assert switched(header(), header(setting=REMAPPER_OFF)) == ("remapping=False",)
+    assert switched(header(setting=REMAPPER_OFF), header()) == ("remapping as it is by itself",)
 
 
 def test_what_line_1_says_was_set_holds_whatever_the_profile_of_that_name_sets_now():
