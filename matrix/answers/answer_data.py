@@ -167,14 +167,16 @@ class Answers(Strict, frozen=True, kw_only=True):
 
 class Decided(Strict, frozen=True, kw_only=True):
     """What the records say of a claim. `by_place` counts [for, against] by backend and profile; `pro` and `contra` name
-    deciding cells, `run/approach/mode/check/case`. `over`: what the claim ranges over; `untried`: by approach the
-    dimensions of these in which no case was observed.
+    deciding cells, `run/approach/mode/check/case`. `over`: what the claim ranges over; `tried`: in which modes a
+    dimension of these was crossed; `untried`: by approach the dimensions of which the suite has no case, or one that no
+    run decided on.
     """
 
     id: str
     says: str
     word: Word
     over: list[Dimension]
+    tried: dict[Dimension, list[Mode]]
     untried: dict[str, list[Dimension]]
     pro_count: int
     contra_count: int

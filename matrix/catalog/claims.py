@@ -17,8 +17,12 @@ from matrix.record.records import Mode
 
 Query = Literal["cells", "pairs", "newer", "backends", "none"]
 Shows = Literal["fused", "apart", "passes", "fails"]
-# What a claim may range over besides modes and epilogues, each with cases of the suite that cross it.
-Dimension = Literal["dtype", "layout", "stride", "dilation", "stride with dilation", "padding", "kernel", "groups"]
+# What a claim may range over. `setting`: oneDNN on and off. `size`: of the input, its batch too. `program`: constant
+# weights, shapes that are not known, another API, nothing around the layer. `block`: a whole block of a network.
+Dimension = Literal[
+    "mode", "epilogue", "setting", "dtype", "layout", "stride", "dilation", "stride with dilation", "padding", "kernel",
+    "groups", "size", "program", "block",
+]  # fmt: skip
 
 
 class Against(Strict, frozen=True, kw_only=True):
@@ -32,8 +36,9 @@ class Against(Strict, frozen=True, kw_only=True):
 class Claim(Strict, frozen=True, kw_only=True):
     """A statement and the query that decides it.
 
-    Without `epilogues`, every epilogue counts. `over`: the dimensions in which the claim may leave the approach's own
-    geometry, f32 and NHWC; it is confirmed only where cases that cross each of them were observed for each approach.
+    Without `epilogues`, every epilogue counts. `over`: the dimensions in which the claim may leave its first mode and
+    epilogue, the approach's own geometry, f32 and NHWC. It is confirmed only where the suite has cases that cross each
+    of them for each approach, and some run decided on every one of these cases.
     `shows`: what a cell must show to speak for the claim. `turned`: the claim says that the second cell of a pair shows
     it, not the first. `why`: the reason why no record can decide it.
     """

@@ -115,7 +115,8 @@ class Profile(Strict, frozen=True, kw_only=True):
     def options(self) -> dict[str, str]:
         """What is set besides the switch of oneDNN, whose state a record tells: all of it is one option."""
         variables = {name: value for name, value in self.environment.items() if name != ONEDNN}
-        found = variables | {name: str(value) for name, value in self.optimizer.items()}
+        options = {name: str(value) for name, value in self.optimizer.items()}
+        found = dict(sorted(variables.items())) | dict(sorted(options.items()))  # a record has them in this order
         return {" and ".join(found): " ".join(found.values())} if found else {}
 
     def holds_for(self, release: str, backend: ids.Backend) -> bool:

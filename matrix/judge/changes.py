@@ -12,6 +12,7 @@ from matrix.base.grouping import grouped
 from matrix.base.ids import Backend, EngineName
 from matrix.base.structs import Strict
 from matrix.judge.needs import need_answer, need_cells
+from matrix.judge.settings import switched
 from matrix.judge.verdicts import NEEDS, WORST, Judgement, Need, core_case
 from matrix.record.records import CellId, Evidence
 
@@ -25,6 +26,8 @@ class Change(Strict, frozen=True, kw_only=True):
     need did, they are outcomes (`outcome`) or where the epilogue ran (`fusion`). `count`: how many cells changed in
     this way. `runs`: the run of `before` and the run of `release`. `deciding`: one of the cells, in each run that
     observed it, as `run/approach/mode/check/case`. `suites_differ`: whether different suites made the two runs.
+    `switched`: what is set otherwise in the run of `release`, as `default` turns oneDNN on: then the release need not
+    have changed anything else.
     """
 
     release: str
@@ -43,6 +46,7 @@ class Change(Strict, frozen=True, kw_only=True):
     need: Need | None = None
     profiles: tuple[str, ...] = ()
     suites_differ: bool = False
+    switched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,7 @@ class Pair:
             runs=(used[0].run, used[1].run),
             deciding=tuple("/".join((one.run.judged_by.run, *chosen)) for one in both if chosen in one.cells),
             suites_differ=used[0].suite_sha256 != used[1].suite_sha256,
+            switched=switched(*used),
         )
 
 

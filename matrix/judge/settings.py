@@ -37,6 +37,23 @@ def differences(one: Header, other: Header) -> set[str]:
     return found
 
 
+def switched(before: Header, after: Header) -> tuple[str, ...]:
+    """Say what is set otherwise in the second run, such as `oneDNN on`, as far as both runs tell it."""
+    was, now = ({name: _in_words(name, value) for name, value in setting(one)} for one in (before, after))
+    names = dict.fromkeys((*sorted(was), *sorted(now)))
+    told = [
+        (was.get(name, f"{name} as it is by itself"), now.get(name, f"{name} as it is by itself")) for name in names
+    ]
+    return tuple(new for old, new in told if old and new and old != new)
+
+
+def _in_words(name: str, value: str | bool | None) -> str:
+    """Return "" for a state that TensorFlow did not tell."""
+    if value is None:
+        return ""
+    return f"{name} {'on' if value else 'off'}" if isinstance(value, bool) else f"{name}={value}"
+
+
 def is_plain(header: Header) -> bool:
     """Tell whether nothing is set but oneDNN on or off."""
     return {name for name, _ in setting(header)} == {"oneDNN", "TF32"}

@@ -31,6 +31,7 @@ from matrix.judge.changes import Change, changes
 from matrix.judge.ladder import Ladder
 from matrix.judge.needs import SpanAnswer, cell_answer, need_answer, need_cells
 from matrix.judge.processors import ProcessorStatement
+from matrix.judge.settings import switched
 from matrix.judge.verdicts import NEEDS, Judgement, Need
 from matrix.record.records import Evidence, Record
 
@@ -45,6 +46,7 @@ class Span(Strict, frozen=True, kw_only=True):
 
     `after` and `until` are the nearest observed releases that answer otherwise: the answer began in (`after`, `first`]
     and was lost in (`last`, `until`]. Without `after` no older release was observed, without `until` no newer one.
+    `switched`: what is set otherwise in `first` than in `after` under the profile of that name, such as `oneDNN on`.
     """
 
     answer: SpanAnswer
@@ -52,6 +54,7 @@ class Span(Strict, frozen=True, kw_only=True):
     last: str
     after: str | None = None
     until: str | None = None
+    switched: tuple[str, ...] = ()
 
 
 class Stated(Strict, frozen=True, kw_only=True):
@@ -173,7 +176,7 @@ def _of_needs(line: Line, judgements: Sequence[Judgement], askable: Sequence[str
                 if judgement.doubtful:
                     doubtful.append(judgement.run.header.release)
         if answers:
-            yield Statement(**_stated(line, answers, askable), need=need, doubtful=doubtful)
+            yield Statement(**_stated(line, judgements, answers, askable), need=need, doubtful=doubtful)
 
 
 def _of_cells(line: Line, judgements: Sequence[Judgement], askable: Sequence[str]) -> Iterator[CaseStatement]:
@@ -184,14 +187,19 @@ def _of_cells(line: Line, judgements: Sequence[Judgement], askable: Sequence[str
         if answers:
             alike[tuple(answers)].append("/".join(cell[1:]))
     for same, cells in alike.items():
-        yield CaseStatement(**_stated(line, same, askable), cells=cells)
+        yield CaseStatement(**_stated(line, judgements, same, askable), cells=cells)
 
 
-def _stated(line: Line, answers: Answers, askable: Sequence[str]) -> dict[str, Any]:
+def _stated(line: Line, judgements: Sequence[Judgement], answers: Answers, askable: Sequence[str]) -> dict[str, Any]:
     """Return the fields of Stated."""
+    used = {one.run.header.release: one.run.judged_by for one in judgements}
+    told = [
+        msgspec.structs.replace(span, switched=switched(used[span.after], used[span.first])) if span.after else span
+        for span in spans(answers)
+    ]
     tried = {release for release, _ in answers}
     own = dict(zip(("backend", "host_class", "profile", "evidence", "approach"), line, strict=True))
-    return {**own, "spans": spans(answers), "untried": [release for release in askable if release not in tried]}
+    return {**own, "spans": told, "untried": [release for release in askable if release not in tried]}
 
 
 _decoder = msgspec.json.Decoder(Statements)

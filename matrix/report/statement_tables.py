@@ -137,16 +137,22 @@ def _untried_in_all(group: Sequence[Stated]) -> tuple[str, ...]:
 
 
 def in_words(statement: Stated, untried: Sequence[str] = ()) -> str:
-    """`yes from 2.9.3, in part from (2.5.3, 2.8.4], no`: the newest first, the oldest without a since.
+    """`yes from 2.9.3 with oneDNN on, in part from (2.5.3, 2.8.4], no`: the newest first, the oldest without a since.
 
+    What the profile sets otherwise than in the release before is named, for then the answer is not the release's alone.
     Releases in `untried` are not named as unknown: the table says so once.
     """
     words = []
     for span in reversed(statement.spans):
         beginning = began(statement, span)
-        words.append(f"{ANSWERS[span.answer]} from {beginning}" if beginning else ANSWERS[span.answer])
+        since = f" from {beginning}" if beginning else ""
+        words.append(f"{ANSWERS[span.answer]}{since}{with_switched(span.switched)}")
     unknown = [release for release in statement.untried if release not in untried]
     return ", ".join(words) + (f" (unknown in {', '.join(unknown)})" if unknown else "")
+
+
+def with_switched(switched: Sequence[str]) -> str:
+    return f" with {' and '.join(switched)}" if switched else ""
 
 
 def began(statement: Stated, span: Span) -> str:
@@ -174,11 +180,13 @@ def changed(changes: Iterable[Change]) -> list[Release]:
 
 
 def _summary(changes: Iterable[Change]) -> Iterator[str]:
-    """`default: now infer-graph, train by nn-conv2d, keras-groups; no longer fused by keras-groups-1d`."""
+    """`default with oneDNN on: now infer-graph, train by nn-conv2d, keras-groups; no longer fused by separable`."""
     telling = [change for change in changes if change.need and "yes" in {change.was, change.now}]
-    for profiles, group in grouped(telling, lambda one: one.profiles).items():
+    for (profiles, switched), group in grouped(telling, lambda one: (one.profiles, one.switched)).items():
         alike: dict[str, list[str]] = defaultdict(list)
         for (approach, now), same in grouped(group, lambda one: (one.approach, one.now == "yes")).items():
             needs = ", ".join(str(change.need) for change in same)
             alike[f"{'now' if now else 'no longer'} {needs}"].append(approach)
-        yield f"{', '.join(profiles)}: " + "; ".join(f"{how} by {', '.join(names)}" for how, names in alike.items())
+        yield f"{', '.join(profiles)}{with_switched(switched)}: " + "; ".join(
+            f"{how} by {', '.join(names)}" for how, names in alike.items()
+        )

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES, PLAINEST
+from matrix.judge.needs import SpanAnswer
 from matrix.judge.statements import Statement
 from matrix.judge.support import Verdict, question_of
 from matrix.judge.verdicts import Need
-from matrix.report.statement_tables import began
+from matrix.report.statement_tables import began, with_switched
 from matrix.site.content import Content
 from matrix.site.question_form import in_words
 
@@ -59,12 +60,18 @@ def _in_words(statements: Iterable[Statement]) -> str:
     """What holds as of the newest release; needs that are answered alike stand together."""
     asked = [one for one in statements if one.need in DOES]
     clauses = []
-    for (said, since), alike in grouped(asked, lambda one: (one.spans[-1].answer, began(one, one.spans[-1]))).items():
+    for (said, since, switched), alike in grouped(asked, _newest).items():
         does = said in {"yes", "some"}
         told = _listed([(DOES if does else DOES_NOT)[one.need] for one in alike])
         always = "in every release observed" if does else "in any release observed"
         clauses.append(f"{told} {'only in part ' if said == 'some' else ''}{f'from {since} on' if since else always}")
+        clauses[-1] += with_switched(switched)
     return ", and it ".join(clauses)
+
+
+def _newest(statement: Statement) -> tuple[SpanAnswer, str, tuple[str, ...]]:
+    span = statement.spans[-1]
+    return span.answer, began(statement, span), span.switched
 
 
 def _surest(verdicts: Sequence[Verdict]) -> str:

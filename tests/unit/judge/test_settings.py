@@ -6,7 +6,7 @@ from unit.fabricated import header
 from matrix.answers import published_answers
 from matrix.base import ids, paths
 from matrix.catalog import releases
-from matrix.judge.settings import cap, differences, resolved
+from matrix.judge.settings import cap, differences, resolved, switched
 from matrix.record import records
 from matrix.record.records import Given
 
@@ -29,7 +29,7 @@ CAPPED = Given(environment={"TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": 
         (
             {"profile": "onednn-on+isa-avx2"},
             {"profile": "onednn-on+isa-avx512"},
-            {"ONEDNN_MAX_CPU_ISA and DNNL_MAX_CPU_ISA"},
+            {"DNNL_MAX_CPU_ISA and ONEDNN_MAX_CPU_ISA"},
         ),
         ({"tf32": True}, {"tf32": False}, {"TF32"}),
         ({}, {"profile": "of-another-catalog"}, {"of-another-catalog"}),
@@ -55,6 +55,14 @@ def test_a_profile_that_pins_onednn_says_its_state_where_tensorflow_shows_none()
     assert resolved(header(profile="onednn-off", onednn=True, observations=1)).onednn is True
 
 
+def test_what_a_later_run_sets_otherwise_is_told_as_far_as_both_tell_it():
+    assert switched(header(), header(onednn=True)) == ("oneDNN on",)
+    assert switched(header(onednn=True), header(release="2.9.3", onednn_isa="Intel AVX2")) == ("oneDNN off",)
+    assert switched(header(), header(onednn=None)) == switched(header(tf32=None), header(tf32=True)) == ()
+    assert switched(header(), header(setting=REMAPPER_OFF)) == ("remapping=False",)
+    assert switched(header(setting=REMAPPER_OFF), header()) == ("remapping as it is by itself",)
+
+
 def test_what_line_1_says_was_set_holds_whatever_the_profile_of_that_name_sets_now():
     assert cap(header(setting=CAPPED)) == "avx2"
     assert cap(header(profile="onednn-on+isa-avx512", setting=CAPPED)) == "avx2"
@@ -68,6 +76,14 @@ def test_a_record_keeps_what_was_set_and_one_without_it_is_read_as_before():
         data = records.encode(records.Record(header=header(setting=given)))
         assert (b'"setting"' in data) == (given is not None)
         assert records.decode(data).header.setting == given
+
+
+def test_what_was_set_has_one_name_in_whatever_order_it_was_written():
+    cap_on = {"TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2"}
+    written = header(profile="onednn-on+isa-avx512", setting=Given(environment=cap_on))
+    read = records.decode(records.encode(records.Record(header=written))).header
+    assert list(read.setting.environment) != list(cap_on)
+    assert differences(written, read) == differences(read, header(profile="onednn-on+isa-avx2")) == set()
 
 
 def test_every_cap_of_the_catalog_is_one_that_a_host_class_is_named_by():

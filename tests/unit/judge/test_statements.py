@@ -11,13 +11,16 @@ from packaging.version import Version
 from unit.fabricated import error, header, observe, where
 from unit.released import CATALOG, RELEASES, at, built, planned, run
 
+from matrix.base import paths
 from matrix.catalog.releases import Release, Wheel
 from matrix.judge import statements
 from matrix.judge.changes import Change
 from matrix.judge.needs import cell_answer, need_cells
 from matrix.judge.statements import CaseStatement, Statement, Statements
 from matrix.judge.verdicts import NEEDS, JudgedRun, Judgement, core_case, core_cells, judge
+from matrix.record import records
 from matrix.record.records import Record
+from matrix.report import statement_tables
 from matrix.suite.catalog import TRAINED
 
 
@@ -276,3 +279,37 @@ def test_a_word_that_some_of_a_mode_decides_names_a_cell_that_changed():
     (change,) = changed(built(at("2.8.4", refused), at("2.9.3", some)), "verdict")
     assert (change.was, change.now, change.count) == ("refused", "partial", 1)
     assert change.deciding[1] == f"{run('2.9.3')}/nn-conv2d/graph/forward/g4-k3/none/f32/nhwc"
+
+
+def test_what_a_release_switches_by_default_is_told_beside_what_it_changed():
+    """2.9 switched oneDNN on: what `default` gained there, a release with oneDNN off did not."""
+    refused = where("forward", "graph", **error())
+    made = [
+        at("2.8.4", refused, profile="onednn-off"),
+        at("2.9.3", refused, profile="onednn-off"),
+        at("2.9.3", profile="onednn-on"),
+        *(
+            Record(header=header("default", release=release, run=run(release), status="not_run",
+                                 same_as=run(release, profile)))
+            for release, profile in (("2.8.4", "onednn-off"), ("2.9.3", "onednn-on"))
+        ),
+    ]  # fmt: skip
+    found = built(*made)
+    _, newest = stated(found, "infer-graph").spans
+    assert (newest.first, newest.switched) == ("2.9.3", ("oneDNN on",))
+    assert [span.switched for span in stated(found, "infer-graph", profile="onednn-off").spans] == [()]
+    (change,) = changed(found, "need")
+    assert (change.profiles, change.switched) == (("default",), ("oneDNN on",))
+    (release,) = statement_tables.changed(found.changes)
+    assert release.summary[0].startswith("default with oneDNN on: now infer-graph")
+    assert statement_tables.in_words(stated(found, "infer-graph")).startswith("yes from 2.9.3 with oneDNN on, ")
+
+
+def test_the_records_of_2_8_4_and_2_9_3_differ_by_default_in_onednn_and_the_statements_say_so():
+    judged = [one for one in judge(records.read_all(paths.REPORTS)) if one.run.header.release in {"2.8.4", "2.9.3"}]
+    found = statements.build(CATALOG, judged)
+    by_default = {one.switched for one in found.changes if one.profiles == ("default",) and one.backend == "cpu"}
+    assert by_default == {("oneDNN on",)}
+    others = {one.switched for one in found.changes if "default" not in one.profiles or one.backend != "cpu"}
+    assert others == {()}
+    assert {span.switched for one in found.statements for span in one.spans if span.after} == {(), ("oneDNN on",)}
