@@ -14,6 +14,7 @@ import pytest
 
 from matrix.base import paths
 from matrix.cli.main import VERBS, cli
+from matrix.suite import catalog as suite
 
 ROOT = paths.ROOT
 DOCUMENTS = [*sorted(paths.DOCS.glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -141,6 +142,16 @@ def test_the_line_of_the_observation_is_one_of_its_record():
 def test_the_glossary_holds_25_words_at_most_and_each_once():
     words = re.findall(r"^\| ([a-z ]+) \| ", (paths.DOCS / "glossary.md").read_text(), re.MULTILINE)[1:]
     assert len(set(words)) == len(words) <= 25
+
+
+IN_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+@pytest.mark.parametrize("name", ["method.md", "reading.md"])
+def test_the_core_is_counted_as_it_is(name):
+    text = " ".join((paths.DOCS / name).read_text().split())
+    assert re.findall(r"with (\w+) epilogues", text) == [IN_WORDS[len(suite.CORE_EPILOGUES)]]
+    assert re.findall(r"in (\w+) modes\b", text) == [IN_WORDS[len(suite.CORE_MODES)]]
 
 
 def test_each_decision_has_a_date():
