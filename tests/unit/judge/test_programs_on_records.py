@@ -7,6 +7,7 @@ class that has observed it.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -142,6 +143,23 @@ def test_auto_clustering_infers_and_trains_with_onednn_off_in_a_graph_and_in_ker
         )
         assert came_out(seen(release, "onednn-off", *refused)) == {"error"}
         assert came_out(seen(release, "onednn-off+auto-cluster", *refused)) == {"pass"}
+
+
+def test_where_xla_compiled_all_and_nothing_was_seen_it_is_unknown_whether_it_was_fused(runs):
+    """The records name no operation then, whatever they say of the epilogue."""
+    support = json.loads((paths.REPORTS / "support.json").read_text())
+    told = {
+        (one["host_class"], one["release"], one["profile"], one["approach"]): one["needs"]["fused"]
+        for one in support["verdicts"]
+        if one["backend"] == "cpu"
+    }
+    (cell,), found = core("nn-conv2d", "graph", "fusion", "bias_relu"), 0
+    for (release, profile), made in runs.items():
+        for header, there in made:
+            if cell in there and "auto-cluster" in profile and not (there[cell].fusion and there[cell].fusion.ops):
+                assert told[header.host.host_class, release, profile, "nn-conv2d"] == "unknown", header.run
+                found += 1
+    assert found
 
 
 # Something that cannot be fused stands after the layer
