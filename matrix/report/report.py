@@ -23,7 +23,7 @@ from matrix.record import contribution
 from matrix.report import claim_table, processor_tables, short_answer, speed_tables, statement_tables
 from matrix.report.executed_plans import executed_plans
 from matrix.report.markdown import render
-from matrix.report.support_table import WORDS, Short, headline, meanings, sections, shorts
+from matrix.report.support_table import WORDS, Short, headline, judged_over, meanings, sections, shorts
 from matrix.speed import comparisons
 from matrix.speed.rankings import rankings
 
@@ -71,7 +71,7 @@ def report(reports: Path, readme: Path | None) -> Summary:
                           contributed=[contribution_comparison.compare(one, ours) for one in contributions],
                           speed=speed, rankings=rankings(speed), networks=comparisons.network_tables(judged.timed),
                           halves=comparisons.half_points(judged.timed),
-                          shorts=short_tables, ladders=statements.ladders,
+                          shorts=short_tables, ladders=statements.ladders, judged_over=judged_over(),
                           processors=statements.processors, **processor_tables.FOR_TEMPLATES,
                           fastest=[found for place in speed if (found := comparisons.fast(place, defaults))],
                           programs=short_answer.PROGRAMS, headline=sentences, **speed_tables.FOR_TEMPLATES)  # fmt: skip

@@ -124,6 +124,18 @@ class Short:
     host_classes: tuple[str, ...] = ()
 
 
+def judged_over() -> str:
+    """Say over which epilogues and modes an entry is judged, as the suite's core has them."""
+    cells = [suite.Cell(*cell) for cell in suite.cells("core") if not suite.parse_case(cell.case).block]
+    of = {
+        check: [name for name in suite.EPILOGUES if any(f"/{name}/" in one.case for one in cells if one.check == check)]
+        for check in ("forward", "gradient")
+    }
+    modes = "; ".join(IN_WORDS[mode] for mode in suite.CORE_MODES)
+    outputs, gradients = (", ".join(f"`{name}`" for name in names) for names in of.values())
+    return f"outputs with the epilogues {outputs}; gradients with {gradients}; {modes}"
+
+
 def headline(support: Support, made: Sequence[Record], catalog: Catalog, broken: int) -> tuple[str, ...]:
     """Say how much of the plan is done and what it rests on, a sentence for each fact; faults that did not happen are
     not mentioned. A run is done where any host class has made it; emulated ones make no run for others. A profile that

@@ -14,6 +14,8 @@ import pytest
 
 from matrix.base import paths
 from matrix.cli.main import VERBS, cli
+from matrix.suite import catalog as suite
+from matrix.suite.cases import BLOCKS
 
 ROOT = paths.ROOT
 DOCUMENTS = [*sorted(paths.DOCS.glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -141,6 +143,33 @@ def test_the_line_of_the_observation_is_one_of_its_record():
 def test_the_glossary_holds_25_words_at_most_and_each_once():
     words = re.findall(r"^\| ([a-z ]+) \| ", (paths.DOCS / "glossary.md").read_text(), re.MULTILINE)[1:]
     assert len(set(words)) == len(words) <= 25
+
+
+IN_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+@pytest.mark.parametrize("name", ["method.md", "reading.md"])
+def test_the_core_is_counted_as_it_is(name):
+    text = " ".join((paths.DOCS / name).read_text().split())
+    assert re.findall(r"with (\w+) epilogues", text) == [IN_WORDS[len(suite.CORE_EPILOGUES)]]
+    assert re.findall(r"in (\w+) modes\b", text) == [IN_WORDS[len(suite.CORE_MODES)]]
+
+
+# The plain uses of an operation or a layer, of which nobody asks who writes them, and what people wrote before groups.
+PLAIN = (
+    "nn-conv2d", "keras-groups", "keras-groups-1d", "keras-groups-3d", "keras-groups-transpose", "depthwise",
+    "depthwise-pointwise", "separable", "slice-loop", "split-concat", "masked-dense", "patches-einsum", "fused-kernel",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*(name for name in suite.APPROACHES if name not in PLAIN), *BLOCKS])
+def test_who_writes_an_approach_or_a_block_is_told_once_with_a_link_to_the_file(name):
+    text = (paths.DOCS / "method.md").read_text()
+    (whose,) = re.findall(rf"^\| `{name}` \| ([^|]+) \|", text, re.MULTILINE)
+    link = r"^\[([\w.]+)\]: https://github\.com/[\w-]+/[\w-]+/blob/[0-9a-f]{40}/(.*\.py)$"
+    files = dict(re.findall(link, text, re.MULTILINE))
+    named = re.findall(r"\[`([\w.]+)`\]\[([\w.]+)\]", whose)
+    assert named and all(said == key == Path(files[key]).name for said, key in named)
 
 
 def test_each_decision_has_a_date():

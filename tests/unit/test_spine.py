@@ -11,6 +11,7 @@ from unit.fabricated import header, record
 
 from matrix import spine
 from matrix.base.errors import MachineError
+from matrix.base.ids import Depth
 from matrix.catalog import releases
 from matrix.plan.due import Estimate
 from matrix.plan.run_list import plan_runs, with_the_pythons_here
@@ -19,6 +20,7 @@ from matrix.provision import interpreters
 from matrix.record import records
 from matrix.record.folder import behind
 from matrix.record.records import Record
+from matrix.suite import catalog as suite
 
 SOUND = record(run="tf2.9.3-py310-cpu+onednn-off", release="2.9.3")
 
@@ -56,6 +58,46 @@ def test_a_report_that_cannot_be_made_does_not_end_the_sweep_and_a_full_disk_doe
     monkeypatch.setattr(spine, "report", is_full)
     with pytest.raises(MachineError):
         swept(tmp_path, monkeypatch, record(), SOUND)
+
+
+def of(depth: Depth | None) -> Record:
+    """A record of this depth. A record that names none was made before there was a choice, and holds everything."""
+    cells = {tuple(cell) for cell in suite.cells(depth or "full")}
+    return record(lambda cell: {} if cell in cells else None, depth=depth)
+
+
+@pytest.mark.parametrize(
+    ("stands", "comes", "is_written"),
+    [
+        ("full", "core", False),
+        (None, "core", False),
+        ("full", "full", True),
+        ("core", "full", True),
+        ("core", "core", True),
+    ],
+)
+def test_a_record_of_the_core_never_takes_the_place_of_a_full_one(tmp_path, monkeypatch, stands, comes, is_written):
+    monkeypatch.setattr(spine, "report", lambda *_: None)
+    made = of(comes)
+    records.write(tmp_path, of(stands))
+    done = swept(tmp_path, monkeypatch, made)
+    assert (done.unwritten, done.prevented) == (() if is_written else (made,), ())
+    assert [one.header.depth for one in records.read_all(tmp_path)] == [comes if is_written else stands]
+
+
+@pytest.mark.parametrize("stands", ["nothing", "no observations", "no record"])
+def test_a_record_of_the_core_takes_the_place_of_what_says_nothing(tmp_path, monkeypatch, stands):
+    monkeypatch.setattr(spine, "report", lambda *_: None)
+    core = of("core")
+    place = records.path(tmp_path, core.header.host.host_class, core.header.engine, core.header.run)
+    if stands == "no observations":
+        unseen = msgspec.structs.replace(core.header, depth=None, status="not_run", reason="why", observations=0)
+        records.write(tmp_path, Record(header=unseen))
+    elif stands == "no record":
+        place.parent.mkdir(parents=True)
+        place.write_text("no record")
+    assert swept(tmp_path, monkeypatch, core).unwritten == ()
+    assert records.read(place).header.depth == "core"
 
 
 def test_a_python_that_is_missing_does_not_count_as_a_failure(tmp_path, monkeypatch):

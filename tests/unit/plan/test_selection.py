@@ -13,7 +13,7 @@ from matrix.base.errors import BadUsage, NotBuilt
 from matrix.base.ids import Run, Target
 from matrix.catalog import releases
 from matrix.catalog.releases import Catalog, Profile, Release, Wheel
-from matrix.catalog.suite_hash import suite_parts
+from matrix.catalog.suite_hash import suite_parts, suite_sha256
 from matrix.plan.due import Estimate, current, estimate, quickest_first, still_true
 from matrix.plan.planned_run import PlannedRun
 from matrix.plan.run_list import plan_runs
@@ -173,6 +173,38 @@ def published(planned: PlannedRun, folder: Path, parts: dict[str, str]) -> Recor
     record = Record(header=header, observations=whole.observations)
     records.write(folder, record)
     return record
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted", "is_current"),
+    [
+        ("full", "full", True),
+        ("full", "core", True),
+        (None, "full", True),  # from before there was a choice: everything
+        ("core", "core", True),
+        ("core", "full", False),
+    ],
+)
+def test_a_record_of_the_core_spares_no_full_run(tmp_path, monkeypatch, made, wanted, is_current):
+    monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
+    planned = replace(a_run(), depth=wanted)
+    record = published(planned, tmp_path, suite_parts())
+    today = msgspec.structs.replace(record.header, suite_sha256=suite_sha256(how="executed"), depth=made)
+    records.write(tmp_path, replace(record, header=today))
+    assert (current(planned, tmp_path) is not None) == is_current
+
+
+def test_of_an_outdated_record_of_the_core_a_full_run_keeps_what_is_still_true(tmp_path, monkeypatch):
+    monkeypatch.setattr(venv, "recipe", lambda target: "0" * 64)
+    core = replace(a_run(), depth="core")
+    record = published(core, tmp_path, suite_parts())
+    seen = tuple(one for one in record.observations if one.cell in set(core.cells))
+    header = msgspec.structs.replace(record.header, depth="core", observations=len(seen))
+    records.write(tmp_path, Record(header=header, observations=seen))
+    full = a_run()
+    kept = still_true(full, tmp_path)
+    assert kept is not None and kept.observations == seen
+    assert set(Selection().cells(replace(full, kept=kept))) == set(full.cells) - set(core.cells)
 
 
 @pytest.mark.parametrize(

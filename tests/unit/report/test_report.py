@@ -17,11 +17,13 @@ from matrix.base.errors import BadData
 from matrix.base.text import plain
 from matrix.cli import terminal
 from matrix.judge import support
+from matrix.judge.verdicts import core_cells
 from matrix.record import records
 from matrix.record.records import Error, Record
 from matrix.report import schemas
 from matrix.report.markdown import escape
 from matrix.report.report import BEGIN, END, report
+from matrix.suite import catalog as suite
 
 HOSTILE = (
     "</td><script>alert(1)</script> | a | b [x](javascript:alert(1)) `code` \u202e![i](http://e.vil) <!-- table:end -->"
@@ -45,6 +47,18 @@ def refused(check: str, **more) -> dict:
 OFF = record(where(**refused("forward", mode="graph", of="bias_relu")), onednn=False)
 ON = record(where("fusion", "graph", epilogue="fused"), profile="onednn-on", onednn=True)
 DEFAULT = Record(header=header("default", status="not_run", same_as="tf2.8.4-py310-cpu+onednn-off"))
+
+
+def test_over_what_an_entry_is_judged_is_told_as_the_suites_core_has_it(tmp_path):
+    report(tmp_path, publish(tmp_path, OFF))
+    told = re.search(
+        r"Each entry is judged over .*?\n", (tmp_path / "SUPPORT.md").read_text().replace("\nin ", " in ")
+    )[0]
+    outputs, gradients = re.search(r"outputs with the epilogues (.*?); gradients with (.*?);", told).groups()
+    core = [suite.parse_case(one.case).epilogue for one in suite.cells("core") if one.approach == "nn-conv2d"]
+    assert re.findall(r"`(\w+)`", outputs) == list(suite.CORE_EPILOGUES) and set(suite.CORE_EPILOGUES) <= set(core)
+    judged = {case.split("/")[1] for _, _, check, case in core_cells("nn-conv2d", "train") if check == "gradient"}
+    assert set(re.findall(r"`(\w+)`", gradients)) == judged
 
 
 def test_what_is_published_is_what_the_records_say(tmp_path):

@@ -205,6 +205,38 @@ def test_complete_is_what_has_all_cells_of_its_suite(tmp_path, out):
     assert published(out) == {whole.header.run: newer}
 
 
+@pytest.mark.parametrize("named", ["full", None], ids=["full", "from before there was a choice"])
+@pytest.mark.parametrize("stands", [False, True], ids=["both come", "one stands"])
+def test_a_newer_record_of_the_core_takes_no_place_of_a_full_one(tmp_path, out, stands, named):
+    cells = {tuple(cell) for cell in suite.cells("core")}
+    full = whole_record(run=run_id("2.8.4"), started=OLDER, depth=named)
+    seen = tuple(one for one in full.observations if one.cell in cells)
+    header = msgspec.structs.replace(full.header, started=NEWER, depth="core", observations=len(seen))
+    core = Record(header=header, observations=seen)
+    for number, (first, second) in enumerate(itertools.permutations([core, full])):
+        where = out / str(number)
+        put(where if stands else tmp_path / f"{number}-1", first)
+        put(tmp_path / f"{number}-2", second)
+        folders = [tmp_path / f"{number}-2"] if stands else [tmp_path / f"{number}-1", tmp_path / f"{number}-2"]
+        assert merged(folders, where, None).faults == ()
+        assert published(where) == {full.header.run: full}
+
+
+def test_of_two_records_of_the_core_the_newer_is_taken(tmp_path, out):
+    cells = {tuple(cell) for cell in suite.cells("core")}
+    full = whole_record(run=run_id("2.8.4"))
+    seen = tuple(one for one in full.observations if one.cell in cells)
+    older, newer = (
+        Record(
+            header=msgspec.structs.replace(full.header, started=started, depth="core", observations=len(seen)),
+            observations=seen,
+        )
+        for started in (OLDER, NEWER)
+    )
+    merged([put(tmp_path / "1", newer), put(tmp_path / "2", older)], out, None)
+    assert published(out) == {newer.header.run: newer}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
