@@ -292,18 +292,23 @@ def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mappi
     for way in sorted(ways, key=lambda way: _worth(way, names)):
         if way.kind == "approach" and way is not chosen:
             continue
-        only = "" if way.whole or mode in way.modes else f" (only {' and '.join(way.modes)})"
         run = f"{place.run.partition('+')[0]}+{way.name}" if way.kind == "profile" else way.run or place.run
         words = instructions.for_workaround(way, place.release, names, mode)
         steps.append(
             Step(
-                words=f"{words}{only}{TRAINS.get(way.trains or '', '')}.",
+                words=f"{words}{_limits(way, mode)}.",
                 basis="measured",
                 code=_code(way, names, facts, place.release),
                 cell=f"{run}/{way.cell}",
             )
         )
     return steps
+
+
+def _limits(way: Workaround, mode: str) -> str:
+    """Say in which modes alone a way was measured, that it fuses nothing, and whether it trains."""
+    only = "" if way.whole or mode in way.modes else f" (only {' and '.join(way.modes)})"
+    return f"{only}{'; nothing is fused' if way.fusion == 'separate' else ''}{TRAINS.get(way.trains or '', '')}"
 
 
 def _fits(way: Workaround, mode: str, told: Told) -> bool:
@@ -326,7 +331,7 @@ def _worth(way: Workaround, names: Mapping[str, Settings]) -> tuple[object, ...]
         not way.whole,
         way.trains in {"no", "some"},
         wasteful,
-        ("profile", "mode", "option", "approach", "release").index(kind),
+        ("profile", "mode", "option", "approach", "epilogue", "release").index(kind),
     )
 
 
@@ -399,7 +404,7 @@ def _in_most(error: ErrorAnswer, facts: Facts, told: Told, answers: Answers, bas
     )
     return [
         Step(
-            words=f"{instructions.for_workaround(ways[key], '', names)}{TRAINS.get(ways[key].trains or '', '')} "
+            words=f"{instructions.for_workaround(ways[key], '', names)}{_limits(ways[key], facts.get('mode', ''))} "
             f"(measured in {in_ranges(held[key], recorded)}).",
             basis=basis,
             code=_code(ways[key], names, facts, held[key][-1]),
