@@ -479,7 +479,7 @@ function ofError(meant, asked, facts, cut) {
     if (where) cell = `${place.run}/${where.cell}`;
     if (facts.single && error.backends.join() === "cpu" && !isTransposed(facts)) steps.push(...depthwiseStep(here));
     if (where) {
-      steps.push(...measured(where, place, facts, told));
+      steps.push(...measured(where, place, facts, told), ...onOthers(source, where, place, facts, told));
       if (switchCures(where, place)) why.push(PROCESSOR_DECIDES);
     } else if (!steps.length) steps.push(...inMost(error, facts, told, here.release ? "elsewhere" : "measured"));
   }
@@ -528,6 +528,29 @@ const byKeys = (keys) => (a, b) => {
   const [these, those] = [keys(a), keys(b)];
   return these.map((key, at) => key - those[at]).find(Boolean) ?? 0;
 };
+
+/** Options that were not run on the person's processor, and help the same programs on another one that has the same
+ * set. What does not train is left to those who measured it. One of oneDNN's own, such as an ISA, does something else on each processor. */
+function onOthers(error, where, place, facts, told) {
+  const [mode, alike] = [facts.mode ?? "", (one) => [one.backend, one.profile, one.approach, one.check, ...one.modes].join()];
+  const here = DATA.explain.places.filter((one) => one.release === place.release && one.backend === place.backend && one.host_class === place.host_class);
+  const run = new Set(here.map((one) => one.profile));
+  const steps = [];
+  for (const other of error.where) {
+    const at = other.releases.indexOf(place.release);
+    if (alike(other) !== alike(where) || at < 0 || !other.variants.includes(where.variants[0]) || other.host_class.endsWith("-emulated")) continue;
+    for (const way of other.ways) {
+      if (way.trains === "no" || way.trains === "some" || !fits(way, mode, told)) continue;
+      const setting = way.kind === "profile" && !run.has(way.name) ? settingOfProfile(way.name) : null;
+      const isOwn = setting && Object.keys(setting.environment).some((name) => name.startsWith("ONEDNN_"));
+      if (!setting?.options.length || isOwn) continue;
+      run.add(way.name);
+      steps.push({ words: `${wayWords(way, place.release, mode)}${limitsOf(way, mode)} (measured on ${other.host_class}).`, basis: "elsewhere",
+        cell: `${other.runs[at].split("+")[0]}+${way.name}/${way.cell}`, way });
+    }
+  }
+  return steps;
+}
 
 /** In which modes alone a way was measured, that it fuses nothing, and whether it trains. */
 function limitsOf(way, mode) {

@@ -118,6 +118,28 @@ def test_a_bias_written_as_an_addition_is_offered_for_the_modes_in_which_it_was_
     assert not any("y + b" in step.words for step in explain(predict, found, Asked(release="2.8.4")).do)
 
 
+def test_an_option_of_another_processor_is_offered_as_such_where_it_trains_and_was_not_run_here():
+    host, run = msgspec.structs.replace(header().host, host_class="x86-avx2-amd"), "tf2.8.4-py310-cpu+"
+    here = record(OFF, host=host)
+    options = [
+        record(refused, profile=f"onednn-off+{name}", run=f"{run}onednn-off+{name}", onednn=False)
+        for name, refused in (
+            ("auto-cluster", lambda cell: {}),
+            ("remapper-off", only("nn-conv2d", "graph", "gradient", BASE, **error("no"))),
+        )
+    ]
+    asked = Asked(release="2.8.4", host_class="x86-avx2-amd")
+    (step,) = [
+        one for one in explain(FUSED, answers(here, record(OFF), *options), asked).do if one.basis == "elsewhere"
+    ]
+    assert "set_jit(True)" in step.words and step.words.endswith("trains too (measured on x86-avx2).")
+    assert step.cell.startswith(f"{run}onednn-off+auto-cluster/nn-conv2d/graph/forward/")
+    failing = record(lambda cell: {**error("no")} if cell[1] == "graph" else {}, profile="onednn-off+auto-cluster",
+                     run=f"{run}onednn-off+auto-cluster", onednn=False, host=host)  # fmt: skip
+    found = explain(FUSED, answers(here, record(OFF), *options, failing), asked)
+    assert not any(one.basis == "elsewhere" for one in found.do)
+
+
 def test_an_option_is_told_after_what_is_simpler_with_a_program_that_sets_all_of_it():
     run = "tf2.8.4-py310-cpu+onednn-off+auto-cluster"
     option = record(profile="onednn-off+auto-cluster", run=run, onednn=False)
