@@ -18,14 +18,12 @@ from matrix.answers.answer_data import KINDS, Kind, Workaround
 from matrix.base.grouping import grouped
 from matrix.catalog.approaches import APPROACHES
 from matrix.judge.settings import differences
-from matrix.judge.verdicts import FAILED, Answer, JudgedRun, replaces
+from matrix.judge.verdicts import FAILED, OTHER_STEP, Answer, JudgedRun, replaces, rewritten
 from matrix.record.records import CellId, Fusion, Mode, Observation
 from matrix.suite import catalog as suite
 
 # Modes that a person can change to in the same program, the one that costs least first.
 OTHER_MODES = ("jit", "graph", "eager")
-# A step of an epilogue, and another one that computes the same.
-STEP, OTHER_STEP = "bias", "plus"
 
 _version = cache(Version)
 
@@ -59,8 +57,8 @@ def measure(failing: Sequence[Observation], run: JudgedRun, others: Sequence[Jud
         for other in APPROACHES
         if other != approach and replaces(other, approach, modes)
     ]
-    if rewritten := list(filter(None, map(_rewritten, cells))):
-        found.append(_tried("epilogue", OTHER_STEP, run, rewritten))
+    if other_steps := list(filter(None, map(rewritten, cells))):
+        found.append(_tried("epilogue", OTHER_STEP, run, other_steps))
     # Under the same profile. `default` may be another setting there, as oneDNN on instead of off: the workaround's
     # `run` is that of the setting, and whoever tells of the release names it too.
     later = [
@@ -87,16 +85,6 @@ def _core_beside(failing: Sequence[CellId], run: JudgedRun) -> list[CellId]:
         for epilogue in suite.CORE_EPILOGUES
     )
     return [cell for cell in dict.fromkeys(beside) if cell in observed and cell not in failing]
-
-
-def _rewritten(cell: CellId) -> CellId | None:
-    """Return the same cell with STEP written as OTHER_STEP; None where the suite has no such epilogue."""
-    approach, mode, check, case = cell
-    geometry, epilogue, rest = case.split("/", 2)
-    steps = suite.EPILOGUES.get(epilogue, ())
-    wanted = tuple(OTHER_STEP if step == STEP else step for step in steps)
-    other = next((name for name, made in suite.EPILOGUES.items() if made == wanted != steps), None)
-    return (approach, mode, check, f"{geometry}/{other}/{rest}") if other else None
 
 
 def _tried(
