@@ -118,6 +118,14 @@ def test_a_bias_written_as_an_addition_is_offered_for_the_modes_in_which_it_was_
     assert not any("y + b" in step.words for step in explain(predict, found, Asked(release="2.8.4")).do)
 
 
+@pytest.mark.parametrize("release", ["2.8.4", "2.15.1", "2.21.0"])
+def test_the_records_show_that_a_bias_written_as_an_addition_passes_in_a_graph_and_does_not_train(release):
+    steps = explain(FUSED, PUBLISHED, Asked(release=release, profile="onednn-off")).do
+    assert "y + b" in steps[-1].words and steps[-1].words.endswith("(only graph); nothing is fused; forward only.")
+    assert any("split-concat" in step.words for step in steps[:-1])
+    assert not any("y + b" in step.words for step in explain(FUSED, PUBLISHED, Asked(release="2.4.4")).do)
+
+
 def test_an_option_of_another_processor_is_offered_as_such_where_it_trains_and_was_not_run_here():
     host, run = msgspec.structs.replace(header().host, host_class="x86-avx2-amd"), "tf2.8.4-py310-cpu+"
     here = record(OFF, host=host)
