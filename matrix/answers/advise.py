@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from matrix.answers import snippets
+from matrix.answers import block_snippets, snippets
 from matrix.answers.release_records import Borrowed, ReleaseRecords, borrowed_in_words
 from matrix.base.errors import BadUsage
 from matrix.base.ids import Backend
@@ -59,13 +59,14 @@ GROUPED = APPROACHES[SPLIT].computes
 
 class Asked(Strict, frozen=True, kw_only=True):
     """What a person wants to do, in which modes, with which layer. `computes`: what it is, as approaches name it.
-    `moves`: `d2` with a dilation of 2, `s2` with strides of 2. `told`: the person told the layer. `profile`: what they
-    have set, if they said so.
+    `moves`: `d2` with a dilation of 2, `s2` with strides of 2. `block`: the block of a network that it stands in, which
+    is then asked for as a whole. `told`: the person told the layer. `profile`: what they have set, if they said so.
     """
 
     wish: Wish
     computes: str = GROUPED
     moves: str = ""
+    block: str = ""
     modes: list[Mode]
     groups: int = USUAL.groups
     cin: int = USUAL.cin
@@ -81,11 +82,11 @@ class Asked(Strict, frozen=True, kw_only=True):
     @property
     def is_usual(self) -> bool:
         """It is the convolution that is timed, and that programs of a layer of one's own are written for."""
-        return self.computes == GROUPED and not self.moves
+        return self.computes == GROUPED and not self.moves and not self.block
 
     def geometry(self, approach: str) -> str:
         """Return the geometry on which an approach is judged for it."""
-        return "-".join(filter(None, (APPROACHES[approach].base, self.moves)))
+        return self.block or "-".join(filter(None, (APPROACHES[approach].base, self.moves)))
 
     @property
     def layer(self) -> Case:
@@ -268,6 +269,8 @@ def unsafe(recorded: ReleaseRecords, run: JudgedRun, processor: Processor | None
 
 def candidates(asked: Asked) -> Sequence[str]:
     """Return the approaches that compute the layer; the depthwise ones too where it has one channel a group."""
+    if asked.block:
+        return block_snippets.approaches(asked.block)
     if asked.computes == GROUPED:
         depthwise = asked.groups == asked.cin
         return [*INTERCHANGEABLE, *(_programs("depthwise-2d") if depthwise else ())]
@@ -289,6 +292,8 @@ def program(choice: Choice, asked: Asked, profiles: Profiles, *, as_layer: bool 
     if not asked.is_usual:
         case = suite.parse_case(f"{asked.geometry(choice.approach)}/none/{asked.dtype}/{asked.layout}")
     try:
+        if asked.block:
+            return block_snippets.program(choice.approach, asked.block, choice.release, profile)
         return snippets.program(choice.approach, case, choice.release, profile, mode)
     except BadUsage:
         return ""
@@ -468,10 +473,13 @@ def _head(advice: Advice, profiles: Profiles) -> Iterator[str]:
     )
     if asked.profile:
         default = f", with {profiles[asked.profile].setting or 'nothing set'}"
+    numbers = (
+        f"{asked.groups} groups, {asked.cin} channels, {asked.kernel}x{asked.kernel}, {asked.size}x{asked.size}, "
+        f"batch {asked.batch}{'' if asked.told else ' (yours: --layer or --groups, --channels, ...)'}"
+    )
     yield (
-        f"Asked: to {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}, {asked.groups} groups, "
-        f"{asked.cin} channels, {asked.kernel}x{asked.kernel}, {asked.size}x{asked.size}, batch {asked.batch}"
-        f"{'' if asked.told else ' (yours: --layer or --groups, --channels, ...)'}; "
+        f"Asked: to {asked.wish} in {', '.join(asked.modes)}, {asked.dtype}, "
+        f"{f'a whole {asked.block}' if asked.block else numbers}; "
         f"TensorFlow {advice.release}, {advice.host_class}{default}."
     )
     if advice.inferred:

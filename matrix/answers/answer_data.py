@@ -17,19 +17,20 @@ from matrix.catalog.questions import Question
 from matrix.record.records import Check, Epilogue, Mode, Status
 from matrix.record.speed_records import Direction
 
-Kind = Literal["profile", "mode", "approach", "release"]
+Kind = Literal["profile", "mode", "approach", "epilogue", "release"]
 Word = Literal["confirmed", "so far", "refuted", "depends", "undecided"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Workaround(Strict, frozen=True, kw_only=True):
-    """What passes where something else fails: of the cells that correspond to the failing cells, `of` were observed and
-    `passed` of these passed; `unseen` were not observed.
+    """What passes where something else fails: of the cells that correspond to the failing cells, and to the core's
+    epilogues beside them, `of` were observed and `passed` of these passed; `unseen` were not observed.
 
-    `name` is the id of a profile, mode, approach or release. `trains`, for a failing forward pass, says whether the
-    gradients of the same cells pass too, as far as they were observed. `cell` is a cell that passed,
-    `approach/mode/check/case`: in the same run, in the run under the profile, or for another release in `run`. `modes`:
-    where not all passed, the failing modes in which all did.
+    `name` is the id of a profile, mode, approach or release, or of an epilogue's step that computes the same. `trains`,
+    for a failing forward pass, says whether the gradients of the same cells pass too, as far as they were observed.
+    `cell` is a cell that passed, `approach/mode/check/case`: in the same run, in the run under the profile, or for
+    another release in `run`. `modes`: where not all passed, or were tried, the failing modes in which all did.
+    `fusion`: for a step, where the epilogue then ran.
     """
 
     kind: Kind
@@ -41,10 +42,11 @@ class Workaround(Strict, frozen=True, kw_only=True):
     run: str | None = None
     trains: Literal["yes", "no", "some", "unknown"] | None = None
     modes: list[Mode] = []
+    fusion: Epilogue | None = None
 
     @property
     def whole(self) -> bool:
-        return self.passed == self.of
+        return self.passed == self.of and not self.modes
 
 
 class Place(Strict, frozen=True, kw_only=True):

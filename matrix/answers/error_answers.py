@@ -269,7 +269,7 @@ def _joined_releases(wheres: Iterable[Where]) -> Iterator[Where]:
 
 def _remedies(where: Where) -> tuple[object, ...]:
     """Return the workarounds as far as they matter to a person: two places where these are equal are told as one."""
-    return tuple((way.kind, way.name, way.whole, way.unseen > 0, way.trains) for way in where.ways)
+    return tuple((way.kind, way.name, way.whole, way.unseen > 0, way.trains, *way.modes) for way in where.ways)
 
 
 def _order(where: Where) -> tuple[object, ...]:

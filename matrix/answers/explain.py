@@ -27,7 +27,7 @@ from matrix.answers.situation import (
 )
 from matrix.answers.text_facts import Facts, filled, holds
 from matrix.base.errors import BadUsage
-from matrix.base.ids import SWITCHES_ITSELF, minor
+from matrix.base.ids import SWITCHES_ITSELF, is_emulated, minor
 from matrix.base.structs import Strict
 from matrix.base.text import plain
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE, SPLIT
@@ -53,7 +53,7 @@ Basis = Literal["measured", "program", "reported", "elsewhere"]
 
 class Step(Strict, frozen=True, kw_only=True):
     """Something to do. `code` is complete; `cell`: where a record shows that it works; `basis`: on what it rests, which
-    for `elsewhere` is measured in other releases or settings than the person's.
+    for `elsewhere` is measured in other releases or settings than the person's, or on other processors.
     """
 
     words: str
@@ -192,6 +192,7 @@ def _of_error(meant: Sequence[ErrorAnswer], answers: Answers, asked: Asked, fact
             steps += _depthwise(here, answers)
         if where and here.place:
             steps += _measured(where, here.place, facts, told, names)
+            steps += _on_others(source, where, here.place, facts, told, answers)
             if _switch_cures(where, here.place, names):
                 why.append(PROCESSOR_DECIDES)
         elif not steps:
@@ -292,18 +293,59 @@ def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mappi
     for way in sorted(ways, key=lambda way: _worth(way, names)):
         if way.kind == "approach" and way is not chosen:
             continue
-        only = "" if way.whole or mode in way.modes else f" (only {' and '.join(way.modes)})"
         run = f"{place.run.partition('+')[0]}+{way.name}" if way.kind == "profile" else way.run or place.run
         words = instructions.for_workaround(way, place.release, names, mode)
         steps.append(
             Step(
-                words=f"{words}{only}{TRAINS.get(way.trains or '', '')}.",
+                words=f"{words}{_limits(way, mode)}.",
                 basis="measured",
                 code=_code(way, names, facts, place.release),
                 cell=f"{run}/{way.cell}",
             )
         )
     return steps
+
+
+def _on_others(  # noqa: PLR0913, PLR0917 - what an answer is made of
+    error: ErrorAnswer, where: Where, place: Place, facts: Facts, told: Told, answers: Answers
+) -> list[Step]:  # fmt: skip
+    """Return the options that were not run on the person's processor, and help the same programs on another one that
+    has the same set. What does not train is left to those who measured it.
+    """
+    names = {one.name: one for one in answers.settings}
+    here = (place.release, place.backend, place.host_class)
+    run = {one.profile for one in answers.places if (one.release, one.backend, one.host_class) == here}
+    alike = (where.backend, where.profile, where.approach, where.check, where.modes)
+    mode, steps = facts.get("mode", ""), []
+    for other in error.where:
+        same = (other.backend, other.profile, other.approach, other.check, other.modes) == alike
+        if not same or place.release not in other.releases or where.variants[0] not in other.variants:
+            continue
+        for way in other.ways if not is_emulated(other.host_class) else ():
+            if way.trains in {"no", "some"} or not _fits(way, mode, told):
+                continue
+            setting = names.get(way.name) if way.kind == "profile" and way.name not in run else None
+            # An option of oneDNN's own, such as an ISA, does something else on each processor.
+            is_own = setting is not None and any(name.startswith("ONEDNN_") for name in setting.environment)
+            if setting and setting.options and not is_own:
+                run.add(way.name)
+                there = other.runs[other.releases.index(place.release)].partition("+")[0]
+                words = instructions.for_workaround(way, place.release, names, mode)
+                steps.append(
+                    Step(
+                        words=f"{words}{_limits(way, mode)} (measured on {other.host_class}).",
+                        basis="elsewhere",
+                        code=_code(way, names, facts, place.release),
+                        cell=f"{there}+{way.name}/{way.cell}",
+                    )
+                )
+    return steps
+
+
+def _limits(way: Workaround, mode: str) -> str:
+    """Say in which modes alone a way was measured, that it fuses nothing, and whether it trains."""
+    only = "" if way.whole or mode in way.modes else f" (only {' and '.join(way.modes)})"
+    return f"{only}{'; nothing is fused' if way.fusion == 'separate' else ''}{TRAINS.get(way.trains or '', '')}"
 
 
 def _fits(way: Workaround, mode: str, told: Told) -> bool:
@@ -326,7 +368,7 @@ def _worth(way: Workaround, names: Mapping[str, Settings]) -> tuple[object, ...]
         not way.whole,
         way.trains in {"no", "some"},
         wasteful,
-        ("profile", "mode", "option", "approach", "release").index(kind),
+        ("profile", "mode", "option", "approach", "epilogue", "release").index(kind),
     )
 
 
@@ -399,7 +441,7 @@ def _in_most(error: ErrorAnswer, facts: Facts, told: Told, answers: Answers, bas
     )
     return [
         Step(
-            words=f"{instructions.for_workaround(ways[key], '', names)}{TRAINS.get(ways[key].trains or '', '')} "
+            words=f"{instructions.for_workaround(ways[key], '', names)}{_limits(ways[key], facts.get('mode', ''))} "
             f"(measured in {in_ranges(held[key], recorded)}).",
             basis=basis,
             code=_code(ways[key], names, facts, held[key][-1]),

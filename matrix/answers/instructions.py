@@ -56,6 +56,8 @@ def for_workaround(way: Workaround, release: str, profiles: Mapping[str, Setting
         if "split" in way.name:
             verb = ("split" if saved else "Split") + f" by hand ({way.name})"
         return f"{saved}{verb}: {APPROACHES[way.name].summary}"
+    if way.kind == "epilogue":
+        return "Write the bias as y + b, not by tf.nn.bias_add or in the layer"
     # A later release may need a setting too: by default it may do something else on another processor.
     profile = profiles.get((way.run or "").partition("+")[2])
     return f"Take TensorFlow {way.name}" + (f" with {profile.setting}" if profile and profile.setting else "")

@@ -72,8 +72,8 @@ class GroupedConv2D(tf.keras.layers.Conv2D):
         )
         if self.use_bias:
             y = tf.nn.bias_add(y, self.bias{layout})
-        return self.activation(y) if self.activation else y
-
+        return self.activation(y) if self.activation else y"""
+MEND = """\
 def mend(model):
     \"""Return the model with its grouped layers replaced, and its weights.\"""
     def clone(layer):
@@ -164,7 +164,8 @@ def program(name: str, case: Case, release: str, profile: Profile | None = None,
             approach.form != "transpose" or not approach.layers
         ):  # Keras ignores the groups of a transposed layer, or refuses them
             call.insert(0, f"# The filter is {legend}: {' and '.join(str(list(one)) for one in shapes)}.")
-        code += [] if approach.layers else [TRANSPOSED_LAYER if approach.form == "transpose" else _layer_class(case)]
+        if not approach.layers:
+            code += [TRANSPOSED_LAYER] if approach.form == "transpose" else [layer_class(case), MEND]
         code.append(f"layer = {made[0]}" if len(made) == 1 else f"layer = tf.keras.Sequential([{', '.join(made)}])")
         if mode == "keras":
             call.append("y = tf.keras.Sequential([layer]).predict(x)")
@@ -185,8 +186,7 @@ def program(name: str, case: Case, release: str, profile: Profile | None = None,
     written = "\n\n".join([*code, "\n".join(call)])
     head = [*environment(profile), *["import numpy as np"] * ("np." in written), "import tensorflow as tf"]
     optimizer = [profile.python] if profile and profile.python else []
-    text = "\n\n".join(["\n".join([*head, *optimizer]), written])
-    return "\n".join(_wrapped(line) for line in text.splitlines()) + "\n"
+    return wrapped("\n\n".join(["\n".join([*head, *optimizer]), written]))
 
 
 def _fault(name: str, case: Case, release: str, mode: Mode) -> str:
@@ -306,13 +306,18 @@ def extents(rank: int, height: int, width: int) -> tuple[int, ...]:
     return (height,) * (rank - 2) + (height, width)[-min(rank, 2) :]
 
 
-def _layer_class(case: Case) -> str:
+def layer_class(case: Case) -> str:
     nchw = case.layout == "nchw"
     return LAYER.format(
         strides="[1, 1, *self.strides]" if nchw else "[1, *self.strides, 1]",
         dilations="[1, 1, *self.dilation_rate]" if nchw else "[1, *self.dilation_rate, 1]",
         layout=', data_format="NCHW"' if nchw else "",
     )
+
+
+def wrapped(text: str) -> str:
+    """Return a program with its long lines broken."""
+    return "\n".join(_wrapped(line) for line in text.splitlines()) + "\n"
 
 
 def _wrapped(line: str) -> str:

@@ -28,6 +28,7 @@ from matrix.cli.printing import tell
 from matrix.judge.notes import causes
 from matrix.record.records import Mode
 from matrix.suite import catalog as suite
+from matrix.suite.cases import BLOCKS
 from matrix.suite.speed import layers as timed_layers
 
 # More than any layer has: what is computed from it stays small.
@@ -41,7 +42,12 @@ SIZE = click.IntRange(min=1, max=100_000)
 @click.option("--mode", "modes", multiple=True, type=click.Choice(list(suite.MODES)), help="By default all that count.")
 @click.option("--dtype", type=click.Choice(suite.DTYPES), default="f32", show_default=True)
 @click.option("--layout", type=click.Choice(suite.LAYOUTS), default="nhwc", show_default=True, help="Of your tensors.")
-@click.option("--layer", "named", type=click.Choice(list(timed_layers.NAMED)), help="Your layer is like this one.")
+@click.option(
+    "--layer",
+    "named",
+    type=click.Choice([*timed_layers.NAMED, *BLOCKS]),
+    help="Your layer is like this one, or stands in this block of a network.",
+)
 @click.option("--groups", type=SIZE, help="Or: its number of groups,")
 @click.option("--channels", type=SIZE, help="its channels, in and out,")
 @click.option("--kernel", type=SIZE, help="the height and width of its kernel,")
@@ -67,11 +73,14 @@ def advise(
     processor, profiles = asked_for(name, cpu_flags, here=here), releases.load_profiles()
     if named and (groups or channels or kernel or size):
         raise BadUsage("the layer is told twice", "give --layer, or its numbers")
-    like = timed_layers.NAMED[named] if named else advise_.USUAL
+    block = named if named in BLOCKS else ""
+    like = timed_layers.NAMED[named] if named and not block else advise_.USUAL
     channels = channels or (8 * groups if groups else like.cin)
     asked = Asked(
         wish=wish,
-        modes=list(modes or MODES[wish]),
+        # A block is run in a graph and in Keras, for both wishes.
+        modes=list(modes or MODES["infer" if block else wish]),
+        block=block or "",
         groups=groups or math.gcd(like.groups, channels),
         cin=channels,
         cout=like.cout if named else channels,
@@ -81,7 +90,7 @@ def advise(
         dtype=dtype,
         layout=layout,
         profile=profile_of(setting, profiles.values()),
-        told=any((named, groups, channels != like.cin, kernel, size, batch)),
+        told=not block and any((named, groups, channels != like.cin, kernel, size, batch)),
     )
     recorded = release_records.load(reports, release, backend, processor)
     # The short answer does not say why others fail, and need not wait for what is known of errors.

@@ -8,7 +8,7 @@ from the answers. `deciding` names the observations that a verdict rests on: eac
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Literal, get_args
@@ -46,6 +46,8 @@ JUDGED: dict[Need, tuple[Check, tuple[Mode, ...]]] = {
 WORST: tuple[Worst, ...] = get_args(Worst)
 FAILED: tuple[Outcome, ...] = ("error", *WORST)
 REPRESENTATIVE = "bias_relu"
+# A step of an epilogue, and another one that computes the same.
+STEP, OTHER_STEP = "bias", "plus"
 NO_OPERATION = "no operation outside of what XLA compiled shows where the epilogue ran"
 # Whether an epilogue is fused, by where TensorFlow ran it.
 IS_FUSED: dict[Epilogue, Literal["yes", "some", "no"]] = {
@@ -296,24 +298,58 @@ def _planned(plan: Observation | None) -> VerdictWord:
 def workarounds(judgement: Judgement, need: Need, others: Iterable[Judgement]) -> dict[str, list[str]]:
     """Return what was observed to meet the need in the same release, on the same backend and host class: another `mode`
     of the same approach, a `profile` for it that differs in one setting alone, or another `approach` that computes the
-    same under the same profile.
+    same under the same profile. A profile that meets it in some of the modes that fail is told with these, and an
+    `epilogue` that computes the same with the one and the modes that it stands for.
     """
     check, modes = JUDGED[need]
     approach, profile = judgement.approach, judgement.run.judged_by.profile
-    found: dict[str, list[str]] = {"mode": [], "profile": [], "approach": []}
-    for mode in suite.CORE_MODES:
-        seen = [judgement.cells.get(cell) for cell in _core(approach, check, (mode,))]
-        if seen and all(one is not None and one.outcome == "pass" for one in seen):
-            found["mode"].append(mode)
+    failing = list(dict.fromkeys(one.mode for one in judgement.failing.get(need, ())))
+    found: dict[str, list[str]] = {"mode": [], "profile": [], "approach": [], "epilogue": []}
+    in_part = []
+    found["mode"] += [mode for mode in suite.CORE_MODES if _passes(judgement, check, mode)]
     for other in others:
-        header = other.run.header
-        if other.needs[need] != "yes" or header.same_as:
+        header, is_met = other.run.header, other.needs[need] == "yes"
+        if header.same_as:
             continue
-        if other.approach == approach and len(differences(judgement.run.judged_by, other.run.judged_by)) == 1:
-            found["profile"].append(header.profile)
-        elif other.approach != approach and header.profile == profile and replaces(other.approach, approach, modes):
-            found["approach"].append(other.approach)
+        if other.approach != approach:
+            if is_met and header.profile == profile and replaces(other.approach, approach, modes):
+                found["approach"].append(other.approach)
+        elif len(differences(judgement.run.judged_by, other.run.judged_by)) == 1:
+            if is_met:
+                found["profile"].append(header.profile)
+            elif whole := [mode for mode in failing if _passes(other, check, mode)]:
+                in_part.append(f"{header.profile} (only {' and '.join(whole)})")
+    found["profile"] += in_part
+    found["epilogue"] += _of_epilogues(judgement, need)
     return found
+
+
+def _of_epilogues(judgement: Judgement, need: Need) -> Iterator[str]:
+    """Yield each epilogue that passes where one that computes the same fails."""
+    for failed in judgement.failing.get(need, ()):
+        cell = rewritten(failed.cell)
+        if cell and cell in judgement.cells and judgement.cells[cell].outcome == "pass":
+            approach, mode, _, case = cell
+            seen = judgement.cells.get((approach, mode, "fusion", case))
+            how = f", {seen.fusion.epilogue}" if seen and seen.fusion else ""
+            yield f"{case.split('/')[1]} for {failed.case.split('/')[1]} (only {mode}{how})"
+
+
+@cache
+def rewritten(cell: CellId) -> CellId | None:
+    """Return the same cell with STEP written as OTHER_STEP in its epilogue; None where the suite has no such one."""
+    approach, mode, check, case = cell
+    geometry, epilogue, rest = case.split("/", 2)
+    steps = suite.EPILOGUES.get(epilogue, ())
+    wanted = tuple(OTHER_STEP if step == STEP else step for step in steps)
+    other = next((name for name, made in suite.EPILOGUES.items() if made == wanted != steps), None)
+    return (approach, mode, check, f"{geometry}/{other}/{rest}") if other else None
+
+
+def _passes(judgement: Judgement, check: Check, mode: str) -> bool:
+    """Say whether all of a mode's core was observed to pass a check."""
+    seen = [judgement.cells.get(cell) for cell in _core(judgement.approach, check, (mode,))]
+    return bool(seen) and all(one is not None and one.outcome == "pass" for one in seen)
 
 
 def replaces(one: str, other: str, modes: Iterable[str]) -> bool:

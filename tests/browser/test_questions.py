@@ -208,6 +208,7 @@ def test_the_page_and_explain_give_one_answer(page, address, made):
     texts += [*(one["text"] for one in reports), "nothing like that was ever seen", "a, b", "İſ\u2028 K groups? 😀"]
     situations = [Asked(), Asked(release="2.5", profile="onednn-on"), Asked(release="2.13.0", backend="cpu")]
     situations += [Asked(release="2.20", host_class="x86-avx2-amd", switches_on=False), Asked(release="1.15")]
+    situations += [Asked(release="2.21", host_class="x86-avx2-amd", switches_on=False)]  # which has not run the options
     situations += [Asked(release="2.8", backend="cuda"), Asked(release="2.15", profile="remapper-off")]
     asked = [(text, one) for text in sorted(set(texts)) for one in situations]
     asked += [(one["text"], Asked(release=one.get("release", ""), backend=one["backend"])) for one in reports]

@@ -7,11 +7,12 @@ take some programs each; what a child does not come to, because a program ended 
 import json
 import multiprocessing
 import os
+import re
 import sys
 
 import numpy as np
 import tensorflow as tf
-from suite import reference
+from suite import blocks, reference
 from suite.catalog import Case
 
 # So many programs a child: a first operation and a first compilation take longer than a fork.
@@ -29,6 +30,8 @@ def error(program, form, rank, case):
     """Return the relative error, as a multiple of what is tolerated."""
     held = {}
     exec(compile(program, "program", "exec"), held)
+    if case.block:
+        return block_error(held["model"], form, rank, case)
     names = [name for name in ("w", "pointwise") if name in held]
     given = held["w"] if isinstance(held.get("w"), list) else [held[name] for name in names]
     x, y, *filters = values([held["x"], held["y"], *given])
@@ -48,6 +51,57 @@ def error(program, form, rank, case):
     if "mend" in held and not nchw:
         replaced(held, case)
     return reference.relative_error(y, want) / reference.tolerance(case.dtype, operation.reductions[0])
+
+
+# The classes of which an approach is made in a block, if not Keras' own.
+OWN = ("GroupedConv2D", "Conv2DPerGroup", "MixedConvolution", "PositionalConvolution")
+
+
+def block_error(model, form, rank, case):
+    """The same of a model of a block, with weights that nobody would forget to set."""
+    random = np.random.RandomState(0)
+    waiting = {}
+    for layer in sorted(model.layers, key=lambda one: int((re.findall(r"_(\d+)$", one.name) or [0])[0])):
+        waiting.setdefault(type(layer).__name__, []).append(layer)
+    steps, weights, filters, bias = blocks.rows(case), {}, {}, None
+    linears = blocks.operations(steps.layers, form, rank)
+    keras = "DepthwiseConv2D" if case.groups == case.cin and "DepthwiseConv2D" in waiting else "Conv2D"
+    kinds = {
+        "layer": next((name for name in OWN if name in waiting), keras), "depthwise": "DepthwiseConv2D",
+        "pointwise": "Conv2D", "dense": "Dense", "bn": "BatchNormalization", "layer_norm": "LayerNormalization",
+        "gain": "Scale",
+    }  # fmt: skip
+    for step in [step for row in steps for step in row]:
+        if step.kind in kinds:
+            layer = waiting[kinds[step.kind]].pop(0)
+            low = 0.5 if step.kind in {"bn", "layer_norm", "gain"} else -0.5
+            drawn = [np.float32(random.uniform(low, low + 1, one.shape)) for one in layer.get_weights()]
+            if step.case and step.case.weight_norm:
+                drawn[1] = np.float32(reference.gain(step.case))
+            layer.set_weights(drawn)
+            held = [np.float64(one) for one in drawn]
+            bias = held[-1]
+        if step.case:
+            found = [one for one in held if one.ndim > 1]
+            shapes = linears[step.name].filter_shapes
+            if len(found) > len(shapes):  # a layer a group has a filter a group
+                found = [np.concatenate(found, axis=-1)]
+            filters[step.name] = [one.reshape(size) for one, size in zip(found, shapes)]  # noqa: B905 - Python 3.8
+        elif step.kind == "bias":
+            weights[step.name + "_bias"] = bias
+        else:
+            for (name, size), one in zip(step.weights().items(), held):  # noqa: B905 - Python 3.8
+                weights[step.name + "_" + name] = one.reshape(size)
+    assert not any(waiting[name] for name in kinds.values() if name in waiting), "the block has other layers"
+    x = np.float32(random.uniform(-1, 1, (case.n, *model.input_shape[1:])))
+    want = blocks.compute(steps, np.float64(x), weights, filters, linears).y
+    y = np.float64(model.predict(x))
+    assert want.shape == y.shape, (want.shape, y.shape)
+    model.compile("sgd", "mse")
+    model.fit(x, y, verbose=0)  # it trains
+    products = sum(sum(one.reductions) for one in linears.values())
+    products += sum(step.channels + step.size for row in steps for step in row if step.kind in blocks.MIXING)
+    return reference.relative_error(y, want) / reference.tolerance(case.dtype, products)
 
 
 def replaced(held, case):

@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 from mini import cannot
 
-from matrix.answers import snippets, upstream_issue
+from matrix.answers import block_snippets, snippets, upstream_issue
 from matrix.answers.reproduction import Reproduction
 from matrix.base import paths
 from matrix.base.errors import BadUsage
+from matrix.catalog import releases
 from matrix.catalog.approaches import APPROACHES
 from matrix.provision import interpreters
 from matrix.provision.engines import venv
 from matrix.suite import catalog as suite
+from matrix.suite.cases import BLOCKS
 
 # Before oneDNN's switch, before and after it is on by default, the last with Keras 2, and one with Keras 3.
 PLACES = {
@@ -35,7 +37,8 @@ IN_TARGET = Path(__file__).with_name("snippets_in_target.py")
 # TensorFlow's own refusals. Where it refuses, the program is not advised; a fault of the program reads otherwise.
 REFUSALS = (
     "support grouped convolutions", "NHWC", "must match last dimension of input", "equal length strides",
-    "match filter input depth", "number of input elements that are sliced",
+    "match filter input depth", "number of input elements that are sliced", "Gradients for grouped convolutions",
+    "filter_size does not have enough elements",
 )  # fmt: skip
 # Keras' transposed layers take no groups: they say so, or take them and make a filter of another shape.
 WITHOUT_GROUPS = ("Unrecognized keyword arguments", "made a filter of another shape")
@@ -76,6 +79,7 @@ def test_every_program_computes_the_convolution(data, release, profile):
             told = f"{name}/{mode}/{case}"
             form = "grouped" if about.form == "depthwise" or about.computes == "grouped-2d" else about.form
             programs.append([told, text, form, about.rank, case._asdict()])
+    programs += of_blocks(release, chosen)
     ended = subprocess.run(
         [python, IN_TARGET],
         input=json.dumps(programs),
@@ -100,6 +104,21 @@ def test_every_program_computes_the_convolution(data, release, profile):
         if (about.place and profile == "onednn-on") or name in {"split-concat", "depthwise"}:
             own = [told for told in passed if told.startswith(f"{name}/keras/")]
             assert len(own) >= 4, "it takes the place of Conv2D(groups=...) in a model"
+    if profile == "onednn-on":
+        assert {f"{name}/{block}" for block in BLOCKS for name in block_snippets.approaches(block)} <= passed
+
+
+def of_blocks(release: str, profile: releases.Profile) -> list[list[object]]:
+    """The programs of every approach in every block, inferred and trained."""
+    made: list[list[object]] = []
+    for block in BLOCKS:
+        for name in block_snippets.approaches(block):
+            about = APPROACHES[name]
+            form = "grouped" if about.form == "depthwise" or about.computes == "grouped-2d" else about.form
+            case = suite.parse_case(f"{block}/bn_relu/f32/nhwc")
+            text = block_snippets.program(name, block, release, profile)
+            made.append([f"{name}/{block}", text, form, about.rank, case._asdict()])
+    return made
 
 
 def test_a_bug_report_s_script_raises_what_it_says(data, tmp_path):

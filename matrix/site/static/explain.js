@@ -479,7 +479,7 @@ function ofError(meant, asked, facts, cut) {
     if (where) cell = `${place.run}/${where.cell}`;
     if (facts.single && error.backends.join() === "cpu" && !isTransposed(facts)) steps.push(...depthwiseStep(here));
     if (where) {
-      steps.push(...measured(where, place, facts, told));
+      steps.push(...measured(where, place, facts, told), ...onOthers(source, where, place, facts, told));
       if (switchCures(where, place)) why.push(PROCESSOR_DECIDES);
     } else if (!steps.length) steps.push(...inMost(error, facts, told, here.release ? "elsewhere" : "measured"));
   }
@@ -511,7 +511,7 @@ function notRaised(error, place) {
   return [`In our records of it ${seen.cells} cells were run that raise this text elsewhere: ${which}.`, error];
 }
 
-const isWhole = (way) => way.passed === way.of;
+const isWhole = (way) => way.passed === way.of && !way.modes.length;
 
 function switchCures(where, place) {
   if (place.backend !== "cpu" || place.onednn !== false || isBefore(minor(place.release), SWITCHES_ITSELF)) return false;
@@ -519,7 +519,7 @@ function switchCures(where, place) {
 }
 
 /** What has more to set than the switch of oneDNN comes after what is compiled. */
-const KINDS = ["profile", "mode", "option", "approach", "release"];
+const KINDS = ["profile", "mode", "option", "approach", "epilogue", "release"];
 const kindOf = (way) => way.kind === "profile" && settingOfProfile(way.name)?.options.length ? "option" : way.kind;
 const isWasteful = (way) => way.kind === "approach" && Boolean(DATA.explain.approaches[way.name]?.wasteful);
 const worthOf = (way) => [!isWhole(way), way.trains === "no" || way.trains === "some", isWasteful(way), KINDS.indexOf(kindOf(way))];
@@ -528,6 +528,35 @@ const byKeys = (keys) => (a, b) => {
   const [these, those] = [keys(a), keys(b)];
   return these.map((key, at) => key - those[at]).find(Boolean) ?? 0;
 };
+
+/** Options that were not run on the person's processor, and help the same programs on another one that has the same
+ * set. What does not train is left to those who measured it. One of oneDNN's own, such as an ISA, does something else on each processor. */
+function onOthers(error, where, place, facts, told) {
+  const [mode, alike] = [facts.mode ?? "", (one) => [one.backend, one.profile, one.approach, one.check, ...one.modes].join()];
+  const here = DATA.explain.places.filter((one) => one.release === place.release && one.backend === place.backend && one.host_class === place.host_class);
+  const run = new Set(here.map((one) => one.profile));
+  const steps = [];
+  for (const other of error.where) {
+    const at = other.releases.indexOf(place.release);
+    if (alike(other) !== alike(where) || at < 0 || !other.variants.includes(where.variants[0]) || other.host_class.endsWith("-emulated")) continue;
+    for (const way of other.ways) {
+      if (way.trains === "no" || way.trains === "some" || !fits(way, mode, told)) continue;
+      const setting = way.kind === "profile" && !run.has(way.name) ? settingOfProfile(way.name) : null;
+      const isOwn = setting && Object.keys(setting.environment).some((name) => name.startsWith("ONEDNN_"));
+      if (!setting?.options.length || isOwn) continue;
+      run.add(way.name);
+      steps.push({ words: `${wayWords(way, place.release, mode)}${limitsOf(way, mode)} (measured on ${other.host_class}).`, basis: "elsewhere",
+        cell: `${other.runs[at].split("+")[0]}+${way.name}/${way.cell}`, way });
+    }
+  }
+  return steps;
+}
+
+/** In which modes alone a way was measured, that it fuses nothing, and whether it trains. */
+function limitsOf(way, mode) {
+  const only = isWhole(way) || way.modes.includes(mode) ? "" : ` (only ${way.modes.join(" and ")})`;
+  return `${only}${way.fusion === "separate" ? "; nothing is fused" : ""}${TRAINS[way.trains] ?? ""}`;
+}
 
 function fits(way, mode, told) {
   if (told.without.includes(`${way.kind}:${way.name}`) || (way.kind === "mode" && way.name === mode)) return false;
@@ -539,9 +568,8 @@ function measured(where, place, facts, told) {
   const ways = where.ways.filter((way) => fits(way, mode, told));
   const [plainest] = ways.filter((way) => way.kind === "approach").sort(byKeys(plainnessOf));
   return ways.sort(byKeys(worthOf)).filter((way) => way.kind !== "approach" || way === plainest).map((way) => {
-    const only = isWhole(way) || way.modes.includes(mode) ? "" : ` (only ${way.modes.join(" and ")})`;
     const run = way.kind === "profile" ? `${place.run.split("+")[0]}+${way.name}` : way.run ?? place.run;
-    return { words: `${wayWords(way, place.release, mode)}${only}${TRAINS[way.trains] ?? ""}.`, basis: "measured", cell: `${run}/${way.cell}`, way };
+    return { words: `${wayWords(way, place.release, mode)}${limitsOf(way, mode)}.`, basis: "measured", cell: `${run}/${way.cell}`, way };
   });
 }
 
@@ -554,6 +582,7 @@ function wayWords(way, release, mode = "") {
     if (way.name.includes("split")) return `${saved ? "Save a model that is split" : "Split"} by hand (${way.name}): ${summary}`;
     return `${saved ? "Save a model that is written" : "Write it"} as ${way.name}: ${summary}`;
   }
+  if (way.kind === "epilogue") return "Write the bias as y + b, not by tf.nn.bias_add or in the layer";
   const setting = settingOfProfile((way.run ?? "").split("+")[1] ?? "");
   return `Take TensorFlow ${way.name}${setting?.setting ? ` with ${setting.setting}` : ""}`;
 }
@@ -595,7 +624,7 @@ function inMost(error, facts, told, basis) {
   const [plainest] = list.map(({ way }) => way).filter((way) => way.kind === "approach").sort(byKeys(plainnessOf));
   const keys = ({ way, held }) => [way.trains === "no" || way.trains === "some", -new Set(held).size, ...worthOf(way)];
   return list.sort(byKeys(keys)).filter(({ way }) => way.kind !== "approach" || way === plainest).map(({ way, held }) => ({
-    words: `${wayWords(way, "")}${TRAINS[way.trains] ?? ""} (measured in ${inRanges(held, recorded)}).`, basis, way }));
+    words: `${wayWords(way, "")}${limitsOf(way, facts.mode ?? "")} (measured in ${inRanges(held, recorded)}).`, basis, way }));
 }
 
 function whereElse(error, approach) {

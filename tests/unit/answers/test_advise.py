@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from unit import timings
 from unit.fabricated import error, header, record, where
 
+from matrix.answers import block_snippets
 from matrix.answers.advise import MODES, Asked, advise, lines
 from matrix.answers.processor import Processor
 from matrix.answers.release_records import load
@@ -18,6 +19,7 @@ from matrix.catalog.approaches import SPLIT
 from matrix.cli.main import cli
 from matrix.judge.notes import causes
 from matrix.record import records, speed_records
+from matrix.suite.cases import BLOCKS
 
 DATA = releases.load()
 PROFILES = releases.load_profiles()
@@ -221,6 +223,25 @@ def test_the_code_alone_is_a_program(reports, code, holds):
     told = asked_for(reports, "--need=infer", "--groups=8", "--channels=64", f"--code={code}", "--mode=graph")
     assert told.startswith("import") and (holds in told or "layers.Conv2D(64, 3, groups=8" in told)
     compile(told, "program", "exec")
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_block_is_advised_by_its_own_cells_with_a_program_of_all_of_it(reports, block):
+    best = block_snippets.approaches(block)[0]
+    told = asked_for(reports, "--need=train", f"--layer={block}")
+    assert f"a whole {block};" in " ".join(told.split()) and re.search(r"1\. \S+", told)
+    code = asked_for(reports, "--need=train", f"--layer={block}", "--code=layer")
+    assert "def block(x):" in code
+    compile(code, "program", "exec")
+
+    def refused(cell):
+        return error() if cell[3].startswith(block) and cell[0] == best else {}
+
+    records.write(reports, record(refused, release="2.9.3", run="tf2.9.3-py310-cpu+onednn-off"))
+    asked = Asked(wish="train", modes=list(MODES["infer"]), block=block)
+    advice = advise(load(reports, "2.9.3", "cpu"), asked, PROFILES, CAUSE, None)
+    assert {one.approach for one in advice.best} == {*block_snippets.approaches(block)} - {best}
+    assert all(f"/{block}/" in cell for one in (*advice.best, *advice.out) for cell in one.cells)
 
 
 def test_groups_that_cannot_share_the_channels_are_refused(reports):

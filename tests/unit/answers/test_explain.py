@@ -26,6 +26,7 @@ FUSED = "Fused conv implementation does not support grouped convolutions for now
 MADE, _ = records.readable(paths.REPORTS)
 PUBLISHED = index.build(paths.REPORTS, MADE)
 BASE = "g4-k3/bias_relu/f32/nhwc"
+PLUS = "g4-k3/plus_relu/f32/nhwc"
 
 
 def only(*cell: str, **fields):
@@ -80,16 +81,78 @@ def test_a_workaround_is_one_only_where_the_very_cells_that_fail_pass():
     assert found["profile", "onednn-on"].trains == "yes"
 
     def nothing_else(cell):
-        return error(FUSED) if cell[2:] == ("forward", BASE) else {}
+        return error(FUSED) if cell[2] == "forward" and cell[3] in {BASE, PLUS} else {}
 
     assert not any(place.ways for place in of(answers(record(nothing_else)), "fused-conv-groups").where)
+
+
+def test_a_workaround_has_to_hold_under_the_core_s_epilogues_beside_those_that_show_the_text():
+    """As on 2.15.1, whose auto-clustering has the gradient of a bare convolution and of none with a bias."""
+    bare, text = BASE.replace("bias_relu", "none"), "Gradients for grouped convolutions are not supported on CPU."
+    off = record(lambda cell: error(text if cell[3] == bare else FUSED) if is_trained(cell) else {})
+    run = "tf2.8.4-py310-cpu+onednn-off+auto-cluster"
+    option = record(
+        lambda cell: error(FUSED) if is_trained(cell) and cell[3] != bare else {},
+        profile="onednn-off+auto-cluster", run=run, onednn=False,
+    )  # fmt: skip
+    (place,) = of(answers(off, ON, option), "cpu-group-gradient").where
+    ways = {(way.kind, way.name): way for way in place.ways}
+    assert place.cell.endswith(bare) and ways["profile", "onednn-on"].whole and ways["mode", "jit"].whole
+    assert (ways["profile", "onednn-off+auto-cluster"].passed, ways["profile", "onednn-off+auto-cluster"].of) == (1, 2)
+    assert "set_jit" not in said(text, answers(off, ON, option), release="2.8.4")
+
+
+def is_trained(cell) -> bool:
+    return cell[:3] == ("nn-conv2d", "graph", "gradient") and cell[3].startswith("g4-k3/") and "f32/nhwc" in cell[3]
+
+
+def test_a_bias_written_as_an_addition_is_offered_for_the_modes_in_which_it_was_tried_after_what_is_better():
+    found = answers(record(lambda cell: OFF(cell) | only("nn-conv2d", "graph", "gradient", PLUS, **error("no"))(cell)))
+    way = workarounds(found)["epilogue", "plus"]
+    assert (way.cell, way.modes, way.trains) == (f"nn-conv2d/graph/forward/{PLUS}", ["graph"], "no")
+    told = explain(FUSED, found, Asked(release="2.8.4")).do[-1]
+    assert told.words == (
+        "Write the bias as y + b, not by tf.nn.bias_add or in the layer (only graph); nothing is fused; forward only."
+    )
+    predict = f"{FUSED} [Op:__inference_predict_function_9]"
+    assert not any("y + b" in step.words for step in explain(predict, found, Asked(release="2.8.4")).do)
+
+
+@pytest.mark.parametrize("release", ["2.8.4", "2.15.1", "2.21.0"])
+def test_the_records_show_that_a_bias_written_as_an_addition_passes_in_a_graph_and_does_not_train(release):
+    steps = explain(FUSED, PUBLISHED, Asked(release=release, profile="onednn-off")).do
+    assert "y + b" in steps[-1].words and steps[-1].words.endswith("(only graph); nothing is fused; forward only.")
+    assert any("split-concat" in step.words for step in steps[:-1])
+    assert not any("y + b" in step.words for step in explain(FUSED, PUBLISHED, Asked(release="2.4.4")).do)
+
+
+def test_an_option_of_another_processor_is_offered_as_such_where_it_trains_and_was_not_run_here():
+    host, run = msgspec.structs.replace(header().host, host_class="x86-avx2-amd"), "tf2.8.4-py310-cpu+"
+    here = record(OFF, host=host)
+    options = [
+        record(refused, profile=f"onednn-off+{name}", run=f"{run}onednn-off+{name}", onednn=False)
+        for name, refused in (
+            ("auto-cluster", lambda cell: {}),
+            ("remapper-off", only("nn-conv2d", "graph", "gradient", BASE, **error("no"))),
+        )
+    ]
+    asked = Asked(release="2.8.4", host_class="x86-avx2-amd")
+    (step,) = [
+        one for one in explain(FUSED, answers(here, record(OFF), *options), asked).do if one.basis == "elsewhere"
+    ]
+    assert "set_jit(True)" in step.words and step.words.endswith("trains too (measured on x86-avx2).")
+    assert step.cell.startswith(f"{run}onednn-off+auto-cluster/nn-conv2d/graph/forward/")
+    failing = record(lambda cell: {**error("no")} if cell[1] == "graph" else {}, profile="onednn-off+auto-cluster",
+                     run=f"{run}onednn-off+auto-cluster", onednn=False, host=host)  # fmt: skip
+    found = explain(FUSED, answers(here, record(OFF), *options, failing), asked)
+    assert not any(one.basis == "elsewhere" for one in found.do)
 
 
 def test_an_option_is_told_after_what_is_simpler_with_a_program_that_sets_all_of_it():
     run = "tf2.8.4-py310-cpu+onednn-off+auto-cluster"
     option = record(profile="onednn-off+auto-cluster", run=run, onednn=False)
     told = explain(FUSED, answers(record(OFF), ON, DEFAULT, option), Asked(release="2.8.4"))
-    assert [step.words.split()[0] for step in told.do] == ["Set", "Compile", "Call", "Set", "Split"]
+    assert [step.words.split()[0] for step in told.do] == ["Set", "Compile", "Call", "Set", "Split", "Write"]
     option = told.do[3]
     assert option.words == (
         "Set TF_ENABLE_ONEDNN_OPTS=0 TF_XLA_FLAGS=--tf_xla_cpu_global_jit before Python starts,"
@@ -103,7 +166,10 @@ def test_an_option_is_told_after_what_is_simpler_with_a_program_that_sets_all_of
 def test_a_workaround_says_when_it_does_not_train():
     refused = only("nn-conv2d", "eager", "gradient", BASE, **error("no"))
     found = workarounds(answers(record(lambda cell: OFF(cell) | refused(cell))))
-    assert found["mode", "eager"].trains == "no" and found["mode", "jit"].trains == "yes"
+    assert found["mode", "eager"].trains == "some" and found["mode", "jit"].trains == "yes"
+    bare = only("nn-conv2d", "eager", "gradient", BASE.replace("bias_relu", "none"), **error("no"))
+    found = workarounds(answers(record(lambda cell: OFF(cell) | refused(cell) | bare(cell))))
+    assert found["mode", "eager"].trains == "no"
 
 
 def test_a_later_release_is_a_workaround_with_the_run_that_shows_it():

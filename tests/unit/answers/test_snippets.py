@@ -7,12 +7,13 @@ import itertools
 
 import pytest
 
-from matrix.answers import snippets
+from matrix.answers import block_snippets, snippets
 from matrix.base.errors import BadUsage
 from matrix.catalog import releases
 from matrix.catalog.approaches import APPROACHES, INTERCHANGEABLE
+from matrix.suite import blocks, reference
 from matrix.suite import catalog as suite
-from matrix.suite import reference
+from matrix.suite.cases import BLOCKS
 
 DATA = releases.load()
 LAYER = snippets.layer(groups=32, cin=128, kernel=3, size=56, batch=8)
@@ -58,6 +59,29 @@ def test_the_filters_told_are_those_of_the_reference(name):
     if about.form == "depthwise" and about.function:  # told as the grouped filter, whose values are the same
         want = [(*want[0][:-2], 1, want[0][-2] * want[0][-1])]
     assert told == want
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_approach_in_a_block_is_a_program_with_the_block_s_steps(block):
+    assert block_snippets.TEXTS.keys() == BLOCKS.keys()
+    rows = blocks.rows(suite.parse_case(f"{block}/bn_relu/f32/nhwc"))
+    kinds = [step.kind for row in rows for step in row]
+    for name in block_snippets.approaches(block):
+        for release, profile in (("2.4.4", None), ("2.21.0", DATA.profile("onednn-off+auto-cluster"))):
+            text = block_snippets.program(name, block, release, profile)
+            ast.parse(text)
+            assert max(map(len, text.splitlines())) <= 80 and "LAYER" not in text
+            assert not profile or (profile.python in text and all(map(text.count, profile.environment)))
+            made = text.partition("def block(x):")[2]
+            assert made.count("BatchNormalization()") == kinds.count("bn")
+            assert made.count("LayerNormalization()") == kinds.count("layer_norm")
+            assert made.count("layers.Dense(") == kinds.count("dense")
+            assert made.count(", 1, use_bias=False)(") == kinds.count("pointwise")
+            assert ("def convolution(" in text) == ("def convolution(" in APPROACHES[name].function)
+    with pytest.raises(BadUsage, match="there is no short program"):
+        block_snippets.program("fused-kernel", block, "2.21.0")
+    with pytest.raises(BadUsage, match="there is no short program"):
+        block_snippets.program(block_snippets.approaches(block)[0], block, "2.2.3")
 
 
 def test_a_program_names_the_persons_own_numbers():

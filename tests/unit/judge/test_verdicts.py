@@ -145,8 +145,20 @@ def test_a_partial_verdict_names_need_mode_known_error_and_the_workaround_that_w
         "Fails: infer-graph in graph (bias_relu): the CPU's fused kernel refuses groups (fused-conv-groups). "
         "Workaround, measured here: mode eager, jit or keras; profile onednn-on; "
         "approach keras-groups, slice-loop, split-concat, masked-dense, patches-einsum, depthwise-sum or "
-        "keras-per-group."
+        "keras-per-group; epilogue plus_relu for bias_relu (only graph, separate)."
     )
+
+
+def test_a_profile_that_helps_in_some_of_the_failing_modes_is_told_with_these_after_what_helps_in_all():
+    """As auto-clustering of 2.21 with oneDNN off, which has the gradients that are not taken eagerly."""
+    off = record(where("gradient", **error()))
+    clustered = record(where("gradient", "eager", **error()), profile="onednn-off+auto-cluster")
+    uncured = record(where("gradient", of="bias_relu", **error()), profile="onednn-off+remapper-off")
+    made = [off, clustered, uncured, record(profile="onednn-on", onednn=True)]
+    assert workarounds(one(*made), "train", judge(made))["profile"] == [
+        "onednn-on", "onednn-off+auto-cluster (only graph and keras)",
+    ]  # fmt: skip
+    assert "profile onednn-on or onednn-off+auto-cluster (only graph and keras);" in told(one(*made), *made)
 
 
 def test_wrong_numbers_beyond_the_core_are_told_and_are_not_the_verdict():
@@ -190,6 +202,7 @@ def test_a_workaround_is_only_what_passed_on_the_same_host_class_and_computes_th
         "approach": [
             "keras-groups", "slice-loop", "masked-dense", "patches-einsum", "depthwise-sum", "keras-per-group",
         ],
+        "epilogue": [],
     }  # fmt: skip
 
 
