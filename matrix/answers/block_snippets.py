@@ -100,14 +100,14 @@ TEXTS = {
                 self.direction = self.add_weight(
                     name="direction", shape=[128, 4, 64])
                 self.length = self.add_weight(
-                    name="length", shape=[64], initializer="ones")
+                    name="length", shape=[128, 1, 1], initializer="ones")
                 self.bias = self.add_weight(
                     name="bias", shape=[64], initializer="zeros")
 
             def call(self, x):
-                # The filter is weight-normalised.
+                # Each position of the filter has a length of its own.
                 w = tf.convert_to_tensor(self.direction)
-                w = self.length * tf.nn.l2_normalize(w, axis=[0, 1])
+                w = self.length * tf.nn.l2_normalize(w, axis=[1, 2])
                 y = convolution(x, w, 16, strides=[1, 1, 1], padding="SAME")
                 return y + self.bias
 
