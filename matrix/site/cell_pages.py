@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from matrix.answers.reproduction import Reproduction, script
 from matrix.base.errors import BadUsage
 from matrix.base.grouping import grouped
+from matrix.base.ids import BACKENDS
 from matrix.catalog.approaches import APPROACHES
 from matrix.catalog.known_errors import failure_text
 from matrix.catalog.releases import Catalog
@@ -131,7 +132,7 @@ def pages(content: Content) -> Iterator[Page]:
         for approach in APPROACHES:
             sections = []
             drawn: list[tuple[Verdict, CameOut]] = []
-            for verdict in by_page.get((release, approach), ()):
+            for verdict in _newest_suite_first(content, by_page.get((release, approach), ())):
                 asked = question_of(verdict)
                 judgement, run = content.judged[asked, approach], content.runs[asked]
                 header = judgement.run.judged_by
@@ -166,6 +167,11 @@ def pages(content: Content) -> Iterator[Page]:
                 )
             if sections:
                 yield Page(release=release, approach=approach, sections=tuple(sections))
+
+
+def _newest_suite_first(content: Content, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Of each backend, so that what an older suite observed, which is less, is compared with what today's did."""
+    return sorted(verdicts, key=lambda one: (BACKENDS.index(one.backend), content.runs[question_of(one)].older_suite))
 
 
 def _nearest(came_out: CameOut, drawn: Sequence[tuple[Verdict, CameOut]]) -> tuple[Verdict, set[CellId]] | None:
