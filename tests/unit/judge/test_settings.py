@@ -145,7 +145,7 @@ class Published:
             at = (verdict["host_class"], verdict["release"], verdict["backend"])
             for note in verdict.get("notes", ()):
                 for names in re.findall(r"Workaround, measured here: (?:.*; )?profile ([^;]+?)[.;]", note):
-                    for name in re.split(", | or ", names):
+                    for name in re.split(", | or ", re.sub(r" \(only [^)]*\)", "", names)):
                         failing = self.line_1(*at, verdict["profile"])
                         yield verdict["approach"], failing, self.line_1(*at, name)
 
