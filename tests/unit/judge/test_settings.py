@@ -158,8 +158,8 @@ def set_in(header: records.Header) -> dict[str, str]:
     found = {word.partition("-")[0]: word for word in words}
     if header.setting:  # older records do not say what their profile set
         assert {OPTION_OF[name] for name in (*header.setting.environment, *header.setting.optimizer)} == found.keys()
-    if header.onednn is None:  # XLA compiled the very operations by which TensorFlow would show it
-        assert "auto-cluster" in words
+    if header.onednn is None:  # the control by which TensorFlow would show it crashed, or XLA compiled it
+        assert "onednn" in found
         return found
     reported = f"onednn-{'on' if header.onednn else 'off'}"
     assert found.setdefault("onednn", reported) == reported
