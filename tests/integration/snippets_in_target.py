@@ -75,14 +75,14 @@ def block_error(model, form, rank, case):
         if step.kind in kinds:
             layer = waiting[kinds[step.kind]].pop(0)
             low = 0.5 if step.kind in {"bn", "layer_norm", "gain"} else -0.5
-            drawn = [np.float32(random.uniform(low, low + 1, one.shape)) for one in layer.get_weights()]
+            drawn = [random.uniform(low, low + 1, one.shape).astype(np.float32) for one in layer.get_weights()]
             if step.case and step.case.weight_norm:
                 drawn[1] = np.float32(reference.gain(step.case))
             layer.set_weights(drawn)
-            held = [np.float64(one) for one in drawn]
-            bias = held[-1]
+            held = [one.astype(np.float64) for one in drawn]  # np.float64 makes a number of an array of one
+            bias = np.concatenate([one for one in held if one.ndim == 1] or [np.zeros(0)])
         if step.case:
-            found = [one for one in held if one.ndim > 1]
+            found = held[:1] if step.case.weight_norm else [one for one in held if one.ndim > 1]
             shapes = linears[step.name].filter_shapes
             if len(found) > len(shapes):  # a layer a group has a filter a group
                 found = [np.concatenate(found, axis=-1)]
