@@ -223,10 +223,16 @@ def grid(content: Content, observations: Sequence[Observation], verdict: Verdict
 
 
 def _together(cases: Sequence[str]) -> Iterator[str]:
-    """Name geometries once that differ in nothing else: `{g4-k3, g4-k3-s2}/bias_relu/f32/nhwc`."""
-    for rest, alike in grouped(cases, lambda case: case.partition("/")[2]).items():
-        geometries = ", ".join(case.partition("/")[0] for case in alike)
-        yield f"{{{geometries}}}/{rest}" if len(alike) > 1 else alike[0]
+    """Name cases once that differ in one word alone, word by word: `{g4-k3, g4-k3-s2}/bias_relu/{f32, f16}/nhwc`."""
+    named: list[list[tuple[str, ...]]] = [[(word,) for word in case.split("/")] for case in cases]
+    for place in (0, 3, 2, 1):
+        rest_is_the_same = grouped(named, lambda one: (*one[:place], *one[place + 1 :]))  # noqa: B023 - used at once
+        named = [
+            [*rest[:place], tuple(word for one in alike for word in one[place]), *rest[place:]]
+            for rest, alike in rest_is_the_same.items()
+        ]
+    for words in named:
+        yield "/".join(f"{{{', '.join(word)}}}" if len(word) > 1 else word[0] for word in words)
 
 
 def reproduction(section: Section, catalog: Catalog) -> tuple[str, bool]:

@@ -49,7 +49,7 @@ def compose(content: Content) -> Iterator[tuple[str, str]]:
     reproduction = partial(cell_pages.reproduction, catalog=content.catalog)
     for release, group in groupby(cell_pages.pages(content), lambda page: page.release):
         alike = list(group)
-        names = [page.approach for page in alike]
+        names = [page.approach for page in alike if not all(section.is_absent for section in page.sections)]
         for page in alike:
             context = {"page": page, "approach": APPROACHES[page.approach], "names": names,
                        "reproduction": reproduction, **FOR_TEMPLATES}  # fmt: skip
