@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import product
 
 import pytest
 
@@ -28,10 +29,13 @@ def sections(made):
 
 
 def drawn(section) -> set[str]:
-    """Name every case of the grid; one of its lines may name several: {g4-k3, g4-k3-s2}/bias_relu/f32/nhwc."""
+    """Name every case of the grid; a line may name several: {g4-k3, g4-k3-s2}/bias_relu/{f32, f16}/nhwc."""
     names = [name for cases, _ in section.grid.lines for name in cases]
-    pairs = [name.split("/", 1) for name in names]
-    return {f"{geometry}/{rest}" for geometries, rest in pairs for geometry in geometries.strip("{}").split(", ")}
+    return {
+        "/".join(words)
+        for name in names
+        for words in product(*(word.strip("{}").split(", ") for word in name.split("/")))
+    }
 
 
 def came_out(made, run: str, approach: str) -> dict:
