@@ -308,7 +308,7 @@ def test_what_happens_with_nothing_set_can_be_compared(page, address, support):
 def test_what_changed_is_narrowed_to_an_approach(page, address):
     page.goto(f"{address}/changes.html")
     releases = page.locator("section.change:visible").count()
-    page.get_by_role("combobox", name="written as").select_option("nn-conv1d")
+    page.get_by_role("combobox", name="written as").select_option("patches-einsum")
     assert 0 < page.locator("section.change:visible").count() < releases
     page.get_by_role("combobox", name="on", exact=True).select_option("cuda")
     expect(page.locator("#nothing")).to_be_visible()
