@@ -48,6 +48,11 @@ class Workaround(Strict, frozen=True, kw_only=True):
     def whole(self) -> bool:
         return self.passed == self.of and not self.modes
 
+    @property
+    def only(self) -> str:
+        """Name the modes that it is held to, as a clause; "" where there are none."""
+        return f" (only {' and '.join(self.modes)})" if self.modes else ""
+
 
 class Place(Strict, frozen=True, kw_only=True):
     """A run with a record on a host class. `same_as` names the run whose record is used for it, as for `default`.

@@ -285,8 +285,7 @@ def _switch_cures(where: Where, place: Place, names: Mapping[str, Settings]) -> 
 
 def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mapping[str, Settings]) -> list[Step]:
     """Return the workarounds of these cells that hold in the person's mode, those that train first."""
-    mode = facts.get("mode", "")
-    ways = [way for way in where.ways if _fits(way, mode, told)]
+    ways = [way for way in where.ways if _fits(way, facts.get("mode", ""), told)]
     approaches = [way for way in ways if way.kind == "approach"]
     chosen = min(approaches, key=_plainness, default=None)
     steps = []
@@ -294,15 +293,7 @@ def _measured(where: Where, place: Place, facts: Facts, told: Told, names: Mappi
         if way.kind == "approach" and way is not chosen:
             continue
         run = f"{place.run.partition('+')[0]}+{way.name}" if way.kind == "profile" else way.run or place.run
-        words = instructions.for_workaround(way, place.release, names, mode)
-        steps.append(
-            Step(
-                words=f"{words}{_limits(way, mode)}.",
-                basis="measured",
-                code=_code(way, names, facts, place.release),
-                cell=f"{run}/{way.cell}",
-            )
-        )
+        steps.append(_tried(way, run, place, facts, names))
     return steps
 
 
@@ -316,13 +307,13 @@ def _on_others(  # noqa: PLR0913, PLR0917 - what an answer is made of
     here = (place.release, place.backend, place.host_class)
     run = {one.profile for one in answers.places if (one.release, one.backend, one.host_class) == here}
     alike = (where.backend, where.profile, where.approach, where.check, where.modes)
-    mode, steps = facts.get("mode", ""), []
+    steps = []
     for other in error.where:
         same = (other.backend, other.profile, other.approach, other.check, other.modes) == alike
         if not same or place.release not in other.releases or where.variants[0] not in other.variants:
             continue
         for way in other.ways if not is_emulated(other.host_class) else ():
-            if way.trains in {"no", "some"} or not _fits(way, mode, told):
+            if way.trains in {"no", "some"} or not _fits(way, facts.get("mode", ""), told):
                 continue
             setting = names.get(way.name) if way.kind == "profile" and way.name not in run else None
             # An option of oneDNN's own, such as an ISA, does something else on each processor.
@@ -330,21 +321,27 @@ def _on_others(  # noqa: PLR0913, PLR0917 - what an answer is made of
             if setting and setting.options and not is_own:
                 run.add(way.name)
                 there = other.runs[other.releases.index(place.release)].partition("+")[0]
-                words = instructions.for_workaround(way, place.release, names, mode)
-                steps.append(
-                    Step(
-                        words=f"{words}{_limits(way, mode)} (measured on {other.host_class}).",
-                        basis="elsewhere",
-                        code=_code(way, names, facts, place.release),
-                        cell=f"{there}+{way.name}/{way.cell}",
-                    )
-                )
+                steps.append(_tried(way, f"{there}+{way.name}", place, facts, names, on=other.host_class))
     return steps
+
+
+def _tried(  # noqa: PLR0913 - what a step is made of
+    way: Workaround, run: str, place: Place, facts: Facts, names: Mapping[str, Settings], *, on: str = ""
+) -> Step:
+    """Return a workaround that was measured in a run as a step. `on`: the host class, where it is not the person's."""
+    mode = facts.get("mode", "")
+    words = f"{instructions.for_workaround(way, place.release, names, mode)}{_limits(way, mode)}"
+    return Step(
+        words=f"{words} (measured on {on})." if on else f"{words}.",
+        basis="elsewhere" if on else "measured",
+        code=_code(way, names, facts, place.release),
+        cell=f"{run}/{way.cell}",
+    )
 
 
 def _limits(way: Workaround, mode: str) -> str:
     """Say in which modes alone a way was measured, that it fuses nothing, and whether it trains."""
-    only = "" if way.whole or mode in way.modes else f" (only {' and '.join(way.modes)})"
+    only = "" if mode in way.modes else way.only
     return f"{only}{'; nothing is fused' if way.fusion == 'separate' else ''}{TRAINS.get(way.trains or '', '')}"
 
 

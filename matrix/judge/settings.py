@@ -82,16 +82,15 @@ def _options(header: Header) -> dict[str, str]:
 
 def _as_given(header: Header) -> Profile | None:
     """Return the run's profile as it was when the run was made."""
-    given, named = header.setting, _profiles().get(header.profile)
-    if given is None or (named and (named.environment, named.optimizer) == (given.environment, given.optimizer)):
-        return named
-    why = "Line 1 of the record says so."
+    given = header.setting
+    if given is None:
+        return _profiles().get(header.profile)
     return Profile(
         name=header.profile,
         environment=given.environment,
         optimizer=given.optimizer,
         backends=[header.backend],
-        why=why,
+        why="Line 1 of the record says so.",
     )
 
 

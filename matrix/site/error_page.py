@@ -151,10 +151,9 @@ def _raised(where: Where, releases: str, place: Place, profiles: Mapping[str, Pr
         release = way.name if way.kind == "release" else place.release
         approach = way.name if way.kind == "approach" else where.approach
         profile = way.name if way.kind == "profile" else where.profile
-        only = f" (only {' and '.join(way.modes)})" if way.modes else ""
         workarounds.append(
             Workaround(
-                words=f"{for_workaround(way, place.release, profiles)}{only}",
+                words=f"{for_workaround(way, place.release, profiles)}{way.only}",
                 approach=way.name if way.kind == "approach" else "",
                 whole=way.whole,
                 passed=way.passed,

@@ -50,7 +50,6 @@ class FakeEngine:
     def __init__(self) -> None:
         self.started: Counter[int] = Counter()
         self.modules: set[str] = set()
-        self.variables: dict[str, str] = {}
         self.says = self.usual
         self.status = 0
 
@@ -77,7 +76,6 @@ class FakeEngine:
         number = int(arguments[arguments.index("--process") + 1])
         self.started[number] += 1
         self.modules.add(program.module)
-        self.variables = variables
         return FakeProcess(self.says(number), self.status)
 
 
